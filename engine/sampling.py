@@ -1,0 +1,86 @@
+"""The denoising loop, written out; schedulers from diffusers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+from torch import Tensor
+
+from engine.errors import InputError
+
+#: (x_t, t) -> prediction, all (N, C, H, W); t is a () int64 tensor.
+Denoiser = Callable[[Tensor, Tensor], Tensor]
+
+#: Name of a solver -> diffusers' class and what is set on it.
+SOLVERS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "dpm++2m": (DPMSolverMultistepScheduler, {"algorithm_type": "dpmsolver++", "solver_order": 2}),
+    "ddim": (DDIMScheduler, {"set_alpha_to_one": True, "clip_sample": False}),
+}
+
+
+@dataclass(frozen=True)
+class DenoisingStep:
+    """After `index` (from 1) of `count` steps: x_t, and the x0 estimate it was made with, (N, C, H, W)."""
+
+    index: int
+    count: int
+    noisy: Tensor
+    estimate: Tensor
+
+
+def make_scheduler(training_config: dict[str, Any], solver: str, steps: int) -> Any:
+    """Return diffusers' scheduler for a solver, its time steps set.
+
+    Raises
+    ------
+    InputError
+        If there is no such solver, or if there are more steps than the model was trained with.
+    """
+    if solver not in SOLVERS:
+        raise InputError(f"There is no solver {solver!r}; choose one of {', '.join(SOLVERS)}.")
+    longest = training_config["num_train_timesteps"]
+    if not 1 <= steps <= longest:
+        raise InputError(f"{steps} steps were asked for; give 1 to {longest}.")
+    scheduler_class, settings = SOLVERS[solver]
+    scheduler = scheduler_class.from_config(training_config, timestep_spacing="trailing", **settings)
+    scheduler.set_timesteps(steps)
+    return scheduler
+
+
+def estimate_x0(prediction: Tensor, noisy: Tensor, alpha_bar: Tensor, prediction_type: str) -> Tensor:
+    """Return the window that a prediction stands for.
+
+    With a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar) and x_t = a x_0 + s e (Ho et al. 2020, equation 4): from
+    the noise, x_0 = (x_t - s e) / a; from v = a e - s x_0 (Salimans and Ho 2022, appendix D), x_0 = a x_t - s v.
+    """
+    alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+    if prediction_type == "v_prediction":
+        return alpha * noisy - sigma * prediction
+    if prediction_type == "epsilon":
+        return (noisy - sigma * prediction) / alpha
+    return prediction
+
+
+def denoise(denoiser: Denoiser, scheduler: Any, noise: Tensor) -> Iterator[DenoisingStep]:
+    """Run the reverse process from noise, (N, C, H, W), yielding after every step.
+
+    Raises
+    ------
+    FloatingPointError
+        If the denoiser returns something that is not finite.
+    """
+    noisy = noise * scheduler.init_noise_sigma
+    count = len(scheduler.timesteps)
+    for index, step in enumerate(scheduler.timesteps, start=1):
+        prediction = denoiser(noisy, step)
+        if not torch.isfinite(prediction).all():
+            raise FloatingPointError(f"the U-Net returned values that are not finite at step {index}")
+        alpha_bar = scheduler.alphas_cumprod[step].to(noisy.device)
+        estimate = estimate_x0(prediction, noisy, alpha_bar, scheduler.config.prediction_type)
+        noisy = scheduler.step(prediction, step, noisy, return_dict=False)[0]
+        yield DenoisingStep(index, count, noisy, estimate)
