@@ -1,8 +1,8 @@
 """A checkpoint folder: load, save, verify. Safetensors and JSON only, so that opening one runs no code.
 
-    checkpoint.json        what it is (`CheckpointConfig`), the hash of its weights, and a hash of itself
-    model.safetensors      EMA weights of the network, fp16
-    README.md              the card, for people
+checkpoint.json        what it is (`CheckpointConfig`), the hash of its weights, and a hash of itself
+model.safetensors      EMA weights of the network, fp16
+README.md              the card, for people
 """
 
 from __future__ import annotations
