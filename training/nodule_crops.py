@@ -139,4 +139,3 @@ def sampling_weights(crops: NoduleCrops, most: float = 12.0) -> NDArray[np.float
     _, inverse, outlines = np.unique(crops.unit_annotation, return_inverse=True, return_counts=True)
     weights = np.minimum(rarity, most) * crops.unit_share / np.sqrt(outlines[inverse])
     return weights / weights.sum()
-

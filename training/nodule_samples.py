@@ -113,9 +113,7 @@ def _extents(outlines: NDArray[np.bool_], spacing: NDArray[np.float32]) -> tuple
     return np.max(extents, axis=0) * spacing.astype(np.float64), torch.from_numpy(np.stack(centres, 1)).float()
 
 
-def _transforms(
-    centres: Tensor, scale: NDArray[np.float64], generator: np.random.Generator, augment: bool
-) -> Tensor:
+def _transforms(centres: Tensor, scale: NDArray[np.float64], generator: np.random.Generator, augment: bool) -> Tensor:
     """Window coordinates -> crop coordinates, (N, 2, 3): scaled, and (augmented) turned, mirrored and shifted."""
     count = len(centres)
     turn, mirror, shift = np.zeros(count), np.ones(count), np.zeros((count, 2))

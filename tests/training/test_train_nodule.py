@@ -1,0 +1,101 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.checkpoint import load_checkpoint
+from engine.codec import IdentityCodec
+from engine.window import WindowGrid
+from tests.checkpoints import TINY_NETWORK
+from tests.training.crops_file import HELD_OUT, TRAINING, write_crops
+from training.nodule_crops import load_crops
+from training.nodule_loss import (
+    TrainingOptions,
+    drop_attributes,
+    learning_rate_at,
+    loss_of,
+    make_inputs,
+    make_training_scheduler,
+    snr_weight,
+)
+from training.nodule_samples import fixed_batch
+from training.train_nodule import train
+
+OPTIONS = TrainingOptions(samples=16, batch=4, learning_rate=1e-3)
+
+
+@pytest.fixture(scope="module")
+def crops_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_crops(tmp_path_factory.mktemp("crops") / "crops.parquet", [*HELD_OUT, *TRAINING])
+
+
+def weights_after(run: Path) -> dict[str, torch.Tensor]:
+    return torch.load(run / "state.pt", weights_only=True)["network"]
+
+
+def test_a_run_taken_up_again_ends_where_an_unbroken_one_does(tmp_path: Path, crops_path: Path) -> None:
+    train(OPTIONS, crops_path, tmp_path / "whole", validate_on=4, network=TINY_NETWORK)
+    stop_half_way = {"stop_at": 2}
+    train(OPTIONS, crops_path, tmp_path / "parts", validate_on=4, network=TINY_NETWORK, **stop_half_way)
+    train(OPTIONS, crops_path, tmp_path / "parts", validate_on=4, network=TINY_NETWORK)
+
+    whole, parts = weights_after(tmp_path / "whole"), weights_after(tmp_path / "parts")
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_a_run_leaves_a_checkpoint_scalars_and_a_contact_sheet(tmp_path: Path, crops_path: Path) -> None:
+    train(OPTIONS, crops_path, tmp_path, validate_on=4, network=TINY_NETWORK)
+
+    assert load_checkpoint(tmp_path / "checkpoint").config.training["samples_seen"] == 16
+    assert json.loads((tmp_path / "options.json").read_text())["learning_rate"] == 1e-3
+    log = json.loads((tmp_path / "held_out.jsonl").read_text().splitlines()[-1])
+    assert log["samples"] == 16
+    assert 0 < log["with"] < 10
+    assert list((tmp_path / "sheets").glob("*.png"))
+    assert list((tmp_path / "scalars").iterdir())
+
+
+def test_attributes_are_dropped_as_often_as_asked() -> None:
+    levels = torch.full((4000, 5), 3)
+    options = replace(OPTIONS, drop_all=0.2, drop_one=0.1)
+
+    dropped = drop_attributes(levels, options, torch.Generator().manual_seed(0)) == 0
+
+    assert dropped.all(dim=1).float().mean() == pytest.approx(0.2, abs=0.03)
+    assert dropped.float().mean() == pytest.approx(0.2 + 0.8 * 0.1, abs=0.03)
+
+
+def test_the_rate_warms_up_stays_and_falls() -> None:
+    options = TrainingOptions(samples=16_000, batch=16, learning_rate=1.0)
+
+    assert learning_rate_at(0, options) == pytest.approx(1 / 300)
+    assert learning_rate_at(500, options) == 1
+    assert learning_rate_at(900, options) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("weighting", ["box", "box5", "none"])
+def test_what_is_off_the_crop_costs_nothing(crops_path: Path, weighting: str) -> None:
+    options = replace(OPTIONS, weighting=weighting)
+    samples = fixed_batch(load_crops(crops_path, held_out=True), np.arange(4), WindowGrid(), seed=0)
+    samples = replace(samples, known=samples.known & (torch.arange(64) < 60))
+    noise = torch.randn(samples.hu.shape, generator=torch.Generator().manual_seed(0))
+    step = torch.full((4,), 500)
+    inputs = make_inputs(samples, IdentityCodec(), make_training_scheduler(options), step, noise, samples.levels)
+
+    off_the_crop = inputs.target + 7 * (1 - inputs.known)
+    in_the_box = inputs.target + inputs.mask
+
+    assert loss_of(off_the_crop, inputs, options) == 0
+    assert loss_of(in_the_box, inputs, options) > 0
+
+
+def test_min_snr_limits_the_weight_of_clean_steps() -> None:
+    alpha_bar = torch.tensor([0.999, 0.5])
+
+    weight = snr_weight(alpha_bar, replace(OPTIONS, min_snr=5.0))
+
+    assert weight[0] == pytest.approx(5 / 1000, rel=1e-2)
+    assert weight[1] == pytest.approx(0.5)

@@ -1,0 +1,78 @@
+"""Nodules generated a batch at a time, window by window, for contact sheets and measurements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.checkpoint import Checkpoint
+from engine.codec import seeded_noise
+from engine.conditioning import box_features, box_mask, context_channels
+from engine.sampling import denoise, make_scheduler
+from training.nodule_samples import Samples
+
+
+@torch.inference_mode()
+def generate_windows(
+    checkpoint: Checkpoint,
+    samples: Samples,
+    levels: Tensor,
+    seed: int | list[int] = 0,
+    steps: int = 15,
+    guidance: float = 3.0,
+    solver: str = "dpm++2m",
+    most: int = 16,
+) -> Tensor:
+    """Generate a nodule in the box of each window, as `engine.generation.place_nodule` does for one.
+
+    Parameters
+    ----------
+    levels : (N, 5) int64
+        Scores 1 to 5, or 0 for "not given".
+    seed : int or N of them
+        Of the noise; one seed means the same noise for all.
+    most : int
+        Windows that run through the network together.
+
+    Returns
+    -------
+    (N, 1, size, size) HU, float32: outside the box what was there before
+    """
+    seeds = [seed] * len(levels) if isinstance(seed, int) else seed
+    parts = [
+        _generate(checkpoint, samples, levels, seeds, slice(first, first + most), (steps, guidance, solver))
+        for first in range(0, len(levels), most)
+    ]
+    return torch.cat(parts)
+
+
+def _generate(
+    checkpoint: Checkpoint,
+    samples: Samples,
+    levels: Tensor,
+    seeds: list[int],
+    part: slice,
+    options: tuple[int, float, str],
+) -> Tensor:
+    steps, guidance, solver = options
+    size, codec, device = checkpoint.grid.size, checkpoint.codec, checkpoint.device
+    hu, boxes = samples.hu[part], samples.boxes[part]
+    mask = box_mask(boxes, size)
+    context = context_channels(codec.encode(hu), mask).to(device.device, device.dtype)
+    features = box_features(boxes, samples.spacing_mm[part], size).to(device.device, device.dtype)
+    given = levels[part].to(device.device)
+    count = len(given)
+    twice: Any = (torch.cat((context, context)), torch.cat((given, torch.zeros_like(given))), features.repeat(2, 1))
+
+    def denoiser(noisy: Tensor, step: Tensor) -> Tensor:
+        batch = noisy.to(device.dtype).repeat(2, 1, 1, 1)
+        predicted = checkpoint.network(batch, step.to(device.device).expand(2 * count), *twice).float()
+        with_attributes, without = predicted[:count], predicted[count:]
+        return without + guidance * (with_attributes - without)
+
+    noise = torch.cat([seeded_noise((1, 1, size, size), seed) for seed in seeds[part]]).to(device.device)
+    scheduler = make_scheduler(checkpoint.config.scheduler, solver, steps)
+    *_, last = denoise(denoiser, scheduler, noise)
+    return torch.where(mask > 0, codec.decode(last.estimate).cpu(), hu)
