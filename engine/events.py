@@ -100,7 +100,11 @@ class Cancelled:
 
 @dataclass(frozen=True)
 class Failed:
-    """The job, or (job_id None) loading the checkpoint, failed; `message` is one sentence for the user."""
+    """Something failed; `message` is one sentence for the user.
+
+    Without a job_id, it was the engine itself: loading the checkpoint (the state is then FAILED), or recording a result
+    that was finished all the same.
+    """
 
     job_id: int | None
     message: str

@@ -1,0 +1,1 @@
+"""The desktop program: Qt widgets that show a session and change a session."""

@@ -1,0 +1,95 @@
+"""The real thing in the engine thread: a tiny seeded checkpoint, loaded, sampled, cancelled and broken."""
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+from engine.checkpoint import WEIGHTS, config_of, read_manifest, save_checkpoint
+from engine.ct import CTSlice
+from engine.events import Cancelled, Failed, Finished, GenerationRequest, Preview, SamplingOptions
+from engine.job_runner import default_runner
+from engine.nodule import BoundingBox, NoduleAttributes
+from tests.checkpoints import save_tiny_checkpoint
+from tests.engine.watched_engine import FAILED, IDLE, WatchedEngine
+
+
+@pytest.fixture
+def checkpoint(tmp_path):
+    return save_tiny_checkpoint(tmp_path / "tiny")
+
+
+@pytest.fixture
+def start():
+    """Start an engine that loads a checkpoint folder; stop it after the test."""
+    engines = []
+
+    def start(folder):
+        engines.append(WatchedEngine(lambda: default_runner(folder)))
+        engines[-1].start()
+        return engines[-1]
+
+    yield start
+    for engine in engines:
+        engine.stop()
+
+
+def request_of(seed=1, steps=4):
+    hu = np.random.default_rng(0).normal(-850, 60, (96, 96)).astype(np.int16)
+    box = BoundingBox(40, 30, 21, hu.shape)
+    return GenerationRequest(
+        CTSlice(hu, (0.7, 0.7)), box, NoduleAttributes(4, 4, 2, 2, 5), SamplingOptions(seed, steps)
+    )
+
+
+def test_a_nodule_is_placed(start, checkpoint):
+    engine = start(checkpoint)
+    device = engine.wait_for_state(IDLE).detail
+    job_id = engine.submit(request_of())
+    result = engine.wait_for(Finished, job_id=job_id).result
+    assert result.device == device
+    assert result.checkpoint_sha256 == read_manifest(checkpoint)["sha256"]
+    changed = result.slice.hu != result.request.slice.hu
+    assert changed[result.request.box.slices].any()
+    changed[result.request.box.slices] = False
+    assert not changed.any()
+
+
+def test_the_job_after_a_cancelled_one_gives_what_it_always_gives(start, checkpoint):
+    engine = start(checkpoint)
+    first = engine.wait_for(Finished, job_id=engine.submit(request_of())).result
+    cancelled = engine.submit(request_of(seed=2, steps=900))
+    engine.wait_for(Preview, job_id=cancelled)
+    engine.cancel(cancelled)
+    again = engine.wait_for(Finished, job_id=engine.submit(request_of())).result
+    assert engine.endings(cancelled) == [Cancelled(cancelled)]
+    np.testing.assert_array_equal(first.slice.hu, again.slice.hu)
+
+
+def test_a_network_that_returns_nan_is_one_sentence(start, checkpoint, tmp_path):
+    weights = {name: tensor * float("nan") for name, tensor in load_file(checkpoint / WEIGHTS).items()}
+    save_checkpoint(tmp_path / "nan", config_of(read_manifest(checkpoint)), weights)
+    engine = start(tmp_path / "nan")
+    failed = engine.wait_for(Failed, job_id=engine.submit(request_of()))
+    assert "not numbers" in failed.message
+
+
+def test_bad_input_is_the_engines_own_sentence(start, checkpoint):
+    engine = start(checkpoint)
+    failed = engine.wait_for(Failed, job_id=engine.submit(request_of(steps=5000)))
+    assert failed.message == "5000 steps were asked for; give 1 to 1000."
+
+
+def test_a_checkpoint_without_weights_fails_until_they_are_there(start, checkpoint):
+    kept = (checkpoint / WEIGHTS).rename(checkpoint.parent / WEIGHTS)
+    engine = start(checkpoint)
+    assert f"{WEIGHTS} is missing" in engine.wait_for(Failed, job_id=None).message
+    assert engine.state is FAILED
+    kept.rename(checkpoint / WEIGHTS)
+    engine.wait_for(Finished, job_id=engine.submit(request_of()))
+
+
+def test_an_altered_checkpoint_fails(start, checkpoint):
+    data = bytearray((checkpoint / WEIGHTS).read_bytes())
+    data[-1] ^= 1
+    (checkpoint / WEIGHTS).write_bytes(data)
+    assert "altered" in start(checkpoint).wait_for(Failed, job_id=None).message
