@@ -72,6 +72,9 @@ class CTSlice:
         if min(self.pixel_spacing) <= 0:
             raise ValueError(f"pixel_spacing is {self.pixel_spacing}; both must be above 0 mm")
         object.__setattr__(self, "hu", read_only(self.hu))
+        # Plain floats, since `sha256` writes them out: numpy's are written otherwise.
+        row_mm, column_mm = self.pixel_spacing
+        object.__setattr__(self, "pixel_spacing", (float(row_mm), float(column_mm)))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -110,6 +113,8 @@ class CTVolume:
     description : str
         For people: the series description, or the file's name.
     headers : one DICOM data set a slice, without pixel data, as read; empty if it was not DICOM
+    warnings : tuple of str
+        For people, one sentence each: what was left out when it was read, or assumed because the file is silent.
     """
 
     hu: HUArray
@@ -120,6 +125,7 @@ class CTVolume:
     source: Path = Path()
     description: str = ""
     headers: tuple[Dataset, ...] = field(default=(), repr=False)
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.hu.ndim != 3 or len(self.positions) != len(self.hu):
