@@ -1,0 +1,194 @@
+"""The finished slice as a derived, synthetic DICOM CT image.
+
+Sources: DICOM PS3.3, A.3 (CT Image IOD), C.7.6.1 (General Image), C.12.1 (SOP Common, with Synthetic Data).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.ct import LUNG, CTVolume
+from engine.events import GenerationResult
+from engine.export_attributes import copy_source
+from engine.stored_values import StoredValues, stored_values
+from engine.versions import PROGRAM, VERSION
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+    from pydicom.sr.coding import Code
+
+#: Series numbers of what is exported; scanners number from 1.
+CT_SERIES_NUMBER = 9001
+SEG_SERIES_NUMBER = 9002
+
+
+def ct_image(volume: CTVolume, slice_index: int, result: GenerationResult) -> Dataset:
+    """Return the finished slice as a CT image, oriented as the studio shows it, with new UIDs.
+
+    Parameters
+    ----------
+    volume : CTVolume
+        What was opened. If it has no DICOM headers, the image gets a new study of an anonymous patient.
+    slice_index : int
+        Of the slice in `volume`.
+    result : GenerationResult
+        HU outside its box are stored exactly, if 16 bits can (`engine.stored_values`).
+    """
+    from pydicom import Dataset
+    from pydicom.uid import CTImageStorage, generate_uid
+
+    header = volume.headers[slice_index] if volume.headers else _anonymous_header()
+    image = Dataset()
+    image.SpecificCharacterSet = "ISO_IR 192"
+    copy_source(header, image)
+    image.SOPClassUID = CTImageStorage
+    image.SOPInstanceUID = generate_uid()
+    image.SeriesInstanceUID = generate_uid()
+    for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
+        if not image.get(keyword):
+            setattr(image, keyword, generate_uid())
+    _describe_series(image, header)
+    _describe_plane(image, volume, slice_index)
+    stored = stored_values(result.slice.hu, _outside(result), _source_rescale(header))
+    _set_pixels(image, stored)
+    _describe_derivation(image, header, result, stored)
+    return image
+
+
+def mark_as_synthetic(image: Dataset) -> None:
+    """Mark a data set as synthetic and for research (PS3.3, C.12.1), made at this moment."""
+    now = datetime.now()
+    image.SyntheticData = "YES"
+    image.ContentQualification = "RESEARCH"
+    for kind in ("InstanceCreation", "Series", "Content"):
+        setattr(image, f"{kind}Date", now.strftime("%Y%m%d"))
+        setattr(image, f"{kind}Time", now.strftime("%H%M%S"))
+
+
+def synthesizing_equipment(result: GenerationResult) -> Dataset:
+    """Return the item of Contributing Equipment Sequence that names this program and the checkpoint."""
+    from highdicom import ContributingEquipment
+    from pydicom.sr.codedict import codes
+
+    return ContributingEquipment(
+        manufacturer=PROGRAM,
+        purpose_of_reference=cast("Code", codes.DCM.SynthesizingEquipment),
+        manufacturer_model_name=algorithm_name(result),
+        software_versions=algorithm_version(result),
+        contribution_datetime=datetime.now(),
+        contribution_description="Made the nodule with a diffusion model",
+    )
+
+
+def algorithm_name(result: GenerationResult) -> str:
+    """Return the program and the checkpoint, in the 64 characters of a Long String."""
+    return f"{PROGRAM} {result.checkpoint_name}"[:64]
+
+
+def algorithm_version(result: GenerationResult) -> str:
+    """Return the version of the program and the start of the checkpoint's hash."""
+    return f"{VERSION} {result.checkpoint_sha256[:16]}"[:64]
+
+
+def _anonymous_header() -> Dataset:
+    from pydicom import Dataset
+
+    header = Dataset()
+    header.PatientName = "ANONYMOUS^"
+    header.PatientID = "ANONYMOUS"
+    header.PatientIdentityRemoved = "YES"
+    header.DeidentificationMethod = "The source was a file without patient data"
+    header.Manufacturer = PROGRAM
+    return header
+
+
+def _describe_series(image: Dataset, header: Dataset) -> None:
+    image.Modality = "CT"
+    image.SeriesNumber = CT_SERIES_NUMBER
+    if not image.get("BodyPartExamined"):
+        image.BodyPartExamined = "CHEST"
+    image.SeriesDescription = f"Synthetic nodule {header.get('SeriesDescription') or ''}"[:64].strip()
+    image.InstanceNumber = 1
+
+
+def _describe_plane(image: Dataset, volume: CTVolume, slice_index: int) -> None:
+    from pydicom.valuerep import DSfloat
+
+    def decimals(values: tuple[float, ...]) -> list[Any]:
+        return [DSfloat(value, auto_format=True) for value in values]
+
+    image.PixelSpacing = decimals(volume.pixel_spacing)
+    image.ImagePositionPatient = decimals(volume.positions[slice_index])
+    image.ImageOrientationPatient = decimals(volume.column_direction + volume.row_direction)
+    if len(volume) > 1:
+        image.SpacingBetweenSlices = DSfloat(volume.slice_spacing, auto_format=True)
+    if not image.get("SliceThickness"):
+        image.SliceThickness = DSfloat(volume.slice_spacing, auto_format=True)
+
+
+def _outside(result: GenerationResult) -> NDArray[np.bool_]:
+    outside = np.ones(result.slice.shape, np.bool_)
+    outside[result.request.box.slices] = False
+    return outside
+
+
+def _source_rescale(header: Dataset) -> tuple[str, str] | None:
+    slope, intercept = header.get("RescaleSlope"), header.get("RescaleIntercept")
+    if not slope or intercept is None:
+        return None
+    return str(slope), str(intercept)
+
+
+def _set_pixels(image: Dataset, stored: StoredValues) -> None:
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    image.file_meta = FileMetaDataset()
+    image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    image.set_pixel_data(stored.array, "MONOCHROME2", 16, generate_instance_uid=False)
+    image.RescaleSlope, image.RescaleIntercept, image.RescaleType = stored.slope, stored.intercept, "HU"
+    image.WindowCenter, image.WindowWidth = int(LUNG.level), int(LUNG.width)
+    image.WindowCenterWidthExplanation = "Lung"
+
+
+def _describe_derivation(image: Dataset, header: Dataset, result: GenerationResult, stored: StoredValues) -> None:
+    from highdicom.sr import CodedConcept
+
+    image.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
+    box = result.request.box
+    image.DerivationDescription = (
+        f"Synthetic lung nodule made by {algorithm_name(result)}, version {algorithm_version(result)}, "
+        f"in rows {box.row} to {box.row + box.side - 1} and columns {box.column} to "
+        f"{box.column + box.side - 1}, counted from 0. {_faithfulness(stored)}"
+    )[:1024]
+    # No code of CID 7203 stands for content that was made up.
+    image.DerivationCodeSequence = [CodedConcept("synthetic-nodule", "99NODSTUDIO", "Synthetic lung nodule")]
+    if "SOPInstanceUID" in header:
+        image.SourceImageSequence = [_source_image(header)]
+    contributors = list(image.get("ContributingEquipmentSequence") or [])
+    image.ContributingEquipmentSequence = [*contributors, synthesizing_equipment(result)]
+    mark_as_synthetic(image)
+
+
+def _faithfulness(stored: StoredValues) -> str:
+    if stored.exact:
+        return "HU elsewhere are unchanged."
+    return f"HU elsewhere are unchanged but for rounding to steps of {stored.slope}."
+
+
+def _source_image(header: Dataset) -> Dataset:
+    from highdicom.sr import CodedConcept
+    from pydicom import Dataset
+    from pydicom.sr.codedict import codes
+    from pydicom.uid import CTImageStorage
+
+    purpose = cast("Code", codes.DCM.SourceImageForImageProcessingOperation)
+    item = Dataset()
+    item.ReferencedSOPClassUID = header.get("SOPClassUID", CTImageStorage)
+    item.ReferencedSOPInstanceUID = header.SOPInstanceUID
+    item.PurposeOfReferenceCodeSequence = [CodedConcept.from_code(purpose)]
+    return item

