@@ -16,15 +16,19 @@ from typing import Any, NoReturn, cast
 
 from engine.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint, read_manifest
 from engine.errors import InputError
-from engine.events import Finished, GenerationRequest, GenerationResult, Preview, SamplingOptions
+from engine.events import (
+    MOST_GUIDANCE,
+    MOST_SEED,
+    MOST_STEPS,
+    Finished,
+    GenerationRequest,
+    GenerationResult,
+    Preview,
+    SamplingOptions,
+)
 from engine.exports import check_folder, export_all
 from engine.job_runner import failure_sentence
 from engine.nodule import ATTRIBUTE_NAMES, BoundingBox, NoduleAttributes
-
-_MOST_STEPS = 1000
-_MOST_GUIDANCE = 100.0
-#: Seeds are kept within what every JSON reader and torch take for a whole number.
-_MOST_SEED = 2**53 - 1
 
 
 class _Parser(argparse.ArgumentParser):
@@ -84,8 +88,8 @@ def _add_place(commands: Any) -> None:
         metavar=tuple(name[:3].upper() for name in ATTRIBUTE_NAMES),
         help=f"scores from 1 to 5: {', '.join(ATTRIBUTE_NAMES)}",
     )
-    add("--seed", type=_integer(0, _MOST_SEED), default=defaults.seed, metavar="N", help="[%(default)s]")
-    add("--steps", type=_integer(1, _MOST_STEPS), default=defaults.steps, metavar="N", help="[%(default)s]")
+    add("--seed", type=_integer(0, MOST_SEED), default=defaults.seed, metavar="N", help="[%(default)s]")
+    add("--steps", type=_integer(1, MOST_STEPS), default=defaults.steps, metavar="N", help="[%(default)s]")
     add(
         "--guidance",
         type=_guidance,
@@ -125,8 +129,8 @@ def _guidance(text: str) -> float:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not 0 <= number <= _MOST_GUIDANCE:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {_MOST_GUIDANCE:g}")
+    if not 0 <= number <= MOST_GUIDANCE:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {MOST_GUIDANCE:g}")
     return number
 
 

@@ -9,8 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.ct import CTSlice
+from engine.errors import InputError
 from engine.measurement import NoduleMeasurement
 from engine.nodule import BoundingBox, NoduleAttributes
+
+#: Seeds are kept within what every JSON reader and torch take for a whole number.
+MOST_SEED = 2**53 - 1
+#: As many steps as the generators are trained with.
+MOST_STEPS = 1000
+MOST_GUIDANCE = 100.0
 
 
 class EngineState(Enum):
@@ -32,12 +39,25 @@ class SamplingOptions:
     """How the denoising runs: seed of the noise, number of U-Net steps, strength of guidance, solver.
 
     `guidance` is w in v = v_none + w (v_attributes - v_none): 1 switches guidance off.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range.
     """
 
     seed: int = 0
     steps: int = 15
     guidance: float = 3.0
     solver: str = "dpm++2m"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed <= MOST_SEED:
+            raise InputError(f"The seed is {self.seed}; give a whole number from 0 to {MOST_SEED}.")
+        if not 1 <= self.steps <= MOST_STEPS:
+            raise InputError(f"{self.steps} steps were asked for; give 1 to {MOST_STEPS}.")
+        if not 0 <= self.guidance <= MOST_GUIDANCE:
+            raise InputError(f"The guidance is {self.guidance:g}; give a number from 0 to {MOST_GUIDANCE:g}.")
 
 
 @dataclass(frozen=True)

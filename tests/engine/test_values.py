@@ -5,6 +5,7 @@ import pytest
 
 from engine.ct import LUNG, CTSlice, CTVolume, WindowLevel
 from engine.errors import InputError
+from engine.events import SamplingOptions
 from engine.nodule import ATTRIBUTE_NAMES, SCORE_NAMES, BoundingBox, NoduleAttributes
 
 SHAPE = (100, 120)
@@ -54,6 +55,12 @@ def test_attributes_come_in_the_order_of_table_1() -> None:
     assert [names[4] for names in SCORE_NAMES.values()] == ["Round", "Sharp", "Marked", "Marked", "Solid"]
     with pytest.raises(InputError, match="give five"):
         NoduleAttributes.from_scores((1, 2, 3))
+
+
+@pytest.mark.parametrize("wrong", [{"seed": -1}, {"steps": 0}, {"steps": 1001}, {"guidance": float("nan")}])
+def test_sampling_options_are_in_range(wrong: dict[str, float]) -> None:
+    with pytest.raises(InputError):
+        SamplingOptions(**wrong)  # type: ignore[arg-type]
 
 
 def test_the_lung_window_is_1500_wide_at_minus_600() -> None:
