@@ -1,0 +1,103 @@
+"""The pixels of a DICOM frame, decoded and rescaled to Hounsfield units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.encaps import get_frame
+from pydicom.pixels.decoders.base import Decoder, get_decoder
+from pydicom.uid import UID, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
+
+from engine.ct import HUArray
+from engine.dicom_headers import Frame, value_of
+from engine.errors import InputError
+from engine.hounsfield import require_hu, to_hu
+
+_END_OF_JPEG = b"\xff\xd9"
+_ENDING_IN_A_MARKER = (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes)
+
+
+def frame_hu(frame: Frame, dataset: Dataset) -> HUArray:
+    """Return the Hounsfield units of a frame, (rows, columns), int16 or float32, padding values as stored.
+
+    Parameters
+    ----------
+    frame : Frame
+        Its header gives the rescale.
+    dataset : Dataset
+        The frame's file, with pixel data.
+
+    Raises
+    ------
+    InputError
+        If the pixels are cut short or cannot be decoded, or nothing says that they are Hounsfield units:
+        without rescale or without Modality they are taken for HU only if they look like them.
+    """
+    stored = _decoded(frame, dataset)
+    slope, intercept = frame.number("RescaleSlope"), frame.number("RescaleIntercept")
+    rescaled = intercept is not None and slope != 0
+    hu = to_hu(stored, slope or 1.0, intercept or 0.0) if rescaled else to_hu(stored, 1.0, 0.0)
+    if not rescaled or not frame.text("Modality"):
+        require_hu(hu, frame.file.name)
+    return hu
+
+
+def _decoded(frame: Frame, dataset: Dataset) -> NDArray[Any]:
+    """Return stored values of (rows, columns): signed as the header says, unused bits removed."""
+    name, syntax = frame.file.name, UID(str(value_of(dataset.file_meta, "TransferSyntaxUID")))
+    for keyword in ("PixelData", "BitsAllocated", "PixelRepresentation"):
+        if value_of(dataset, keyword) is None:
+            raise InputError(
+                f'"{name}" is cut short or lacks {keyword}, so its pixels cannot be read; get the original file.'
+            )
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError as error:
+        raise InputError(
+            f'"{name}" is compressed as {syntax.name}, which cannot be read here; convert it to uncompressed DICOM.'
+        ) from error
+    try:
+        pixels = _decode(dataset, decoder, syntax, frame.index)
+    except Exception as error:  # decoders let through whatever damaged data set off
+        raise InputError(
+            f'The pixels of "{name}" ({syntax.name}) cannot be decoded; the file is damaged or cut short, get it '
+            "again from where it came."
+        ) from error
+    if pixels.shape != frame.shape:
+        raise InputError(
+            f'"{name}" says {frame.shape} rows and columns and holds {pixels.shape}; the file is damaged, get it '
+            "again from where it came."
+        )
+    return pixels
+
+
+def _decode(dataset: Dataset, decoder: Decoder, syntax: UID, index: int) -> NDArray[Any]:
+    # What anonymisers drop, and one value alone can be meant.
+    dataset.setdefault("BitsStored", dataset.BitsAllocated)
+    dataset.setdefault("SamplesPerPixel", 1)
+    dataset.setdefault("PhotometricInterpretation", "MONOCHROME2")
+    if syntax in _ENDING_IN_A_MARKER and not _is_whole_jpeg(dataset, index):
+        raise ValueError("the JPEG data have no end")
+    pixels, _ = decoder.as_array(dataset, index=index, decoding_plugin=_plugin(syntax))
+    return np.asarray(pixels)
+
+
+def _plugin(syntax: UID) -> str:
+    """Return the one decoder to use, so that every machine reads the same, whatever else is installed."""
+    if not syntax.is_encapsulated:
+        return ""
+    if syntax == RLELossless:
+        return "pydicom"  # that of pylibjpeg panics on damaged data: no exception that can be caught
+    return "pyjpegls" if syntax in JPEGLSTransferSyntaxes else "pylibjpeg"
+
+
+def _is_whole_jpeg(dataset: Dataset, index: int) -> bool:
+    """Has the frame the marker at the end, which cannot stand within it?
+
+    Of data that are cut short, pylibjpeg makes up the rest and says nothing, and pyjpegls thinks for a minute.
+    """
+    frames = int(value_of(dataset, "NumberOfFrames") or 1)
+    return _END_OF_JPEG in get_frame(dataset.PixelData, index, number_of_frames=frames).rstrip(b"\0")[-16:]

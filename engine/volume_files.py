@@ -1,0 +1,164 @@
+"""NIfTI, NRRD and MetaImage files, through SimpleITK."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.ct import CTVolume
+from engine.errors import InputError
+from engine.hounsfield import compact, require_hu
+from engine.orientation import Geometry, Plane, as_vector, radiological
+from engine.volume_headers import VolumeHeader, damaged, read_header
+
+SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+
+
+@dataclass(frozen=True)
+class VolumeFile:
+    """What a volume file says about itself.
+
+    Attributes
+    ----------
+    path : Path
+    geometry : Geometry
+        As SimpleITK reads it: the third axis counts slices, the first columns, the second rows.
+    problem : str
+        One sentence on why it cannot be opened, empty if it can.
+    warnings : tuple of str
+        One sentence each on what the file does not say and was assumed.
+    """
+
+    path: Path
+    geometry: Geometry
+    problem: str
+    warnings: tuple[str, ...]
+
+    @property
+    def plane(self) -> Plane | Literal["unknown"]:
+        """The plane of the body along which the slices lie."""
+        return self.geometry.plane
+
+    @property
+    def slice_spacing(self) -> float:
+        """Distance between neighbouring slices in mm; 0 if there is one slice."""
+        first_two = np.asarray(self.geometry.positions[:2])
+        return 0.0 if len(first_two) < 2 else float(np.linalg.norm(first_two[1] - first_two[0]))
+
+
+def is_volume_file(file: Path) -> bool:
+    """Is the file called like a NIfTI, NRRD or MetaImage file?"""
+    return file.name.lower().endswith(SUFFIXES)
+
+
+def inspect_volume_file(path: Path) -> VolumeFile:
+    """Read what a volume file says about itself, without its pixels.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or cut short.
+    """
+    header = read_header(path)
+    reader = _reader(path)
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise _unreadable(path, error) from error
+    if reader.GetDimension() < 2:
+        raise damaged(path)
+    geometry = _geometry(reader)
+    return VolumeFile(path, geometry, _problem(reader, header, geometry), tuple(_warnings(reader, header)))
+
+
+def read_volume_file(file: VolumeFile, source: Path) -> CTVolume:
+    """Read the pixels of a volume file; slices stay in the order of its third axis.
+
+    Parameters
+    ----------
+    file : from `inspect_volume_file`
+    source : Path
+        What the user opened.
+
+    Raises
+    ------
+    InputError
+        If the file has a problem, its data are damaged, or its values are not Hounsfield units.
+    """
+    import SimpleITK as sitk
+
+    if file.problem:
+        raise InputError(file.problem)
+    try:
+        image = _reader(file.path).Execute()
+    except RuntimeError as error:
+        raise _unreadable(file.path, error) from error
+    values: NDArray[Any] = sitk.GetArrayViewFromImage(image)
+    columns, rows = image.GetSize()[:2]
+    values = values.reshape(-1, rows, columns)
+    require_hu(values, file.path.name)
+    hu, geometry = radiological(compact(values), file.geometry)
+    return CTVolume(
+        hu,
+        geometry.pixel_spacing,
+        geometry.positions,
+        geometry.column_direction,
+        geometry.row_direction,
+        source,
+        file.path.name,
+        warnings=file.warnings,
+    )
+
+
+def _reader(path: Path) -> Any:
+    import SimpleITK as sitk
+
+    # ITK prints its warnings on standard error; what matters of them is found by `read_header`.
+    process: Any = sitk.ProcessObject
+    process.SetGlobalWarningDisplay(False)
+    reader: Any = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    return reader
+
+
+def _geometry(reader: Any) -> Geometry:
+    """Return the geometry of the file; a file of two dimensions is one slice at z = 0."""
+    axes = reader.GetDimension()
+    direction = np.eye(3)
+    within = min(axes, 3)
+    direction[:within, :within] = np.reshape(reader.GetDirection(), (axes, axes))[:within, :within]
+    spacing = [*reader.GetSpacing(), 1.0][:3]
+    origin = np.asarray([*reader.GetOrigin(), 0.0][:3])
+    slices = [*reader.GetSize(), 1][2]
+    positions = tuple(as_vector(origin + index * spacing[2] * direction[:, 2]) for index in range(slices))
+    columns, rows = as_vector(direction[:, 0]), as_vector(direction[:, 1])
+    return Geometry(columns, rows, (spacing[1], spacing[0]), positions)
+
+
+def _problem(reader: Any, header: VolumeHeader, geometry: Geometry) -> str:
+    if reader.GetNumberOfComponents() > 1 or max(reader.GetSize()[3:], default=1) > 1:
+        return "This file holds several values a pixel or several volumes; open a file with one CT volume."
+    if not header.has_spacing:
+        return "This file does not give its pixel spacing, so nothing can be sized in mm; open the original CT."
+    if geometry.plane != "axial":
+        return f"The slices of this file are {geometry.plane}; open a file with axial slices."
+    return ""
+
+
+def _warnings(reader: Any, header: VolumeHeader) -> list[str]:
+    found: list[str] = []
+    if not header.has_orientation:
+        found.append("The file does not say how it is oriented; it is shown as stored: check its sides.")
+    if reader.GetDimension() == 2:
+        found.append("The file holds a single picture; it was taken for an axial slice.")
+    return found
+
+
+def _unreadable(path: Path, error: RuntimeError) -> InputError:
+    if "orthonormal" in str(error):
+        return InputError(f'The axes of "{path.name}" are not at right angles; resample it to a regular grid first.')
+    return damaged(path)

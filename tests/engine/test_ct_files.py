@@ -1,0 +1,317 @@
+"""What is found in files, folders and zips, which series is read, and the sentence for what cannot be."""
+
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.uid import (
+    MPEG2MPML,
+    EncapsulatedPDFStorage,
+    EnhancedCTImageStorage,
+    MediaStorageDirectoryStorage,
+    SegmentationStorage,
+    generate_uid,
+)
+
+from engine.ct_files import list_series, read_volume
+from engine.errors import InputError
+
+CORONAL = (1, 0, 0, 0, 0, -1)
+SAGITTAL = (0, 1, 0, 0, 0, -1)
+
+
+def refusal(path, series_uid=None):
+    """Return the sentence with which a path is refused, checked to be one."""
+    with pytest.raises(InputError) as caught:
+        read_volume(Path(path), series_uid)
+    sentence = str(caught.value)
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+    return sentence
+
+
+def test_list_and_read_one_series(write_ct_series, chest, tmp_path):
+    files = write_ct_series(tmp_path / "deep" / "down", chest, pixel_spacing=(0.6, 0.7), description="THIN LUNG")
+    (info,) = list_series(tmp_path)
+    assert info.series_uid == pydicom.dcmread(files[0]).SeriesInstanceUID
+    assert (info.description, info.slices, info.plane, info.problem) == ("THIN LUNG", 4, "axial", "")
+    assert (info.pixel_spacing, info.slice_spacing, info.files) == ((0.6, 0.7), 2.5, tuple(files))
+    seen = []
+    volume = read_volume(tmp_path, info.series_uid, lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    assert (volume.source, volume.description, volume.warnings) == (tmp_path, "THIN LUNG", ())
+    assert [header.InstanceNumber for header in volume.headers] == [1, 2, 3, 4]
+    assert all("PixelData" not in header for header in volume.headers)
+
+
+def test_a_file_is_one_slice_of_its_series(write_ct_series, chest, tmp_path):
+    file = write_ct_series(tmp_path, chest)[2]
+    volume = read_volume(file)
+    np.testing.assert_array_equal(volume.hu, chest[2:3])
+    assert volume.positions == ((-100, -120, -45),)
+    assert [info.slices for info in list_series(file)] == [1]
+
+
+def test_names_and_times_of_files_do_not_matter(write_ct_series, chest, tmp_path):
+    files = write_ct_series(tmp_path, chest)
+    names = [file.with_name(f"{index}") for index, file in enumerate(files)]
+    random.Random(1).shuffle(names)
+    for file, name in zip(files, names, strict=True):
+        file.rename(name)
+    np.testing.assert_array_equal(read_volume(tmp_path).hu, chest)
+
+
+def test_what_else_lies_in_a_folder_is_passed_over(write_ct_series, chest, tmp_path):
+    write_ct_series(tmp_path / "ct", chest)
+    write_ct_series(tmp_path / "pet", chest, Modality="PT")
+    write_ct_series(tmp_path / "scout", chest[:1], orientation=CORONAL, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    write_ct_series(tmp_path / "seg", chest[:1], Modality="SEG", SOPClassUID=SegmentationStorage)
+    write_ct_series(tmp_path / "report", chest[:1], Modality="SR", without=["Rows", "Columns", "PixelData"])
+    write_ct_series(tmp_path / "shot", chest[:1], without=["PixelSpacing", "ImagePositionPatient"], Modality="OT")
+    (tmp_path / "notes.txt").write_text("seen by two readers")
+    (tmp_path / "empty.dcm").touch()
+    (tmp_path / "._slice.nii").write_bytes(b"\0\5\x16\7")
+    Image.new("L", (8, 8)).save(tmp_path / "key.png")
+    np.testing.assert_array_equal(read_volume(tmp_path).hu, chest)
+    assert len(list_series(tmp_path)) == 1
+
+
+def test_a_scout_in_the_same_series(write_ct_series, chest, tmp_path):
+    uid = generate_uid()
+    scout = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+    write_ct_series(tmp_path / "scout", chest[:1], orientation=CORONAL, series_uid=uid, ImageType=scout)
+    write_ct_series(tmp_path / "slices", chest, series_uid=uid)
+    np.testing.assert_array_equal(read_volume(tmp_path, uid).hu, chest)
+    assert "localizer" in refusal(tmp_path / "scout")
+
+
+def test_coronal_and_sagittal_are_listed_and_refused(write_ct_series, chest, tmp_path):
+    write_ct_series(tmp_path / "c", chest, orientation=CORONAL, description="COR")
+    assert "coronal" in refusal(tmp_path)
+    write_ct_series(tmp_path / "s", chest, orientation=SAGITTAL, description="SAG")
+    assert "sagittal" in refusal(tmp_path / "s")
+    assert "oblique" in refusal(write_ct_series(tmp_path / "o", chest, orientation=(1, 0, 0, 0, 0.7, 0.714))[0])
+    write_ct_series(tmp_path / "a", chest, description="AX")
+    listed = {info.description: info for info in list_series(tmp_path)}
+    assert {listed[name].plane for name in ("COR", "SAG", "AX")} == {"coronal", "sagittal", "axial"}
+    np.testing.assert_array_equal(read_volume(tmp_path).hu, chest)
+    assert "coronal" in refusal(tmp_path, listed["COR"].series_uid)
+
+
+def test_several_axial_series_want_a_choice(write_ct_series, chest, tmp_path):
+    write_ct_series(tmp_path / "soft", chest, description="SOFT")
+    write_ct_series(tmp_path / "lung", chest[:2], description="LUNG")
+    sentence = refusal(tmp_path)
+    assert "2 axial series" in sentence
+    assert "SOFT" in sentence
+    listed = {info.description: info.series_uid for info in list_series(tmp_path)}
+    assert len(read_volume(tmp_path, listed["LUNG"])) == 2
+    assert "no series 1.2.3" in refusal(tmp_path, "1.2.3")
+
+
+@pytest.mark.parametrize("told_apart_by", ["AcquisitionNumber", "TemporalPositionIdentifier"])
+def test_phases_at_the_same_positions_are_told_apart(write_ct_series, chest, tmp_path, told_apart_by):
+    uid = generate_uid()
+    for phase in (1, 2, 3):
+        write_ct_series(tmp_path / str(phase), chest + phase, series_uid=uid, **{told_apart_by: phase})
+    listed = list_series(tmp_path)
+    assert [info.slices for info in listed] == [4, 4, 4]
+    found = {int(read_volume(tmp_path, info.series_uid).hu[0, 0, 0]) for info in listed}
+    assert found == {-999, -998, -997}
+    assert "3 axial series" in refusal(tmp_path)
+
+
+def test_same_positions_that_nothing_tells_apart_are_refused(write_ct_series, chest, tmp_path):
+    uid = generate_uid()
+    write_ct_series(tmp_path, chest, series_uid=uid)
+    write_ct_series(tmp_path, chest + 9, series_uid=uid, prefix="again")
+    assert "same position" in refusal(tmp_path)
+
+
+def test_slices_that_all_claim_one_position_are_refused(write_ct_series, chest, tmp_path):
+    files = write_ct_series(tmp_path, chest, slice_step=(0, 0, 0))
+    assert "same position" in refusal(tmp_path)
+    np.testing.assert_array_equal(read_volume(files[2]).hu, chest[2:3])
+
+
+def test_copies_of_files_are_left_out(write_ct_series, chest, tmp_path):
+    files = write_ct_series(tmp_path, chest)
+    shutil.copy(files[1], tmp_path / "copy.dcm")
+    volume = read_volume(tmp_path)
+    np.testing.assert_array_equal(volume.hu, chest)
+    assert "left out: 1." in volume.warnings[0]
+
+
+def test_one_uid_for_all_slices_is_no_copy(write_ct_series, chest, tmp_path):
+    write_ct_series(tmp_path, chest, SOPInstanceUID="1.2.3")
+    np.testing.assert_array_equal(read_volume(tmp_path).hu, chest)
+
+
+def test_a_missing_slice_is_said(write_ct_series, chest, tmp_path):
+    files = write_ct_series(tmp_path, np.concatenate([chest, chest]))
+    files[3].unlink()
+    volume = read_volume(tmp_path)
+    assert len(volume) == 7
+    assert "seem to be missing: 1" in volume.warnings[0]
+
+
+def test_a_slice_cut_short_is_left_out(write_ct_series, chest, tmp_path):
+    files = write_ct_series(tmp_path, chest)
+    files[3].write_bytes(files[3].read_bytes()[:-100])
+    volume = read_volume(tmp_path)
+    np.testing.assert_array_equal(volume.hu, chest[:3])
+    assert len(volume.headers) == 3
+    assert "1 of 4 slices" in volume.warnings[0]
+    assert "cut short" in volume.warnings[0]
+    assert "cut short" in refusal(files[3])
+
+
+def test_real_broken_files(data_folder):
+    volume = read_volume(data_folder / "dicom" / "LIDC-IDRI-0003-partial")
+    assert len(volume) == 10
+    assert "1 of 11" in volume.warnings[0]
+    broken = data_folder / "dicom" / "undecodable"
+    assert "None of the 3 slices" in refusal(broken)
+    for file in broken.iterdir():
+        assert "cannot be decoded" in refusal(file)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"Modality": "MR"}, "MR, not CT"),
+        ({"Modality": "PT"}, "PT, not CT"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, "localizer"),
+        ({"SamplesPerPixel": 3, "PhotometricInterpretation": "RGB"}, "colour"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "colour"),
+        ({"without": ["PixelSpacing"]}, "PixelSpacing"),
+        ({"PixelSpacing": [0, 0]}, "PixelSpacing"),
+        ({"without": ["ImagePositionPatient"]}, "ImagePositionPatient"),
+        ({"without": ["ImageOrientationPatient"]}, "ImageOrientationPatient"),
+        ({"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]}, "ImageOrientationPatient"),
+        ({"RescaleType": "Z_EFF"}, "Z_EFF, not Hounsfield"),
+        ({"NumberOfFrames": 2}, "multi-frame"),
+        ({"without": ["PixelData"]}, "lacks PixelData"),
+        ({"without": ["PixelRepresentation"]}, "lacks PixelRepresentation"),
+        ({"without": ["Rows", "Columns", "PixelData"]}, "cut short or damaged"),
+        ({"without": ["Rows", "PixelData"], "SOPClassUID": EncapsulatedPDFStorage}, "without an image"),
+        ({"without": ["RescaleSlope", "RescaleIntercept"]}, "not Hounsfield units"),
+        ({"without": ["Modality"], "intercept": 0, "RescaleIntercept": 1000}, "not Hounsfield units"),
+    ],
+)
+def test_dicom_that_is_refused(write_ct_series, chest, tmp_path, changes, words):
+    write_ct_series(tmp_path, chest, signed="intercept" in changes, **changes)
+    assert words in refusal(tmp_path)
+
+
+def test_a_transfer_syntax_without_decoder(write_ct_series, chest, tmp_path):
+    def encode(header):
+        header.PixelData = pydicom.encaps.encapsulate([header.PixelData])
+        header["PixelData"].VR = "OB"
+        header.file_meta.TransferSyntaxUID = MPEG2MPML
+
+    assert "MPEG2" in refusal(write_ct_series(tmp_path, chest[:1], encode=encode)[0])
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ("Modality", "does not say that it is CT"),
+        ("ImageOrientationPatient", "check its sides"),
+        ("ImagePositionPatient", "where the slice lies"),
+    ],
+)
+def test_a_single_slice_may_say_less(write_ct_series, chest, tmp_path, missing, words):
+    (file,) = write_ct_series(tmp_path, chest[:1], without=[missing])
+    volume = read_volume(file)
+    np.testing.assert_array_equal(volume.hu, chest[:1])
+    assert words in " ".join(volume.warnings)
+
+
+def test_hu_without_rescale(write_ct_series, chest, tmp_path):
+    write_ct_series(tmp_path, chest, intercept=0, without=["RescaleSlope", "RescaleIntercept"])
+    volume = read_volume(tmp_path)
+    np.testing.assert_array_equal(volume.hu, chest)
+    assert "no RescaleIntercept" in volume.warnings[0]
+
+
+def test_a_dicomdir_stands_for_its_folder(write_ct_series, chest, tmp_path):
+    write_ct_series(tmp_path / "images", chest)
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = MediaStorageDirectoryStorage, generate_uid()
+    meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    index = pydicom.dataset.FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
+    index.FileSetID = "TEST"
+    index.save_as(tmp_path / "DICOMDIR")
+    np.testing.assert_array_equal(read_volume(tmp_path / "DICOMDIR").hu, chest)
+    np.testing.assert_array_equal(read_volume(tmp_path).hu, chest)
+
+
+def enhanced(file, frames):
+    """Write single-frame CT files as one enhanced CT file: frames in the order given, rescale in each."""
+    slices = [pydicom.dcmread(frame) for frame in frames]
+    whole = pydicom.dcmread(frames[0])
+    whole.SOPClassUID = whole.file_meta.MediaStorageSOPClassUID = EnhancedCTImageStorage
+    whole.NumberOfFrames = len(frames)
+    whole.PixelData = b"".join(one.PixelData for one in slices)
+
+    def macro(dataset, *keywords):
+        item = pydicom.Dataset()
+        for keyword in keywords:
+            item[keyword] = dataset[keyword]
+        return [item]
+
+    shared = pydicom.Dataset()
+    shared.PlaneOrientationSequence = macro(whole, "ImageOrientationPatient")
+    shared.PixelMeasuresSequence = macro(whole, "PixelSpacing", "SliceThickness")
+    whole.SharedFunctionalGroupsSequence = [shared]
+    whole.PerFrameFunctionalGroupsSequence = []
+    for one in slices:
+        group = pydicom.Dataset()
+        group.PlanePositionSequence = macro(one, "ImagePositionPatient")
+        group.PixelValueTransformationSequence = macro(one, "RescaleSlope", "RescaleIntercept")
+        whole.PerFrameFunctionalGroupsSequence.append(group)
+    for keyword in [
+        "ImageOrientationPatient",
+        "PixelSpacing",
+        "ImagePositionPatient",
+        "RescaleSlope",
+        "RescaleIntercept",
+    ]:
+        delattr(whole, keyword)
+    whole.save_as(file)
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_enhanced_ct(write_ct_series, chest, tmp_path, compressed):
+    files = write_ct_series(tmp_path / "single", chest, intercept=[-1024, -1000, -2000, 0])
+    enhanced(tmp_path / "enhanced.dcm", [files[index] for index in (2, 0, 3, 1)])
+    if compressed:
+        dataset = pydicom.dcmread(tmp_path / "enhanced.dcm")
+        dataset.compress(pydicom.uid.RLELossless)
+        dataset.save_as(tmp_path / "enhanced.dcm")
+    volume = read_volume(tmp_path / "enhanced.dcm")
+    np.testing.assert_array_equal(volume.hu, chest)
+    assert [position[2] for position in volume.positions] == [-50, -47.5, -45, -42.5]
+    assert [header.ImagePositionPatient[2] for header in volume.headers] == [-50, -47.5, -45, -42.5]
+    assert [header.RescaleIntercept for header in volume.headers] == [-1024, -1000, -2000, 0]
+    assert "PerFrameFunctionalGroupsSequence" not in volume.headers[0]
+
+
+def test_what_is_not_there_and_what_is_no_ct(tmp_path):
+    assert "There is no file" in refusal(tmp_path / "missing")
+    assert "holds no CT image" in refusal(tmp_path)
+    for name, content in (("text.dcm", b"hello " * 100), ("empty.dcm", b""), ("short", b"\x08\0")):
+        (tmp_path / name).write_bytes(content)
+        assert "not a CT image" in refusal(tmp_path / name)
+    for suffix in ("png", "jpg"):
+        Image.new("L", (16, 16)).save(tmp_path / f"picture.{suffix}")
+        assert "not a CT image" in refusal(tmp_path / f"picture.{suffix}")
+    (tmp_path / "broken.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\x02\0\x10\0UI\x14\0broken")
+    assert "damaged" in refusal(tmp_path / "broken.dcm")
+    with pytest.raises(InputError, match="no file or folder"):
+        list_series(tmp_path / "missing")
