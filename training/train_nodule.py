@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -41,7 +44,6 @@ from training.nodule_loss import (
 )
 from training.nodule_samples import draw_batch
 from training.training_sheet import make_contact_sheet
-
 
 #: The network of the checkpoint that comes with the studio.
 STUDIO_NETWORK = NetworkConfig()
@@ -185,15 +187,33 @@ def train(
     last_saved = time.monotonic()
     last = min(options.steps, stop_at or options.steps)
     main = trainer.accelerator.is_main_process
-    for _ in tqdm(range(trainer.step, last), initial=trainer.step, total=options.steps, disable=not main):
-        writer.add_scalar("loss", trainer.train_step(), trainer.step)
-        done = trainer.step == last
-        if done or time.monotonic() - last_saved > save_every:
-            trainer.save()
-            last_saved = time.monotonic()
-        if main and (done or trainer.step % validate_every == 0):
-            _validate(trainer, held_out, validate_on, writer)
+    with _listening_for_stop() as asked_to_stop:
+        for _ in tqdm(range(trainer.step, last), initial=trainer.step, total=options.steps, disable=not main):
+            writer.add_scalar("loss", trainer.train_step(), trainer.step)
+            done = trainer.step == last
+            if done or asked_to_stop or time.monotonic() - last_saved > save_every:
+                trainer.save()
+                last_saved = time.monotonic()
+            if asked_to_stop:
+                break
+            if main and (done or trainer.step % validate_every == 0):
+                _validate(trainer, held_out, validate_on, writer)
     writer.close()
+
+
+@contextmanager
+def _listening_for_stop() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM: a run ends after the step that it is in, its state saved."""
+    received: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: received.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _validate(trainer: Trainer, held_out: NoduleCrops, count: int, writer: SummaryWriter) -> None:

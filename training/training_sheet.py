@@ -27,10 +27,12 @@ def make_contact_sheet(checkpoint: Checkpoint, held_out: NoduleCrops, columns: i
     count = min(columns, len(held_out))
     units = np.random.default_rng(1).choice(len(held_out), count, replace=False, p=sampling_weights(held_out))
     samples = fixed_batch(held_out, units, checkpoint.grid, seed=1)
-    blanked = torch.where(box_mask(samples.boxes, checkpoint.grid.size) > 0, LUNG.level, samples.hu)
-    rows = [samples.hu, blanked, generate_windows(checkpoint, samples, samples.levels, list(range(count)))]
+    in_box = box_mask(samples.boxes, checkpoint.grid.size) > 0
+    generated = [generate_windows(checkpoint, samples, samples.levels, list(range(count)))]
     for scores in _SWEPT:
-        rows.append(generate_windows(checkpoint, samples, torch.tensor([scores] * count), seed=0))
+        generated.append(generate_windows(checkpoint, samples, torch.tensor([scores] * count), seed=0))
+    filled = [torch.where(in_box, hu, samples.hu) for hu in (torch.tensor(LUNG.level), *generated)]
+    rows = [samples.hu, *filled]
     return _in_lung_window(torch.stack([row[:, 0] for row in rows]))
 
 

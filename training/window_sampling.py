@@ -38,7 +38,7 @@ def generate_windows(
 
     Returns
     -------
-    (N, 1, size, size) HU, float32: outside the box what was there before
+    (N, 1, size, size) HU, float32: whole windows, of which only what lies in the box is meant to be used
     """
     seeds = [seed] * len(levels) if isinstance(seed, int) else seed
     parts = [
@@ -59,8 +59,7 @@ def _generate(
     steps, guidance, solver = options
     size, codec, device = checkpoint.grid.size, checkpoint.codec, checkpoint.device
     hu, boxes = samples.hu[part], samples.boxes[part]
-    mask = box_mask(boxes, size)
-    context = context_channels(codec.encode(hu), mask).to(device.device, device.dtype)
+    context = context_channels(codec.encode(hu), box_mask(boxes, size)).to(device.device, device.dtype)
     features = box_features(boxes, samples.spacing_mm[part], size).to(device.device, device.dtype)
     given = levels[part].to(device.device)
     count = len(given)
@@ -75,4 +74,4 @@ def _generate(
     noise = torch.cat([seeded_noise((1, 1, size, size), seed) for seed in seeds[part]]).to(device.device)
     scheduler = make_scheduler(checkpoint.config.scheduler, solver, steps)
     *_, last = denoise(denoiser, scheduler, noise)
-    return torch.where(mask > 0, codec.decode(last.estimate).cpu(), hu)
+    return codec.decode(last.estimate).cpu()

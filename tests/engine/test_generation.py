@@ -108,9 +108,7 @@ def test_a_box_of_unusable_size_is_refused(
 
 
 @pytest.mark.parametrize("side", [6, 85])
-def test_the_smallest_and_the_largest_box_work(
-    checkpoint: Checkpoint, request_: GenerationRequest, side: int
-) -> None:
+def test_the_smallest_and_the_largest_box_work(checkpoint: Checkpoint, request_: GenerationRequest, side: int) -> None:
     _, result = run(checkpoint, replace(request_, box=BoundingBox(30, 30, side, SHAPE)))
 
     assert not np.array_equal(result.slice.hu, request_.slice.hu)

@@ -1,0 +1,177 @@
+"""Measure a checkpoint on held-out patients.
+
+    python -m training.evaluate nodule --checkpoint resources/checkpoints/nodule \\
+        --data lidc_nodule_crops.parquet --out runs/evaluation
+
+prints and writes `report.md`, `report.json` and a contact sheet for each attribute. The sheets show real crops of
+the data given: keep the report folder where those may lie.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.checkpoint import Checkpoint, load_checkpoint
+from engine.ct import CTSlice
+from engine.device import choose_device
+from engine.errors import InputError
+from engine.events import GenerationRequest, SamplingOptions
+from engine.nodule import ATTRIBUTE_NAMES
+from training.attribute_sweeps import Sweep, readers_against_proxies, sweep_attribute
+from training.contact_sheet import draw_contact_sheet
+from training.evaluation_report import write_markdown
+from training.held_out_cases import HeldOutCase, choose_cases
+from training.nodule_crops import load_crops
+from training.paste_checks import check_boxes, check_noise, check_time
+from training.placing import place_many
+from training.realism import compare_with_real
+from training.v_errors import compare_v_errors
+
+_SHEET_ROWS = 12
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """How much is measured, and how nodules are generated; saved with the report. Each is an option of the command.
+
+    Attributes
+    ----------
+    count : boxes in which texture is swept
+    other_count : boxes in which each of the other attributes is swept; 0 leaves them out
+    real_count : crops generated with their own scores and compared with real ones
+    error_count : samples for the error of v
+    noise_count : boxes for the noise at each spacing
+    time_count : places that are timed
+    batch : windows that run through the network together
+    seed : of the choice of cases
+    steps, guidance, solver : see `engine.events.SamplingOptions`
+    """
+
+    count: int = 64
+    other_count: int = 24
+    real_count: int = 384
+    error_count: int = 512
+    noise_count: int = 12
+    time_count: int = 6
+    batch: int = 16
+    seed: int = 0
+    steps: int = SamplingOptions.steps
+    guidance: float = SamplingOptions.guidance
+    solver: str = SamplingOptions.solver
+
+    @property
+    def sampling(self) -> SamplingOptions:
+        """The options of each request, but for the seed."""
+        return SamplingOptions(steps=self.steps, guidance=self.guidance, solver=self.solver)
+
+
+def evaluate_nodule(
+    checkpoint_folder: Path, baseline_folder: Path | None, data: Path, out: Path, options: EvaluationOptions
+) -> dict[str, Any]:
+    """Measure a nodule generator, write the report folder, and return the figures of `report.json`.
+
+    Raises
+    ------
+    InputError
+        If a folder is no checkpoint, the data are not there, or the baseline cannot be compared.
+    """
+    started = time.monotonic()
+    if not data.is_file():
+        raise InputError(f"There is no file {data}; give the crops, lidc_nodule_crops.parquet.")
+    checkpoint = load_checkpoint(checkpoint_folder)
+    # Differences between networks are smaller than what bf16 weights would add to them.
+    exact = _load_float32(checkpoint_folder)
+    baseline = _load_float32(baseline_folder) if baseline_folder else None
+    out.mkdir(parents=True, exist_ok=True)
+    crops = load_crops(data, held_out=True)
+    everything = choose_cases(crops, len(crops), checkpoint.grid, options.seed)
+    cases = everything[: max(options.real_count, options.count)]
+    figures: dict[str, Any] = {
+        "checkpoint": _describe(checkpoint),
+        "baseline": _describe(baseline) if baseline else None,
+        "options": asdict(options),
+        "cases": {"cases": len(cases), "patients": len({case.patient for case in cases})},
+        "v_error": compare_v_errors(exact, baseline, crops, options.error_count, options.seed),
+        "time": check_time(checkpoint, cases[: options.time_count], options.sampling),
+        "noise": check_noise(checkpoint, everything, options.sampling, options.noise_count, options.batch),
+    }
+    placed = _place_with_own_scores(checkpoint, cases, options)
+    figures["boxes"] = check_boxes(cases, placed)
+    figures["realism"] = compare_with_real(cases, placed, seed=options.seed)
+    figures["readers_against_proxies"] = readers_against_proxies(cases)
+    figures["sweeps"] = {}
+    for sweep in _sweeps(checkpoint, cases, options):
+        figures["sweeps"][sweep.attribute] = sweep.figures
+        rows = min(_SHEET_ROWS, len(sweep.slices))
+        sheet = draw_contact_sheet(cases[:rows], placed[:rows], sweep.slices[:rows], sweep.attribute)
+        sheet.save(out / f"contact_sheet_{sweep.attribute}.png")
+    figures["minutes"] = (time.monotonic() - started) / 60
+    (out / "report.json").write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n")
+    (out / "report.md").write_text(write_markdown(figures))
+    return figures
+
+
+def _load_float32(folder: Path) -> Checkpoint:
+    return load_checkpoint(folder, replace(choose_device(), dtype=torch.float32))
+
+
+def _describe(checkpoint: Checkpoint) -> dict[str, Any]:
+    return {
+        "name": checkpoint.config.name,
+        "sha256": checkpoint.sha256,
+        "samples_seen": checkpoint.config.training.get("samples_seen"),
+    }
+
+
+def _place_with_own_scores(
+    checkpoint: Checkpoint, cases: Sequence[HeldOutCase], options: EvaluationOptions
+) -> list[CTSlice]:
+    requests = [
+        GenerationRequest(case.slice, case.box, case.attributes, replace(options.sampling, seed=case.seed))
+        for case in cases
+    ]
+    return place_many(checkpoint, requests, "same scores", options.batch)
+
+
+def _sweeps(checkpoint: Checkpoint, cases: Sequence[HeldOutCase], options: EvaluationOptions) -> Iterator[Sweep]:
+    for attribute in reversed(ATTRIBUTE_NAMES):  # texture first: it is the one with a direct measure
+        count = options.count if attribute == "texture" else options.other_count
+        if count:
+            yield sweep_attribute(checkpoint, cases[:count], attribute, options.sampling, options.batch)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the command line, evaluate, and print the report; 2 if the input is of no use."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    nodule = kinds.add_parser("nodule", help="evaluate a nodule generator")
+    nodule.add_argument("--checkpoint", type=Path, required=True, help="folder of the checkpoint")
+    nodule.add_argument("--baseline", type=Path, help="folder of a checkpoint trained without attributes")
+    nodule.add_argument("--data", type=Path, required=True, help="lidc_nodule_crops.parquet")
+    nodule.add_argument("--out", type=Path, default=Path("runs/evaluation"), help="report folder")
+    for field in fields(EvaluationOptions):
+        name = "--" + field.name.replace("_", "-")
+        nodule.add_argument(name, type=type(field.default), default=field.default, help=f"default {field.default}")
+    given = vars(parser.parse_args(arguments))
+    options = EvaluationOptions(**{field.name: given[field.name] for field in fields(EvaluationOptions)})
+    try:
+        figures = evaluate_nodule(given["checkpoint"], given["baseline"], given["data"], given["out"], options)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(write_markdown(figures))
+    print(f"Written to {given['out']}.")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
