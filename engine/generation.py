@@ -6,19 +6,19 @@ import time
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 
 from engine.checkpoint import Checkpoint
 from engine.codec import seeded_noise
-from engine.conditioning import box_features, box_mask, context_channels, score_levels
+from engine.conditioning import score_levels
 from engine.ct import CTSlice
+from engine.denoiser import make_denoiser
 from engine.errors import InputError
 from engine.events import Finished, GenerationRequest, GenerationResult, Preview
 from engine.measurement import measure_nodule
 from engine.nodule import BoundingBox
 from engine.paste import lift, paste
-from engine.sampling import Denoiser, denoise, make_scheduler
-from engine.window import Window, cut_out, window_for
+from engine.sampling import denoise, make_scheduler
+from engine.window import cut_out, window_for
 
 #: Sides of boxes, in mm, that the nodule generator is made for.
 BOX_SIDE_MM = (4.0, 60.0)
@@ -71,7 +71,15 @@ def place_nodule(
     noise = seeded_noise((1, 1, window.size, window.size), options.seed).to(checkpoint.device.device)
     estimate = noise
     loop_started = time.perf_counter()
-    for step in denoise(conditioned_denoiser(checkpoint, request, window, window_before), scheduler, noise):
+    denoiser = make_denoiser(
+        checkpoint,
+        window_before,
+        torch.tensor([window.box]),
+        torch.tensor([window.spacing_mm]),
+        score_levels(request.attributes.scores),
+        options.guidance,
+    )
+    for step in denoise(denoiser, scheduler, noise):
         estimate = step.estimate
         if previews:
             hu = lift(checkpoint.codec.decode(estimate), window, request.box).cpu().numpy()
@@ -89,36 +97,3 @@ def place_nodule(
         device=checkpoint.device.description,
     )
     yield Finished(job_id, result)
-
-
-def conditioned_denoiser(
-    checkpoint: Checkpoint, request: GenerationRequest, window: Window, window_before: Tensor
-) -> Denoiser:
-    """Return the network as a function of x_t, (1, 1, size, size) fp32, and t: with guidance if it is not 1.
-
-    prediction = without + guidance * (with - without) (Ho and Salimans 2022), where "without" leaves the
-    attributes away and keeps the box; both run as one batch.
-    """
-    device, dtype = checkpoint.device.device, checkpoint.device.dtype
-    guidance = request.options.guidance
-    boxes = torch.tensor([window.box])
-    clean = checkpoint.codec.encode(window_before)
-    context = context_channels(clean, box_mask(boxes, window.size))
-    features = box_features(boxes, torch.tensor([window.spacing_mm]), window.size)
-    levels = score_levels(request.attributes.scores)
-    if guidance != 1:
-        levels = torch.cat((levels, torch.zeros_like(levels)))
-    count = len(levels)
-    context = context.to(device, dtype).expand(count, -1, -1, -1)
-    features, levels = features.to(device, dtype).expand(count, -1), levels.to(device)
-
-    def denoise_window(noisy: Tensor, step: Tensor) -> Tensor:
-        batch = noisy.to(dtype).expand(count, -1, -1, -1)
-        steps = step.to(device).expand(count)
-        predicted = checkpoint.network(batch, steps, context, levels, features).float()
-        if count == 1:
-            return predicted
-        with_attributes, without = predicted[:1], predicted[1:]
-        return without + guidance * (with_attributes - without)
-
-    return denoise_window

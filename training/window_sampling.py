@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from engine.checkpoint import Checkpoint
 from engine.codec import seeded_noise
-from engine.conditioning import box_features, box_mask, context_channels
+from engine.denoiser import make_denoiser
 from engine.sampling import denoise, make_scheduler
 from training.nodule_samples import Samples
 
@@ -57,21 +55,9 @@ def _generate(
     options: tuple[int, float, str],
 ) -> Tensor:
     steps, guidance, solver = options
-    size, codec, device = checkpoint.grid.size, checkpoint.codec, checkpoint.device
-    hu, boxes = samples.hu[part], samples.boxes[part]
-    context = context_channels(codec.encode(hu), box_mask(boxes, size)).to(device.device, device.dtype)
-    features = box_features(boxes, samples.spacing_mm[part], size).to(device.device, device.dtype)
-    given = levels[part].to(device.device)
-    count = len(given)
-    twice: Any = (torch.cat((context, context)), torch.cat((given, torch.zeros_like(given))), features.repeat(2, 1))
-
-    def denoiser(noisy: Tensor, step: Tensor) -> Tensor:
-        batch = noisy.to(device.dtype).repeat(2, 1, 1, 1)
-        predicted = checkpoint.network(batch, step.to(device.device).expand(2 * count), *twice).float()
-        with_attributes, without = predicted[:count], predicted[count:]
-        return without + guidance * (with_attributes - without)
-
-    noise = torch.cat([seeded_noise((1, 1, size, size), seed) for seed in seeds[part]]).to(device.device)
+    hu, size = samples.hu[part], checkpoint.grid.size
+    denoiser = make_denoiser(checkpoint, hu, samples.boxes[part], samples.spacing_mm[part], levels[part], guidance)
+    noise = torch.cat([seeded_noise((1, 1, size, size), seed) for seed in seeds[part]])
     scheduler = make_scheduler(checkpoint.config.scheduler, solver, steps)
-    *_, last = denoise(denoiser, scheduler, noise)
-    return codec.decode(last.estimate).cpu()
+    *_, last = denoise(denoiser, scheduler, noise.to(checkpoint.device.device))
+    return checkpoint.codec.decode(last.estimate).cpu()
