@@ -1,0 +1,52 @@
+"""Starts the program: `nodule-studio [FILE OR FOLDER]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from engine.job_runner import default_runner
+from engine.journal import journal_folder, record
+from studio.engine_client import EngineClient
+from studio.main_window import MainWindow
+from studio.theme import RESOURCES, apply_theme
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Show the window, then load the model; return the exit code."""
+    options = _parser().parse_args(argv)
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(app, QApplication)
+    app.setApplicationName("Nodule Studio")
+    app.setOrganizationName("Nodule Studio")
+    app.setDesktopFileName("nodule-studio")
+    apply_theme(app)
+    engine = EngineClient(partial(default_runner, options.checkpoint), partial(record, folder=journal_folder()))
+    window = MainWindow(engine)
+    window.first_painted.connect(lambda: QTimer.singleShot(0, engine.start))
+    window.show()
+    if options.path:
+        window.open_path(options.path)
+    return app.exec()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="nodule-studio", description="Place lung nodules in chest CT slices.")
+    parser.add_argument("path", nargs="?", type=Path, help="DICOM file, folder or zip, NIfTI, NRRD or MHA to open")
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        default=RESOURCES / "checkpoints" / "nodule",
+        help="folder of the nodule generator to use instead of the embedded one",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""Work that takes its time: in a thread of its own, so that the window never freezes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+
+from engine.errors import InputError
+
+Progress = Callable[[float], None]
+
+logger = logging.getLogger(__name__)
+
+
+class Abandoned(Exception):
+    """Raised in the work, where it reports progress, after `Task.abandon`."""
+
+
+class Task(QObject):
+    """One piece of work. Exactly one of `succeeded` and `failed` follows, in the Qt thread, unless abandoned.
+
+    Attributes
+    ----------
+    progressed : Signal(float)
+        What part is done, from 0 to 1.
+    succeeded : Signal(object)
+        What the work returned.
+    failed : Signal(str)
+        One sentence for the user.
+
+    Parameters
+    ----------
+    work : (progress) -> object
+        Called in the thread; calls `progress` with the part that is done, from 0 to 1.
+    failure : str
+        What failed, for errors that were not foreseen: "The file could not be read".
+    """
+
+    progressed = Signal(float)
+    succeeded = Signal(object)
+    failed = Signal(str)
+    _moved = Signal(float)
+    _ended = Signal(object, str)
+
+    def __init__(self, work: Callable[[Progress], object], failure: str, parent: QObject) -> None:
+        super().__init__(parent)
+        self._work = work
+        self._failure = failure
+        self._abandoned = threading.Event()
+        queued = Qt.ConnectionType.QueuedConnection
+        self._moved.connect(self._report, queued)
+        self._ended.connect(self._end, queued)
+        self._thread = threading.Thread(target=self._run, name="studio task", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread. Call it once."""
+        self._thread.start()
+
+    def abandon(self) -> None:
+        """No signal comes any more; the work ends where it next reports progress."""
+        self._abandoned.set()
+
+    def wait(self, seconds: float = 10.0) -> None:
+        """Wait for the thread to end."""
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+
+    def _run(self) -> None:
+        try:
+            result = self._work(self._progress)
+        except Abandoned:
+            return
+        except InputError as error:
+            self._finish(None, str(error))
+        except Exception as error:
+            logger.exception("%s", self._failure)
+            self._finish(None, f"{self._failure} ({type(error).__name__}: {error}); see the log.")
+        else:
+            self._finish(result, "")
+
+    def _finish(self, result: object, message: str) -> None:
+        if not self._abandoned.is_set():
+            self._ended.emit(result, message)
+
+    def _progress(self, part: float) -> None:
+        if self._abandoned.is_set():
+            raise Abandoned
+        self._moved.emit(part)
+
+    @Slot(float)
+    def _report(self, part: float) -> None:
+        if not self._abandoned.is_set():
+            self.progressed.emit(part)
+
+    @Slot(object, str)
+    def _end(self, result: object, message: str) -> None:
+        if self._abandoned.is_set():
+            return
+        if message:
+            self.failed.emit(message)
+        else:
+            self.succeeded.emit(result)

@@ -1,0 +1,224 @@
+"""Asks which accepted nodules to write to files, in which formats and where; shows what was written."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QSettings, QStandardPaths, Qt, QUrl
+from PySide6.QtGui import QCloseEvent, QDesktopServices
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from studio.background import Task
+from studio.exporting import FORMATS, export_nodules
+from studio.session import PlacedNodule, Session
+from studio.slice_texts import nodule_text
+from studio.theme import icon
+
+_FOLDER_KEY = "export folder"
+_CHECKED, _UNCHECKED = Qt.CheckState.Checked, Qt.CheckState.Unchecked
+
+
+class ExportDialog(QDialog):
+    """Exports the nodules that a session has accepted."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._task: Task | None = None
+        self._written: list[Path] = []
+        self.setWindowTitle("Export")
+        self.setMinimumWidth(560)
+        self.nodules = _list_of(session)
+        self.formats = {name: _checked(f"{name}:  {files}") for name, files in FORMATS.items()}
+        self.folder = QLineEdit(_last_folder())
+        self.folder.setAccessibleName("Folder")
+        self.browse = QPushButton("Browse…", autoDefault=False)
+        self.reason, self.outcome = _wrapped("muted"), _wrapped("")
+        self.progress = QProgressBar(textVisible=False, maximum=100)
+        self.open_folder = QPushButton(icon("open-folder"), "Open folder", autoDefault=False)
+        self.close_button = QPushButton("Close", autoDefault=False)
+        self.export = QPushButton("Export", default=True)
+        self.export.setProperty("role", "primary")
+        self._lay_out()
+        self._connect()
+        self._show_state()
+
+    def _lay_out(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(24, 24, 24, 24)
+        layout.setSpacing(8)
+        layout.addWidget(_heading("Nodules"))
+        layout.addWidget(self.nodules)
+        layout.addSpacing(8)
+        layout.addWidget(_heading("Files"))
+        for box in self.formats.values():
+            layout.addWidget(box)
+        layout.addSpacing(8)
+        layout.addWidget(_heading("Folder"))
+        layout.addLayout(_row(self.folder, self.browse))
+        layout.addSpacing(8)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.outcome)
+        layout.addWidget(self.reason)
+        layout.addStretch(1)
+        buttons = _row(self.open_folder, None, self.close_button, self.export)
+        layout.addLayout(buttons)
+
+    def _connect(self) -> None:
+        self.browse.clicked.connect(self._browse)
+        self.open_folder.clicked.connect(self._open_folder)
+        self.close_button.clicked.connect(self.close)
+        self.export.clicked.connect(self._start)
+        self.nodules.itemChanged.connect(self._show_state)
+        self.folder.textChanged.connect(self._show_state)
+        for box in self.formats.values():
+            box.toggled.connect(self._show_state)
+
+    def _chosen_nodules(self) -> list[PlacedNodule]:
+        chosen = (self.nodules.item(row).checkState() == _CHECKED for row in range(self.nodules.count()))
+        return [nodule for nodule, yes in zip(self._session.accepted, chosen, strict=True) if yes]
+
+    def _chosen_formats(self) -> list[str]:
+        return [name for name, box in self.formats.items() if box.isChecked()]
+
+    def _why_not(self) -> str | None:
+        if self._task:
+            return "Writing…"
+        if not self._chosen_nodules():
+            return "Choose a nodule."
+        if not self._chosen_formats():
+            return "Choose a kind of file."
+        return None if self.folder.text().strip() else "Choose a folder."
+
+    def _show_state(self) -> None:
+        why = self._why_not()
+        self.export.setEnabled(why is None)
+        self.export.setToolTip(why or "")
+        self.reason.setText(why or "")
+        self.reason.setVisible(why is not None)
+        self.progress.setVisible(self._task is not None)
+        self.outcome.setVisible(bool(self.outcome.text()))
+        self.open_folder.setVisible(bool(self._written))
+        self.adjustSize()
+
+    def _browse(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "Export to", self.folder.text())
+        if folder:
+            self.folder.setText(folder)
+
+    def _start(self) -> None:
+        volume, nodules, formats = self._session.volume, self._chosen_nodules(), self._chosen_formats()
+        folder, window = Path(self.folder.text().strip()).expanduser(), self._session.window
+        if volume is None:
+            return
+        self.outcome.clear()
+        self._written = []
+        self._task = Task(
+            lambda progress: export_nodules(volume, nodules, formats, folder, window, progress),
+            "The nodules could not be exported",
+            self,
+        )
+        self._task.progressed.connect(self._show_progress)
+        self._task.succeeded.connect(partial(self._finish, nodules))
+        self._task.failed.connect(self._fail)
+        self._task.start()
+        self._show_state()
+
+    def _finish(self, nodules: list[PlacedNodule], folders: list[Path]) -> None:
+        self._task = None
+        self._written = folders
+        fresh = (nodule for nodule in nodules if nodule not in self._session.exported)
+        self._session.exported = (*self._session.exported, *fresh)
+        QSettings().setValue(_FOLDER_KEY, str(folders[0].parent))
+        self.outcome.setText(_what_was_written(folders))
+        self._show_state()
+
+    def _show_progress(self, part: float) -> None:
+        self.progress.setValue(round(100 * part))
+
+    def _fail(self, message: str) -> None:
+        self._task = None
+        self.outcome.setText(message)
+        self._show_state()
+
+    def _open_folder(self) -> None:
+        folder = self._written[0] if len(self._written) == 1 else self._written[0].parent
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Let what is being written become whole."""
+        if self._task:
+            self._task.wait(60)
+        super().closeEvent(event)
+
+
+def _what_was_written(folders: list[Path]) -> str:
+    lines = [f"Written to {folders[0].parent}"]
+    for folder in folders:
+        files = sorted(folder.iterdir())
+        lines.append(f"{folder.name}: " + ", ".join(file.name for file in files))
+    return "\n".join(lines)
+
+
+def _list_of(session: Session) -> QListWidget:
+    """Return a list with a check mark at every nodule that has not been exported; at all, if all have been."""
+    widget = QListWidget()
+    widget.setAccessibleName("Nodules to export")
+    fresh = session.not_exported or session.accepted
+    for nodule in session.accepted:
+        item = QListWidgetItem(nodule_text(nodule))
+        item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+        item.setCheckState(_CHECKED if nodule in fresh else _UNCHECKED)
+        widget.addItem(item)
+    widget.setFixedHeight(min(160, 8 + 36 * max(1, widget.count())))
+    return widget
+
+
+def _last_folder() -> str:
+    documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+    return str(QSettings().value(_FOLDER_KEY) or Path(documents) / "Nodule Studio")
+
+
+def _checked(text: str) -> QCheckBox:
+    box = QCheckBox(text)
+    box.setChecked(True)
+    return box
+
+
+def _heading(text: str) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("role", "heading")
+    return label
+
+
+def _wrapped(role: str) -> QLabel:
+    label = QLabel(wordWrap=True)
+    label.setProperty("role", role)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+def _row(*widgets: QWidget | None) -> QHBoxLayout:
+    """Return widgets side by side; None stretches."""
+    row = QHBoxLayout()
+    row.setSpacing(8)
+    for widget in widgets:
+        if widget is None:
+            row.addStretch(1)
+        else:
+            row.addWidget(widget, 1 if isinstance(widget, QLineEdit) else 0)
+    return row

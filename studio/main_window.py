@@ -1,0 +1,257 @@
+"""The window: slice, panel, menus; opens, exports and closes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QKeyEvent,
+    QPaintEvent,
+)
+from PySide6.QtWidgets import (
+    QDialog,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QMessageBox,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from studio.engine_client import EngineClient
+from studio.export_dialog import ExportDialog
+from studio.keys_dialog import KeysDialog
+from studio.menus import build_menus, preset_actions
+from studio.nodule_panel import NodulePanel
+from studio.notice_bar import NoticeBar, OpeningBar
+from studio.opening import Opener
+from studio.placing import Placing
+from studio.reasons import engine_text, why_not_export
+from studio.series_dialog import SeriesDialog
+from studio.session import Session
+from studio.slice_bar import SliceBar
+from studio.slice_texts import series_text
+from studio.slice_view import SliceView
+from studio.welcome import Welcome
+
+if TYPE_CHECKING:
+    from engine.ct_files import SeriesInfo
+
+_FILES = "CT images (*.dcm *.dicom *.ima *.zip *.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd);;All files (*)"
+
+
+class MainWindow(QMainWindow):
+    """One window, one session, one engine; it stops the engine when it closes.
+
+    Attributes
+    ----------
+    first_painted : Signal()
+        The window is on the screen: now is the time to load the model.
+    """
+
+    first_painted = Signal()
+
+    def __init__(self, engine: EngineClient) -> None:
+        super().__init__()
+        self._engine = engine
+        self._is_painted = False
+        self.session = Session(self)
+        self.placing = Placing(self.session, engine, self)
+        self.opener = Opener(self.session, self)
+        self.view = SliceView(self.session, self.placing)
+        self.slice_bar = SliceBar(self.session)
+        self.welcome = Welcome()
+        self.panel = NodulePanel(self.session, self.placing)
+        self.notice_bar = NoticeBar(self.session)
+        self.opening_bar = OpeningBar(self.session, self.opener.cancel)
+        self.setAcceptDrops(True)
+        self.resize(1280, 900)
+        self.setCentralWidget(self._lay_out())
+        self.presets = preset_actions(self, self.session)
+        self.commands = build_menus(self, self.presets)
+        self._engine_label, self._series_label = QLabel(), QLabel()
+        self.statusBar().setSizeGripEnabled(False)
+        self.statusBar().addWidget(self._engine_label)
+        self.statusBar().addPermanentWidget(self._series_label)
+        self._connect()
+        self._show_session()
+        self.welcome.setFocus()
+
+    def _lay_out(self) -> QWidget:
+        viewer, centre = QWidget(), QWidget()
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self.welcome)
+        self.pages.addWidget(viewer)
+        left = QVBoxLayout()
+        for widget in (self.opening_bar, self.notice_bar, self.pages):
+            left.addWidget(widget, 1 if widget is self.pages else 0)
+        beside, layout = QHBoxLayout(viewer), QHBoxLayout(centre)
+        beside.addWidget(self.view, 1)
+        beside.addWidget(self.slice_bar)
+        layout.addLayout(left, 1)
+        layout.addWidget(self.panel)
+        for box in (left, beside, layout):
+            box.setContentsMargins(0, 0, 0, 0)
+            box.setSpacing(0)
+        return centre
+
+    def _connect(self) -> None:
+        session = self.session
+        for signal in (session.volume_changed, session.engine_changed):
+            signal.connect(self._show_session)
+        for signal in (session.accepted_changed, session.exported_changed):
+            signal.connect(self._show_session)
+        self.opener.choice_wanted.connect(self._choose_series)
+        self.panel.placing.export_wanted.connect(self.export)
+        self.welcome.file_wanted.connect(self.choose_file)
+        self.welcome.folder_wanted.connect(self.choose_folder)
+        self.welcome.path_chosen.connect(self.open_path)
+
+    def _show_session(self) -> None:
+        session, volume = self.session, self.session.volume
+        page = 0 if volume is None else 1
+        if self.pages.currentIndex() != page:
+            self.pages.setCurrentIndex(page)
+            self.view.setFocus()
+        name = volume.description or volume.source.name if volume else ""
+        self.setWindowTitle(f"{name}[*] – Nodule Studio" if name else "Nodule Studio[*]")
+        self.setWindowModified(bool(session.not_exported))
+        self._engine_label.setText(engine_text(session))
+        self._engine_label.setToolTip(session.engine.detail)
+        self._series_label.setText(series_text(volume) if volume else "")
+
+    # --- opening -------------------------------------------------------------------------------------
+
+    def open_path(self, path: Path) -> None:
+        """Open a file or folder instead of what is open."""
+        if self.may_leave():
+            self.opener.open(path)
+
+    def choose_file(self) -> None:
+        """Ask for a file and open it."""
+        name, _ = QFileDialog.getOpenFileName(self, "Open a CT image", filter=_FILES)
+        if name:
+            self.open_path(Path(name))
+
+    def choose_folder(self) -> None:
+        """Ask for a folder and open it."""
+        name = QFileDialog.getExistingDirectory(self, "Open a folder of DICOM files")
+        if name:
+            self.open_path(Path(name))
+
+    def _choose_series(self, path: Path, found: list[SeriesInfo]) -> None:
+        dialog = SeriesDialog(found, self)
+        dialog.accepted.connect(lambda: self.opener.read(path, dialog.chosen_uid))
+        self._show_dialog(dialog)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take files and folders of this machine."""
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+            self.welcome.show_dropping(True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """Nothing is to be dropped any more."""
+        self.welcome.show_dropping(False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open what was dropped; of several files, the folder that they are in."""
+        self.welcome.show_dropping(False)
+        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+        event.acceptProposedAction()
+        if len({path.parent for path in paths}) > 1:
+            self.session.say("Drop one file or one folder.")
+        elif paths:
+            self.open_path(paths[0] if len(paths) == 1 else paths[0].parent)
+
+    # --- exporting and leaving -----------------------------------------------------------------------
+
+    def export(self) -> None:
+        """Ask what to export where; or say why nothing can be."""
+        why = why_not_export(self.session)
+        if why:
+            self.session.say(why)
+        else:
+            self._show_dialog(ExportDialog(self.session, self))
+
+    def show_keys(self) -> None:
+        """Show what keys and mouse buttons do."""
+        self._show_dialog(KeysDialog(self))
+
+    def escape(self) -> None:
+        """Cancel what is going on: a drag, else the job."""
+        if not self.view.cancel_gesture():
+            self.placing.cancel()
+
+    def may_leave(self) -> bool:
+        """Ask, if accepted nodules would be lost from view without having been exported."""
+        count = len(self.session.not_exported)
+        if count == 0:
+            return True
+        which = "1 accepted nodule has" if count == 1 else f"{count} accepted nodules have"
+        box = QMessageBox(QMessageBox.Icon.NoIcon, "Nodule Studio", f"{which} not been exported.", parent=self)
+        box.setInformativeText("Every result is kept in the journal, but not as DICOM, NIfTI or PNG files.")
+        leave = box.addButton("Leave without exporting", QMessageBox.ButtonRole.DestructiveRole)
+        export = box.addButton("Export…", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        box.setDefaultButton(export)
+        box.exec()
+        clicked = box.clickedButton()
+        box.deleteLater()
+        if clicked is export:
+            self.export()
+        return clicked is leave
+
+    def _show_dialog(self, dialog: QDialog) -> None:
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Cancel, stop and join; the window goes first, for a step or a load may take a moment."""
+        if not self.may_leave():
+            event.ignore()
+            return
+        self.hide()
+        self.placing.cancel()
+        self.opener.stop()
+        self._engine.stop()
+        # While it is deleted it still tells that it has changed, to those who are already gone.
+        self.session.undo_stack.blockSignals(True)
+        event.accept()
+
+    # --- keys and painting ---------------------------------------------------------------------------
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Show the original while Space is held."""
+        if event.key() == Qt.Key.Key_Space:
+            self.session.original_shown = True
+        else:
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        """Show the nodules again."""
+        if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
+            self.session.original_shown = False
+        else:
+            super().keyReleaseEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Show the nodules again when another window takes the keys: the release of Space goes there."""
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.ActivationChange and not self.isActiveWindow():
+            self.session.original_shown = False
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Tell when the window is on the screen for the first time."""
+        super().paintEvent(event)
+        if not self._is_painted:
+            self._is_painted = True
+            self.first_painted.emit()

@@ -1,0 +1,191 @@
+"""Menus, tool bar and keys of the window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QMenu, QToolBar
+
+from engine.ct import WINDOW_PRESETS, WindowLevel
+from engine.nodule import BoundingBox
+from studio import commands
+from studio.recent_files import recent_files
+from studio.session import Session
+from studio.theme import ICON_SIZE, icon
+
+if TYPE_CHECKING:
+    from studio.main_window import MainWindow
+
+#: Side of the box that the keyboard makes.
+_BOX_MM = 15.0
+
+Actions = dict[str, QAction]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a menu. All of its keys work, the first is shown; `icon` is a file of `resources/icons`."""
+
+    text: str
+    do: Callable[[], object]
+    keys: tuple[str, ...] = ()
+    icon: str = ""
+
+
+def build_menus(window: MainWindow, presets: list[QAction]) -> Actions:
+    """Give a window its menus and its tool bar; return its actions by their texts."""
+    actions: Actions = {}
+    for title, entries in _menus(window).items():
+        menu = window.menuBar().addMenu(title)
+        for entry in entries:
+            if entry is None:
+                menu.addSeparator()
+            else:
+                actions[entry.text] = _action(window, entry)
+                menu.addAction(actions[entry.text])
+    view_menu = actions["Fit"].associatedObjects()[0]
+    assert isinstance(view_menu, QMenu)
+    view_menu.addActions([_smooth_action(window), *presets])
+    _add_recent_menu(window, actions)
+    _add_tool_bar(window, actions, presets)
+    _follow_undo_stack(window.session, actions)
+    return actions
+
+
+def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
+    session, placing, view, stack = window.session, window.placing, window.view, window.session.undo_stack
+    return {
+        "&File": [
+            Entry("Open file…", window.choose_file, ("Ctrl+O",), "open-file"),
+            Entry("Open folder…", window.choose_folder, ("Ctrl+Shift+O",), "open-folder"),
+            None,
+            Entry("Export…", window.export, ("Ctrl+E",), "export"),
+            None,
+            Entry("Quit", window.close, ("Ctrl+Q",)),
+        ],
+        "&Edit": [
+            Entry("Undo", stack.undo, ("Ctrl+Z",), "undo"),
+            Entry("Redo", stack.redo, ("Ctrl+Shift+Z", "Ctrl+Y"), "redo"),
+            None,
+            Entry("Box in the middle", lambda: put_box_in_middle(session), ("B",)),
+            Entry("Delete box", lambda: commands.delete(session), ("Del",)),
+        ],
+        "&Nodule": [
+            Entry("Generate", placing.generate, ("G", "Return", "Enter", "Ctrl+Return"), "generate-light"),
+            Entry("Cancel", window.escape, ("Esc",)),
+            Entry("New seed", placing.new_seed, ("N",), "new-seed"),
+            None,
+            Entry("Accept", lambda: commands.accept(session), ("A",)),
+            Entry("Discard", lambda: commands.discard(session), ("D", "Backspace")),
+        ],
+        "&View": [
+            Entry("Fit", view.fit, ("F",), "fit"),
+            Entry("Zoom in", lambda: view.zoom(1.25), ("Ctrl++", "Ctrl+=")),
+            Entry("Zoom out", lambda: view.zoom(0.8), ("Ctrl+-",)),
+            None,
+        ],
+        "&Help": [Entry("Keys and mouse", window.show_keys, ("F1",))],
+    }
+
+
+def _action(window: MainWindow, entry: Entry) -> QAction:
+    action = QAction(entry.text, window)
+    action.setShortcuts([QKeySequence(keys) for keys in entry.keys])
+    if entry.icon:
+        action.setIcon(icon(entry.icon))
+    if entry.keys:
+        action.setToolTip(f"{entry.text.rstrip('…')} ({entry.keys[0]})")
+    action.triggered.connect(lambda: entry.do())
+    return action
+
+
+def preset_actions(window: QMainWindow, session: Session) -> list[QAction]:
+    """Return one action a window preset, on the keys 1 to 3; checked while it is in use."""
+    group = QActionGroup(window)
+    group.setExclusionPolicy(QActionGroup.ExclusionPolicy.None_)
+    actions: list[QAction] = []
+
+    def show() -> None:
+        for action, preset in zip(actions, WINDOW_PRESETS.values(), strict=True):
+            action.setChecked(session.window == preset)
+
+    def use(preset: WindowLevel) -> None:
+        session.window = preset
+        show()  # A click on a preset in use has unchecked it.
+
+    for number, (name, preset) in enumerate(WINDOW_PRESETS.items(), start=1):
+        action = QAction(name, window, checkable=True, shortcut=QKeySequence(str(number)))
+        action.setToolTip(f"{name}: width {preset.width:g}, level {preset.level:g} HU ({number})")
+        action.triggered.connect(lambda _=False, preset=preset: use(preset))
+        group.addAction(action)
+        actions.append(action)
+    session.window_changed.connect(show)
+    show()
+    return actions
+
+
+def _smooth_action(window: MainWindow) -> QAction:
+    action = QAction("Smooth enlargement", window, checkable=True, checked=True)
+    action.toggled.connect(window.view.set_smooth)
+    return action
+
+
+def _add_recent_menu(window: MainWindow, actions: Actions) -> None:
+    menu = QMenu("Open recent", window)
+
+    def fill() -> None:
+        menu.clear()
+        for path in recent_files():
+            menu.addAction(str(path)).triggered.connect(lambda _=False, path=path: window.open_path(path))
+        if menu.isEmpty():
+            menu.addAction("Nothing was opened lately").setEnabled(False)
+
+    menu.aboutToShow.connect(fill)
+    file_menu = actions["Open file…"].associatedObjects()[0]
+    assert isinstance(file_menu, QMenu)
+    file_menu.insertMenu(actions["Export…"], menu)
+    file_menu.insertSeparator(actions["Export…"])
+
+
+def _add_tool_bar(window: MainWindow, actions: Actions, presets: list[QAction]) -> None:
+    bar = QToolBar("Tools", window)
+    bar.setMovable(False)
+    bar.setIconSize(ICON_SIZE)
+    bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+    groups = [["Open file…", "Open folder…"], ["Undo", "Redo"], ["Fit"]]
+    for names in groups:
+        bar.addActions([actions[name] for name in names])
+        bar.addSeparator()
+    bar.addActions(presets)
+    window.addToolBar(bar)
+
+
+def _follow_undo_stack(session: Session, actions: Actions) -> None:
+    stack = session.undo_stack
+
+    def show() -> None:
+        for name, can, text in (
+            ("Undo", stack.canUndo(), stack.undoText()),
+            ("Redo", stack.canRedo(), stack.redoText()),
+        ):
+            keys = actions[name].shortcut().toString()
+            actions[name].setEnabled(can)
+            actions[name].setToolTip(f"{name} {text} ({keys})" if can else f"There is nothing to {name.lower()}")
+
+    stack.indexChanged.connect(show)
+    show()
+
+
+def put_box_in_middle(session: Session) -> None:
+    """Put a box in the middle of the slice: the way to draw without a mouse."""
+    if session.volume is None:
+        return
+    shape, spacing = session.volume.slice_at(0).shape, session.volume.pixel_spacing
+    side = _BOX_MM / max(spacing)
+    row, column = (length / 2 - side / 2 for length in shape)
+    commands.set_box(session, BoundingBox.nearest(row, column, side, shape))

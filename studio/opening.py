@@ -1,0 +1,110 @@
+"""From a path to an open volume, in the background; what is open stays open until the next one is whole."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from engine.ct import CTVolume
+from studio.background import Progress, Task
+from studio.recent_files import remember
+from studio.session import Opening, Session, Severity
+
+if TYPE_CHECKING:
+    from engine.ct_files import SeriesInfo
+
+_FAILURE = "The file could not be read"
+
+
+class Opener(QObject):
+    """Reads files for one session, one at a time; a new one ends the one before.
+
+    Attributes
+    ----------
+    choice_wanted : Signal(Path, list of SeriesInfo)
+        There are several series; answer with `read`.
+    """
+
+    choice_wanted = Signal(Path, list)
+
+    def __init__(self, session: Session, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._task: Task | None = None
+
+    def open(self, path: Path) -> None:
+        """Look what is in a file or folder; read it if there is one series, else ask."""
+
+        def look(progress: Progress) -> list[SeriesInfo]:
+            from engine.ct_files import list_series  # Imports pydicom and SimpleITK, which take a second.
+
+            return list_series(path)
+
+        task = self._begin(Task(look, _FAILURE, self), path)
+        task.succeeded.connect(partial(self._choose, path))
+        task.start()
+
+    def read(self, path: Path, series_uid: str | None) -> None:
+        """Read one series and show it."""
+
+        def read(progress: Progress) -> CTVolume:
+            from engine.ct_files import read_volume
+
+            return read_volume(path, series_uid, lambda done, count: progress(done / count))
+
+        task = self._begin(Task(read, _FAILURE, self), path)
+        task.progressed.connect(partial(self._show_progress, path))
+        task.succeeded.connect(partial(self._show, path))
+        task.start()
+
+    def cancel(self) -> None:
+        """Read no further; what is open stays open."""
+        if self._task:
+            self._task.abandon()
+        self._forget()
+
+    def stop(self) -> None:
+        """Read no further, and wait until that is so."""
+        task = self._task
+        self.cancel()
+        if task:
+            task.wait()
+
+    def _begin(self, task: Task, path: Path) -> Task:
+        self.cancel()
+        self._task = task
+        task.failed.connect(self._fail)
+        self._session.notice = None
+        self._session.opening = Opening(path.name or str(path))
+        return task
+
+    def _forget(self) -> None:
+        self._task = None
+        self._session.opening = None
+
+    def _choose(self, path: Path, found: list[SeriesInfo]) -> None:
+        self._forget()
+        candidates = [series for series in found if not series.problem]
+        if len(candidates) == 1:
+            self.read(path, candidates[0].series_uid)
+        elif candidates:
+            self.choice_wanted.emit(path, found)
+        else:
+            self._session.say(found[0].problem, Severity.ERROR)
+
+    def _show(self, path: Path, volume: CTVolume) -> None:
+        self._forget()
+        self._session.show_volume(volume)
+        remember(path)
+        if volume.warnings:
+            self._session.say(" ".join(volume.warnings), Severity.WARNING)
+
+    def _show_progress(self, path: Path, part: float) -> None:
+        self._session.opening = Opening(path.name or str(path), part)
+
+    def _fail(self, message: str) -> None:
+        self._forget()
+        self._session.say(message, Severity.ERROR)

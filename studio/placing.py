@@ -1,0 +1,107 @@
+"""From a box and five scores to a candidate: submits to the engine, and turns its events into session state."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from PySide6.QtCore import QObject
+
+from engine.events import (
+    Cancelled,
+    Event,
+    Failed,
+    Finished,
+    GenerationRequest,
+    Preview,
+    StateChanged,
+)
+from engine.nodule import BoundingBox
+from studio import commands
+from studio.engine_client import EngineClient
+from studio.reasons import why_not_generate
+from studio.session import Job, PlacedNodule, Session, Severity
+
+#: Seeds are those that a spin box can show.
+LARGEST_SEED = 2**31 - 1
+
+
+class Placing(QObject):
+    """Generates for one session. At most one job is current; events of all others are ignored."""
+
+    def __init__(self, session: Session, engine: EngineClient, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._engine = engine
+        engine.event_arrived.connect(self.handle)
+        # A job is for one box in one slice: without them its result would be out of place.
+        session.box_changed.connect(self._cancel_if_out_of_place)
+        session.accepted_changed.connect(self.cancel)
+        session.volume_changed.connect(self.cancel)
+
+    def generate(self) -> None:
+        """Start the job that the session describes, instead of the one that runs; or say why not."""
+        session = self._session
+        reason = why_not_generate(session)
+        current, box = session.slice_with_accepted(session.slice_index), session.box_here
+        if reason or current is None or box is None:
+            session.say(reason or "Draw a box first.")
+            return
+        self.cancel()
+        request = GenerationRequest(current, box, session.attributes, session.options)
+        session.notice = None
+        session.job = Job(self._engine.submit(request), session.slice_index, request)
+
+    def cancel(self) -> None:
+        """Forget the current job at once; the engine stops it within one step."""
+        job = self._session.job
+        if job is None:
+            return
+        self._session.job = None
+        self._session.preview = None
+        self._engine.cancel(job.job_id)
+
+    def move_box(self, box: BoundingBox) -> None:
+        """Put the box elsewhere; the nodule that it holds, finished or forming, is generated there."""
+        session = self._session
+        nodule = session.nodule_in_box
+        if session.box_here == box:
+            return
+        request = session.job.request if session.job else nodule.result.request if nodule else None
+        commands.set_box(session, box, "move")
+        if request:
+            session.attributes = request.attributes
+            session.options = request.options
+            self.generate()
+
+    def new_seed(self) -> None:
+        """Draw another seed."""
+        seed = random.randint(0, LARGEST_SEED)
+        self._session.options = replace(self._session.options, seed=seed)
+
+    def handle(self, event: Event) -> None:
+        """Show an event of the engine. Those of jobs that are not current are ignored."""
+        session, job = self._session, self._session.job
+        if isinstance(event, StateChanged):
+            session.engine = event
+        elif isinstance(event, Failed) and event.job_id is None:
+            session.say(event.message, Severity.ERROR)
+        elif job is not None and event.job_id == job.job_id:
+            self._handle_current(event, job)
+
+    def _handle_current(self, event: Preview | Finished | Cancelled | Failed, job: Job) -> None:
+        session = self._session
+        if isinstance(event, Preview):
+            session.preview = event
+            return
+        session.job = None
+        session.preview = None
+        if isinstance(event, Finished):
+            commands.show_candidate(session, PlacedNodule(job.slice_index, event.result))
+        elif isinstance(event, Failed):
+            session.say(event.message, Severity.ERROR)
+
+    def _cancel_if_out_of_place(self) -> None:
+        job = self._session.job
+        if job and job.place != self._session.box:
+            self.cancel()

@@ -1,0 +1,164 @@
+"""Generate and Cancel, Accept and Discard, Export; and why one of them is not to be had now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
+
+from engine.events import EngineState, GenerationResult
+from studio import commands
+from studio.placing import Placing
+from studio.reasons import why_not_export, why_not_generate
+from studio.session import Session
+from studio.slice_texts import signed
+from studio.theme import ICON_SIZE, icon, line
+
+
+def _button(text: str, icon_name: str, keys: str, role: str, clicked: Callable[[], object]) -> QPushButton:
+    button = QPushButton(icon(icon_name), text)
+    button.setIconSize(ICON_SIZE)
+    button.setToolTip(f"{text} ({keys})")
+    button.setProperty("role", role)
+    # A click must not take the keys from the slice.
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    button.clicked.connect(lambda: clicked())
+    return button
+
+
+def _text() -> QLabel:
+    label = QLabel()
+    label.setProperty("role", "muted")
+    label.setWordWrap(True)
+    label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+    return label
+
+
+class PlacingControls(QWidget):
+    """The buttons from a box to an exported nodule."""
+
+    export_wanted = Signal()
+
+    def __init__(self, session: Session, placing: Placing, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._look = ("primary", "generate")
+        self.generate = _button("Generate", "generate", "G or Return", "primary", placing.generate)
+        self.cancel = _button("Cancel", "cancel", "Esc", "", placing.cancel)
+        self.accept = _button("Accept", "accept", "A", "primary", lambda: commands.accept(session))
+        self.discard = _button("Discard", "discard", "D", "", lambda: commands.discard(session))
+        self.compare = _button("", "compare", "hold Space", "", lambda: None)
+        self.compare.setToolTip("Hold to see the original (Space)")
+        self.compare.setAccessibleName("Hold to see the original")
+        self.compare.setFixedWidth(40)
+        self.compare.pressed.connect(lambda: self._show_original(True))
+        self.compare.released.connect(lambda: self._show_original(False))
+        self.export = _button("Export…", "export", "Ctrl+E", "", self.export_wanted.emit)
+        self.status, self.export_reason = _text(), _text()
+        self.progress = QProgressBar(textVisible=False)
+        self.progress.setAccessibleName("Progress of sampling")
+        self._lay_out()
+        for signal in (
+            session.volume_changed,
+            session.slice_index_changed,
+            session.box_changed,
+            session.engine_changed,
+            session.job_changed,
+            session.preview_changed,
+            session.candidate_changed,
+            session.accepted_changed,
+            session.exported_changed,
+        ):
+            signal.connect(self.show_session)
+        self.show_session()
+
+    def _lay_out(self) -> None:
+        self._first = QStackedLayout()
+        self._first.addWidget(self.generate)
+        self._first.addWidget(self.cancel)
+        self._waiting = QWidget()
+        row = QHBoxLayout(self._waiting)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(self.accept, 1)
+        row.addWidget(self.discard, 1)
+        row.addWidget(self.compare)
+        for widget in (self.progress, self._waiting):
+            policy = widget.sizePolicy()
+            policy.setRetainSizeWhenHidden(True)  # Nothing above it jumps when it comes and goes.
+            widget.setSizePolicy(policy)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 12, 16, 16)
+        layout.setSpacing(8)
+        layout.addLayout(self._first)
+        for widget in (self.progress, self.status, self._waiting, line(), self.export, self.export_reason):
+            layout.addWidget(widget)
+
+    def _show_original(self, shown: bool) -> None:
+        self._session.original_shown = shown
+
+    def show_session(self) -> None:
+        """Show what can be done now, and why the rest cannot."""
+        session, job, preview = self._session, self._session.job, self._session.preview
+        why = why_not_generate(session)
+        self._first.setCurrentWidget(self.cancel if job else self.generate)
+        self.generate.setEnabled(why is None)
+        self._show_generate(is_primary=session.candidate is None)
+        self.progress.setVisible(job is not None)
+        self.progress.setRange(0, preview.steps if preview else 1)
+        self.progress.setValue(preview.step if preview else 0)
+        self.status.setText(status_text(session))
+        self._waiting.setVisible(session.candidate is not None and job is None)
+        why = why_not_export(session)
+        self.export.setEnabled(why is None)
+        self.export.setToolTip(why or "Export the accepted nodules (Ctrl+E)")
+        self.export_reason.setText(why or _accepted_text(session))
+
+    def _show_generate(self, is_primary: bool) -> None:
+        """Let Generate stand out, or, while a nodule waits, Accept alone."""
+        is_dark = is_primary and self.generate.isEnabled()
+        look = ("primary" if is_primary else "", "generate" if is_dark else "generate-light")
+        if look == self._look:  # A style sheet is slow to apply, and previews come often.
+            return
+        self._look = look
+        self.generate.setProperty("role", look[0])
+        self.generate.setText("Generate" if is_primary else "Generate again")
+        self.generate.setIcon(icon(look[1]))
+        self.generate.style().polish(self.generate)
+
+
+def status_text(session: Session) -> str:
+    """Return how far the job is, else why there can be none, else what was measured of the candidate."""
+    preview = session.preview
+    if session.job and preview:
+        return f"Step {preview.step} of {preview.steps}, {preview.seconds_left:.1f} s left"
+    if session.job:
+        is_loading = session.engine.state is EngineState.LOADING
+        return "Waiting for the model to be loaded" if is_loading else "Starting"
+    why = why_not_generate(session)
+    if why is None and session.engine.state is EngineState.FAILED:
+        return "The model could not be loaded; Generate tries it again."
+    return why or (result_text(session.candidate.result) if session.candidate else "")
+
+
+def result_text(result: GenerationResult) -> str:
+    """Return what was measured of a finished nodule."""
+    measured, seconds = result.measurement, result.seconds
+    if not measured.mask.any():
+        return f"No nodule could be measured; mean {signed(measured.mean_hu)} HU, made in {seconds:.1f} s"
+    return f"{measured.diameter_mm:.1f} mm, mean {signed(measured.mean_hu)} HU, made in {seconds:.1f} s"
+
+
+def _accepted_text(session: Session) -> str:
+    count, left = len(session.accepted), len(session.not_exported)
+    text = "1 accepted nodule" if count == 1 else f"{count} accepted nodules"
+    return f"{text}, exported" if left == 0 else text if left == count else f"{text}, {left} not exported"

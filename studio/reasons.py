@@ -1,0 +1,66 @@
+"""Why something cannot be done now, and what to do next: nothing is disabled without saying why."""
+
+from __future__ import annotations
+
+from engine.events import EngineState
+from engine.nodule import BoundingBox
+from studio.session import Session
+
+#: Sides of the boxes, in mm, that the nodule generator takes.
+SMALLEST_BOX_MM = 4.0
+LARGEST_BOX_MM = 60.0
+
+
+def side_mm(box: BoundingBox, pixel_spacing: tuple[float, float]) -> float:
+    """Return the side of a box in mm; the mean of both where pixels are not square."""
+    return box.side * (pixel_spacing[0] + pixel_spacing[1]) / 2
+
+
+def why_not_generate(session: Session) -> str | None:
+    """Return why nothing can be generated now, as one sentence; None if it can."""
+    if session.volume is None:
+        return "Open a chest CT first."
+    if session.box is None:
+        return "Draw a box first: drag a square on the slice."
+    if session.box_here is None:
+        return f"The box is on slice {session.box.slice_index + 1}; go there, or draw one here."
+    side = side_mm(session.box_here, session.volume.pixel_spacing)
+    if not SMALLEST_BOX_MM <= side <= LARGEST_BOX_MM:
+        return f"The box is {side:.1f} mm wide; draw one of {SMALLEST_BOX_MM:g} to {LARGEST_BOX_MM:g} mm."
+    if session.engine.state is EngineState.STOPPED:
+        return "The engine has stopped; start the program again."
+    return None
+
+
+def why_not_export(session: Session) -> str | None:
+    """Return why nothing can be exported now, as one sentence; None if it can."""
+    if session.accepted:
+        return None
+    if session.candidate:
+        return "Accept the nodule first (A)."
+    return "There is no accepted nodule to export."
+
+
+def hint(session: Session) -> str | None:
+    """Return what to do next on the slice, as long as that is not plain; None afterwards."""
+    if session.volume is None or session.job or session.accepted or session.original_shown:
+        return None
+    if session.candidate and session.box_here:
+        return "A accepts, D discards. Hold Space to see the original. Drag the box to place the nodule elsewhere."
+    if session.box is None:
+        return "Drag a square where the nodule should be"
+    return "Press G to generate the nodule" if why_not_generate(session) is None else None
+
+
+def engine_text(session: Session) -> str:
+    """Return what the engine is doing and on which device."""
+    state, detail = session.engine.state, session.engine.detail
+    if state is EngineState.IDLE:
+        return f"Ready on {detail}" if detail else "Ready"
+    if state is EngineState.SAMPLING:
+        return f"Sampling on {detail}" if detail else "Sampling"
+    if state is EngineState.LOADING:
+        return f"Loading {detail}" if detail else "Loading the model"
+    if state is EngineState.CANCELLING:
+        return "Cancelling"
+    return "The model could not be loaded" if state is EngineState.FAILED else "Stopped"

@@ -1,0 +1,86 @@
+"""Seed, steps and guidance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import (
+    QDoubleSpinBox,
+    QGridLayout,
+    QLabel,
+    QPushButton,
+    QSpinBox,
+    QWidget,
+)
+
+from studio.placing import LARGEST_SEED, Placing
+from studio.session import Session
+from studio.theme import ICON_SIZE, icon
+
+
+class SamplingControls(QWidget):
+    """How the next nodule is sampled."""
+
+    def __init__(self, session: Session, placing: Placing, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.seed = QSpinBox(maximum=LARGEST_SEED)
+        self.steps = QSpinBox(minimum=1, maximum=200)
+        self.guidance = QDoubleSpinBox(minimum=1, maximum=15, singleStep=0.5, decimals=1)
+        self.new_seed = QPushButton(icon("new-seed"), "")
+        self.new_seed.setIconSize(ICON_SIZE)
+        self.new_seed.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.new_seed.setToolTip("New seed (N)")
+        self.new_seed.setAccessibleName("New seed")
+        self.new_seed.setFixedWidth(40)
+        self.new_seed.clicked.connect(placing.new_seed)
+        self._lay_out()
+        self._connect()
+        self.show_options()
+
+    def _lay_out(self) -> None:
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setHorizontalSpacing(8)
+        layout.setVerticalSpacing(8)
+        tips = {
+            "Seed": "The same seed, box and scores give the same nodule",
+            "Steps": "Denoising steps: more take longer",
+            "Guidance": "How strongly the scores are followed; 1 switches guidance off",
+        }
+        for name, field in (("Seed", self.seed), ("Steps", self.steps), ("Guidance", self.guidance)):
+            field.setToolTip(tips[name])
+            field.setAccessibleName(name)
+            field.lineEdit().setTextMargins(6, 0, 0, 0)
+        layout.addWidget(QLabel("Seed"), 0, 0)
+        layout.addWidget(self.seed, 0, 1, 1, 3)
+        layout.addWidget(self.new_seed, 0, 4)
+        layout.addWidget(QLabel("Steps"), 1, 0)
+        layout.addWidget(self.steps, 1, 1)
+        layout.addWidget(QLabel("Guidance"), 1, 2, Qt.AlignmentFlag.AlignRight)
+        layout.addWidget(self.guidance, 1, 3, 1, 2)
+        layout.setColumnStretch(1, 1)
+        layout.setColumnStretch(3, 1)
+
+    def _connect(self) -> None:
+        self._session.options_changed.connect(self.show_options)
+        self.seed.valueChanged.connect(partial(self._change, "seed"))
+        self.steps.valueChanged.connect(partial(self._change, "steps"))
+        self.guidance.valueChanged.connect(partial(self._change, "guidance"))
+
+    def _change(self, option: str, value: float) -> None:
+        changed: Any = {option: value}
+        self._session.options = replace(self._session.options, **changed)
+
+    def show_options(self) -> None:
+        """Show what the session has, without announcing it as chosen."""
+        options = self._session.options
+        shown = ((self.seed, options.seed), (self.steps, options.steps), (self.guidance, options.guidance))
+        for field, value in shown:
+            if field.value() != value:
+                field.blockSignals(True)
+                field.setValue(value)  # pyright: ignore[reportArgumentType]
+                field.blockSignals(False)

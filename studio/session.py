@@ -1,0 +1,197 @@
+"""The one state of the window. Widgets show a `Session` and change a `Session`; they never call each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QUndoStack
+
+from engine.ct import LUNG, CTSlice, CTVolume, HUArray, WindowLevel
+from engine.events import (
+    EngineState,
+    GenerationRequest,
+    GenerationResult,
+    Preview,
+    SamplingOptions,
+    StateChanged,
+)
+from engine.nodule import BoundingBox, NoduleAttributes
+from studio.session_field import Field
+
+
+@dataclass(frozen=True)
+class BoxOnSlice:
+    """A box belongs to the slice on which it was drawn."""
+
+    slice_index: int
+    box: BoundingBox
+
+
+@dataclass(frozen=True)
+class PlacedNodule:
+    """A finished nodule and the slice that it is on."""
+
+    slice_index: int
+    result: GenerationResult
+
+    @property
+    def place(self) -> BoxOnSlice:
+        """Its slice and its box."""
+        return BoxOnSlice(self.slice_index, self.result.request.box)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the engine is sampling for this window."""
+
+    job_id: int
+    slice_index: int
+    request: GenerationRequest
+
+    @property
+    def place(self) -> BoxOnSlice:
+        """Its slice and its box."""
+        return BoxOnSlice(self.slice_index, self.request.box)
+
+
+class Severity(Enum):
+    """How a notice looks."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One sentence for the user, shown in the window until it is closed or replaced."""
+
+    text: str
+    severity: Severity = Severity.INFO
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A file that is being read. `fraction` is None until it is known how much there is."""
+
+    name: str
+    fraction: float | None = None
+
+
+class Session(QObject):
+    """What is open, what is drawn and what the engine does; one signal a field, nothing that can be derived.
+
+    `candidate` is the finished nodule that waits to be accepted or discarded; `box` is its box as long as it waits.
+    `accepted` is in the order of acceptance: on each slice, a nodule is built on those accepted before it.
+    """
+
+    volume_changed = Signal()
+    slice_index_changed = Signal()
+    window_changed = Signal()
+    box_changed = Signal()
+    attributes_changed = Signal()
+    options_changed = Signal()
+    engine_changed = Signal()
+    job_changed = Signal()
+    preview_changed = Signal()
+    candidate_changed = Signal()
+    accepted_changed = Signal()
+    exported_changed = Signal()
+    original_shown_changed = Signal()
+    notice_changed = Signal()
+    opening_changed = Signal()
+
+    volume = Field[CTVolume | None](None)
+    slice_index = Field[int](0)
+    window = Field[WindowLevel](LUNG)
+    box = Field[BoxOnSlice | None](None)
+    attributes = Field[NoduleAttributes](NoduleAttributes(4, 4, 1, 1, 5))
+    options = Field[SamplingOptions](SamplingOptions())
+    engine = Field[StateChanged](StateChanged(EngineState.LOADING))
+    job = Field[Job | None](None)
+    preview = Field[Preview | None](None)
+    candidate = Field[PlacedNodule | None](None)
+    accepted = Field[tuple[PlacedNodule, ...]](())
+    exported = Field[tuple[PlacedNodule, ...]](())
+    original_shown = Field[bool](False)
+    notice = Field[Notice | None](None)
+    opening = Field[Opening | None](None)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.undo_stack = QUndoStack(self)
+
+    def show_volume(self, volume: CTVolume) -> None:
+        """Show another series from its middle slice. Nothing of the one before remains."""
+        self.undo_stack.clear()
+        self.box = self.candidate = self.preview = self.notice = None
+        self.accepted = self.exported = ()
+        self.volume = None  # No widget may see the new index beside the old series.
+        self.slice_index = len(volume) // 2
+        self.volume = volume
+
+    def go_to_slice(self, index: int) -> None:
+        """Show the slice of that index, or the nearest there is."""
+        if self.volume is None:
+            return
+        nearest = max(0, min(index, len(self.volume) - 1))
+        if nearest != self.slice_index:
+            self.slice_index = nearest
+
+    def say(self, text: str, severity: Severity = Severity.INFO) -> None:
+        """Show one sentence in the window."""
+        self.notice = Notice(text, severity)
+
+    def slice_with_accepted(self, index: int) -> CTSlice | None:
+        """Return a slice with the nodules that were accepted on it; None if nothing is open."""
+        for nodule in reversed(self.accepted):
+            if nodule.slice_index == index:
+                return nodule.result.slice
+        return self.volume.slice_at(index) if self.volume else None
+
+    @property
+    def box_here(self) -> BoundingBox | None:
+        """The box, if it is on the slice that is shown."""
+        return self.box.box if self.box and self.box.slice_index == self.slice_index else None
+
+    @property
+    def nodule_in_box(self) -> PlacedNodule | None:
+        """The finished nodule that the box holds: the candidate, else an accepted one."""
+        if self.candidate or not self.box:
+            return self.candidate
+        return next((nodule for nodule in reversed(self.accepted) if nodule.place == self.box), None)
+
+    @property
+    def accepted_here(self) -> tuple[PlacedNodule, ...]:
+        """The accepted nodules of the slice that is shown."""
+        return tuple(nodule for nodule in self.accepted if nodule.slice_index == self.slice_index)
+
+    @property
+    def not_exported(self) -> tuple[PlacedNodule, ...]:
+        """The accepted nodules that have not been exported."""
+        return tuple(nodule for nodule in self.accepted if nodule not in self.exported)
+
+    @property
+    def shown_hu(self) -> HUArray | None:
+        """HU to be shown, (rows, columns): the original, a preview, the candidate or what was accepted."""
+        here = self.slice_index
+        if self.volume is None:
+            return None
+        if self.original_shown:
+            return self.volume.slice_at(here).hu
+        if self.job and self.job.slice_index == here:
+            return _with_preview(self.job.request.slice.hu, self.preview)
+        if self.candidate and self.candidate.slice_index == here:
+            return self.candidate.result.slice.hu
+        shown = self.slice_with_accepted(here)
+        return shown.hu if shown else None
+
+
+def _with_preview(hu: HUArray, preview: Preview | None) -> HUArray:
+    if preview is None:
+        return hu
+    painted = hu.copy()
+    painted[preview.box.slices] = preview.hu
+    return painted

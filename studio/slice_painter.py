@@ -1,0 +1,160 @@
+"""What stands on a slice: boxes, texts in the corners, letters of orientation, scale bar, hint."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen
+
+from studio.theme import colour
+
+_MARGIN = 12.0
+_HANDLE = 7.0
+_ALIGNMENTS = {
+    "left": Qt.AlignmentFlag.AlignLeft,
+    "centre": Qt.AlignmentFlag.AlignHCenter,
+    "right": Qt.AlignmentFlag.AlignRight,
+}
+
+
+def paint_box(painter: QPainter, rect: QRectF, label: str, progress: float | None = None) -> None:
+    """Paint the box with its handles and the text above it.
+
+    Parameters
+    ----------
+    progress : float or None
+        From 0 to 1: a box in which a nodule is forming has a bar instead of handles.
+    """
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    # A dark line beside the bright one keeps the box visible on bone.
+    painter.setPen(QPen(QColor(0, 0, 0, 130), 3.0))
+    painter.drawRect(rect)
+    painter.setPen(QPen(colour("accent"), 1.25))
+    painter.drawRect(rect)
+    if progress is None:
+        _paint_handles(painter, rect)
+    else:
+        _paint_progress(painter, rect, progress)
+    if label:
+        paint_text(painter, QPointF(rect.left() + 1, rect.top() - 9), label, colour("accent"), "bottom left")
+
+
+def _paint_handles(painter: QPainter, rect: QRectF) -> None:
+    size = min(_HANDLE, rect.width() * 0.35)
+    painter.setPen(QPen(QColor(0, 0, 0, 160), 1.0))
+    painter.setBrush(colour("accent"))
+    for corner in (rect.topLeft(), rect.topRight(), rect.bottomLeft(), rect.bottomRight()):
+        painter.drawRect(QRectF(corner.x() - size / 2, corner.y() - size / 2, size, size))
+
+
+def _paint_progress(painter: QPainter, rect: QRectF, progress: float) -> None:
+    bar = QRectF(rect.left(), rect.bottom() + 5, max(rect.width(), 40.0), 3)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(QColor(0, 0, 0, 160))
+    painter.drawRect(bar.adjusted(-1, -1, 1, 1))
+    painter.setBrush(colour("accent"))
+    painter.drawRect(QRectF(bar.left(), bar.top(), bar.width() * progress, bar.height()))
+
+
+def paint_accepted(painter: QPainter, rect: QRectF) -> None:
+    """Paint the corners of the box of a nodule that was accepted: enough to find it, not enough to hide it."""
+    length = max(4.0, min(10.0, rect.width() / 4))
+    path = QPainterPath()
+    for corner, right, down in (
+        (rect.topLeft(), 1, 1),
+        (rect.topRight(), -1, 1),
+        (rect.bottomLeft(), 1, -1),
+        (rect.bottomRight(), -1, -1),
+    ):
+        path.moveTo(corner + QPointF(right * length, 0))
+        path.lineTo(corner)
+        path.lineTo(corner + QPointF(0, down * length))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(QPen(QColor(0, 0, 0, 120), 2.5))
+    painter.drawPath(path)
+    painter.setPen(QPen(colour("text", 190), 1.0))
+    painter.drawPath(path)
+
+
+def paint_text(painter: QPainter, at: QPointF, text: str, ink: QColor | None = None, anchor: str = "top left") -> None:
+    """Paint lines of text on a plate that shows on bright tissue only, so that they can be read on any.
+
+    Parameters
+    ----------
+    anchor : str
+        Which point of the text lies at `at`: "top", "middle" or "bottom", then "left", "centre" or "right".
+    """
+    if not text:
+        return
+    metrics = QFontMetricsF(painter.font())
+    vertical, horizontal = anchor.split()
+    width = max(metrics.horizontalAdvance(line) for line in text.split("\n"))
+    height = metrics.lineSpacing() * len(text.split("\n"))
+    left = at.x() - {"left": 0.0, "centre": width / 2, "right": width}[horizontal]
+    top = at.y() - {"top": 0.0, "middle": height / 2, "bottom": height}[vertical]
+    area = QRectF(left, top, width, height)
+    _paint_plate(painter, area)
+    painter.setPen(ink or colour("text"))
+    painter.drawText(area, _ALIGNMENTS[horizontal], text)
+
+
+def _paint_plate(painter: QPainter, area: QRectF) -> None:
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(colour("view", 150))
+    painter.drawRoundedRect(area.adjusted(-5, -2, 5, 2), 4, 4)
+
+
+def paint_corners(painter: QPainter, area: QRectF, texts: dict[str, str]) -> None:
+    """Paint texts into the corners of an area; keys are "top left" to "bottom right"."""
+    inner = area.adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN)
+    corners = {
+        "top left": inner.topLeft(),
+        "top right": inner.topRight(),
+        "bottom left": inner.bottomLeft(),
+        "bottom right": inner.bottomRight(),
+    }
+    for anchor, text in texts.items():
+        paint_text(painter, corners[anchor], text, colour("text"), anchor)
+
+
+def paint_letters(painter: QPainter, area: QRectF, letters: tuple[str, str, str, str]) -> None:
+    """Paint the letters of left, right, top and bottom in the middles of the sides of an area."""
+    font, plain = QFont(painter.font()), painter.font()
+    font.setPointSizeF(plain.pointSizeF() * 1.15)
+    font.setWeight(QFont.Weight.DemiBold)
+    painter.setFont(font)
+    middle, left, right = area.center(), area.left() + _MARGIN, area.right() - _MARGIN
+    ink = colour("text")
+    paint_text(painter, QPointF(left, middle.y()), letters[0], ink, "middle left")
+    paint_text(painter, QPointF(right, middle.y()), letters[1], ink, "middle right")
+    paint_text(painter, QPointF(middle.x(), area.top() + _MARGIN), letters[2], ink, "top centre")
+    paint_text(painter, QPointF(middle.x(), area.bottom() - _MARGIN), letters[3], ink, "bottom centre")
+    painter.setFont(plain)
+
+
+def paint_scale_bar(painter: QPainter, area: QRectF, pixels_per_mm: float) -> None:
+    """Paint a bar of a round number of mm, about a seventh of the area wide, at the bottom right."""
+    wanted = area.width() / 7 / pixels_per_mm
+    length = max((mm for mm in (1, 2, 5, 10, 20, 50, 100) if mm <= wanted), default=1)
+    text = f"{length // 10} cm" if length >= 10 else f"{length} mm"
+    height, width = QFontMetricsF(painter.font()).height(), length * pixels_per_mm
+    right, bottom = area.right() - _MARGIN, area.bottom() - _MARGIN
+    plate = QRectF(right - width, bottom - height - 8, width, height + 8)
+    _paint_plate(painter, plate)
+    painter.setPen(QPen(colour("text"), 1.5))
+    painter.drawText(plate, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop, text)
+    painter.drawPolyline(
+        [QPointF(x, bottom - rise) for x, rise in ((plate.left(), 5), (plate.left(), 0), (right, 0), (right, 5))]
+    )
+
+
+def paint_hint(painter: QPainter, area: QRectF, text: str) -> None:
+    """Paint one line on a plate at the bottom of an area."""
+    metrics = QFontMetricsF(painter.font())
+    width, height = metrics.horizontalAdvance(text) + 32, metrics.height() + 16
+    centre = area.center().x()
+    plate = QRectF(centre - width / 2, area.bottom() - height - 48, width, height)
+    painter.setPen(QPen(colour("border"), 1.0))
+    painter.setBrush(colour("window", 235))
+    painter.drawRoundedRect(plate, 6, 6)
+    painter.setPen(colour("text"))
+    painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, text)

@@ -1,0 +1,89 @@
+"""The words on a slice: where it is in the patient, the window, what is under the cursor."""
+
+from __future__ import annotations
+
+from engine.ct import WINDOW_PRESETS, CTVolume, Vector, WindowLevel
+from engine.nodule import SCORE_NAMES, BoundingBox
+from studio.session import PlacedNodule, Session
+
+_MINUS = "\N{MINUS SIGN}"
+
+
+def signed(number: float, digits: int = 0) -> str:
+    """Return a number with a real minus sign, and without one for zero."""
+    text = f"{number:.{digits}f}"
+    return f"{_MINUS}{text[1:]}" if text.startswith("-") and float(text) != 0 else text.lstrip("-")
+
+
+def slice_text(volume: CTVolume, index: int) -> str:
+    """Return which slice this is; slices are counted from 1, as viewers do."""
+    z = volume.positions[index][2]
+    return f"{volume.description}\nSlice {index + 1} of {len(volume)}\nz {signed(z, 1)} mm".strip()
+
+
+def series_text(volume: CTVolume) -> str:
+    """Return what the series is made of."""
+    rows, columns = volume.slice_at(0).shape
+    pixels = " × ".join(f"{spacing:.2f}" for spacing in volume.pixel_spacing)
+    slices = "1 slice" if len(volume) == 1 else f"{len(volume)} slices, {volume.slice_spacing:.2f} mm apart"
+    return f"{slices}, {rows} × {columns} pixels of {pixels} mm"
+
+
+def window_text(session: Session) -> str:
+    """Return the window, with the name of its preset, and what the slice is if it is not as read."""
+    window = session.window
+    names = (name for name, preset in WINDOW_PRESETS.items() if preset == window)
+    lines = [*names, _width_level(window)]
+    if session.original_shown:
+        lines.append("Original")
+    elif session.accepted_here or (session.candidate and session.candidate.slice_index == session.slice_index):
+        lines.append("Contains synthetic nodule")
+    return "\n".join(lines)
+
+
+def _width_level(window: WindowLevel) -> str:
+    return f"W {signed(window.width)}  L {signed(window.level)}"
+
+
+def cursor_text(session: Session, point: tuple[float, float] | None) -> str:
+    """Return the HU under the cursor and its pixel; empty if it is not on the slice."""
+    hu = session.shown_hu
+    if hu is None or point is None:
+        return ""
+    row, column = int(point[0] // 1), int(point[1] // 1)
+    if not (0 <= row < hu.shape[0] and 0 <= column < hu.shape[1]):
+        return ""
+    return f"row {row}  column {column}\n{signed(float(hu[row, column]))} HU"
+
+
+def side_text(box: BoundingBox, spacing: tuple[float, float]) -> str:
+    """Return the side of a box in mm; both sides where pixels are far from square."""
+    height, width = box.side * spacing[0], box.side * spacing[1]
+    if abs(height - width) < 0.05:
+        return f"{width:.1f} mm"
+    return f"{width:.1f} × {height:.1f} mm"
+
+
+def orientation_letters(volume: CTVolume) -> tuple[str, str, str, str]:
+    """Return the letters of the patient's sides at the left, right, top and bottom of the slice."""
+    right, bottom = _letter(volume.column_direction), _letter(volume.row_direction)
+    opposite = {"R": "L", "L": "R", "A": "P", "P": "A", "H": "F", "F": "H"}
+    return opposite[right], right, opposite[bottom], bottom
+
+
+def _letter(direction: Vector) -> str:
+    """Return the letter of the side of the patient (LPS) that a direction points to most."""
+    axis = max(range(3), key=lambda i: abs(direction[i]))
+    return ("LPH" if direction[axis] > 0 else "RAF")[axis]
+
+
+def nodule_text(nodule: PlacedNodule) -> str:
+    """Return what tells one nodule from another: its slice, its size and its scores in words."""
+    measured, attributes = nodule.result.measurement, nodule.result.request.attributes
+    names = (
+        SCORE_NAMES[name][score - 1].lower()
+        for name, score in zip(SCORE_NAMES, attributes.scores, strict=True)
+        if score and name in ("sphericity", "texture")
+    )
+    size = f"{measured.diameter_mm:.1f} mm" if measured.mask.any() else "not measurable"
+    return f"Slice {nodule.slice_index + 1}:  {size}, {', '.join(names)}"

@@ -1,0 +1,98 @@
+"""Real windows without a screen, with a scripted engine behind them."""
+
+import os
+import threading
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QEvent, QSettings
+from PySide6.QtWidgets import QApplication
+
+from engine.ct import CTVolume
+from studio.engine_client import EngineClient
+from studio.main_window import MainWindow
+from studio.theme import apply_theme
+from tests.scripted_engine import Loading, ScriptedRunner
+
+
+@pytest.fixture(scope="session")
+def qapp(qapp, tmp_path_factory):
+    """The application with the program's look, and settings of its own."""
+    QSettings.setPath(
+        QSettings.Format.NativeFormat, QSettings.Scope.UserScope, str(tmp_path_factory.mktemp("settings"))
+    )
+    qapp.setOrganizationName("Nodule Studio tests")
+    qapp.setApplicationName("Nodule Studio tests")
+    apply_theme(qapp)
+    return qapp
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(qapp):
+    """Each test begins without recent files and the like."""
+    QSettings().clear()
+
+
+def delete_later_now():
+    """Delete what `deleteLater` was called on: without an event loop of its own a test would never do it."""
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    QApplication.processEvents()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(qapp):
+    """No widget and no thread outlives its test."""
+    threads, widgets = set(threading.enumerate()), set(QApplication.topLevelWidgets())
+    yield
+    delete_later_now()
+    assert set(QApplication.topLevelWidgets()) <= widgets
+    assert set(threading.enumerate()) <= threads
+
+
+@pytest.fixture
+def volume():
+    """Five slices of 96 x 120 pixels of 0.7 mm; HU tell the slice, and rise from left to right."""
+    columns = np.linspace(-900, -700, 120).astype(np.int16)
+    hu = np.stack([np.broadcast_to(columns + 10 * index, (96, 120)) for index in range(5)])
+    positions = tuple((-40.0, -30.0, -50 + 2.5 * index) for index in range(5))
+    return CTVolume(hu.astype(np.int16), (0.7, 0.7), positions, description="Made up")
+
+
+@pytest.fixture
+def make_window(qapp, qtbot):
+    """Show windows; close them after the test, and look that nothing of them is left."""
+    windows = []
+
+    def make(runner=None, start=True, record=None, open_runner=None):
+        runner = runner or ScriptedRunner()
+        open_runner = open_runner or (runner if isinstance(runner, Loading) else Loading(runner))
+        engine = EngineClient(open_runner, record)
+        window = MainWindow(engine)
+        windows.append(window)
+        window.resize(1000, 800)
+        window.show()
+        window.activateWindow()  # Keys of menus work in the active window only.
+        with qtbot.waitActive(window):
+            pass
+        if start:
+            engine.start()
+        return window
+
+    yield make
+    while windows:
+        window = windows.pop()
+        window.session.accepted = ()  # Or it would ask whether to export them.
+        window.close()
+        window.deleteLater()
+        delete_later_now()
+
+
+@pytest.fixture
+def window(make_window, volume):
+    """A window in which the made-up volume is open, and the keys go to the slice."""
+    window = make_window()
+    window.session.show_volume(volume)
+    window.view.setFocus()
+    return window

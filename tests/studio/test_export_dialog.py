@@ -1,0 +1,192 @@
+"""Accepted nodules become files; what cannot be exported says why."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMessageBox
+
+from studio import export_dialog, exporting
+from studio.export_dialog import ExportDialog
+from tests.studio.driving import LEFT, draw_box, generate, wheel
+
+KEY, CTRL = Qt.Key, Qt.KeyboardModifier.ControlModifier
+ALL_FILES = {
+    *("slice.dcm", "mask.dcm", "slice.nii.gz", "mask.nii.gz", "box.nii.gz"),
+    *("before.png", "after.png", "mask.png", "request.json"),
+}
+
+
+@pytest.fixture
+def accepted(window, qtbot):
+    """A window with one accepted nodule."""
+    draw_box(window)
+    generate(window, qtbot)
+    QTest.keyClick(window.view, KEY.Key_A)
+    return window
+
+
+def open_dialog(window, folder=None):
+    """Press Ctrl+E in the window; it is not active by itself after another dialog was closed."""
+    window.activateWindow()
+    window.view.setFocus()
+    QTest.qWait(1)
+    QTest.keyClick(window.view, KEY.Key_E, CTRL)
+    dialog = window.findChild(ExportDialog)
+    assert dialog.isVisible()
+    if folder:
+        dialog.folder.setText(str(folder))
+    return dialog
+
+
+def write(dialog, qtbot):
+    QTest.mouseClick(dialog.export, LEFT)
+    qtbot.waitUntil(lambda: bool(dialog.outcome.text()), timeout=30000)
+
+
+def test_without_an_accepted_nodule_it_says_why(window, qtbot):
+    controls = window.panel.placing
+    assert not controls.export.isEnabled()
+    assert controls.export_reason.text() == controls.export.toolTip() == "There is no accepted nodule to export."
+    draw_box(window)
+    generate(window, qtbot)
+    assert controls.export_reason.text() == "Accept the nodule first (A)."
+    QTest.keyClick(window.view, KEY.Key_E, CTRL)
+    assert window.notice_bar.text.text() == "Accept the nodule first (A)."
+    assert window.findChild(ExportDialog) is None
+    QTest.keyClick(window.view, KEY.Key_A)
+    assert controls.export.isEnabled()
+    assert controls.export_reason.text() == "1 accepted nodule"
+
+
+def test_everything_is_written_by_default_and_shown(accepted, tmp_path, qtbot, monkeypatch):
+    dialog = open_dialog(accepted, tmp_path / "out")
+    assert dialog.nodules.item(0).text() == "Slice 3:  1.6 mm, ovoid/round, solid"
+    write(dialog, qtbot)
+    folder = tmp_path / "out" / "slice-003"
+    assert {file.name for file in folder.iterdir()} == ALL_FILES
+    assert all(name in dialog.outcome.text() for name in ALL_FILES)
+    assert json.loads((folder / "request.json").read_text())
+    assert accepted.session.not_exported == ()
+    assert accepted.panel.placing.export_reason.text() == "1 accepted nodule, exported"
+    opened = []
+    monkeypatch.setattr(export_dialog.QDesktopServices, "openUrl", opened.append)
+    QTest.mouseClick(dialog.open_folder, LEFT)
+    assert [Path(url.toLocalFile()) for url in opened] == [folder]
+
+
+def test_only_what_is_chosen_is_written(accepted, tmp_path, qtbot):
+    wheel(accepted.view, 1)
+    draw_box(accepted)
+    generate(accepted, qtbot)
+    QTest.keyClick(accepted.view, KEY.Key_A)
+    dialog = open_dialog(accepted, tmp_path)
+    dialog.nodules.item(0).setCheckState(Qt.CheckState.Unchecked)
+    dialog.formats["DICOM"].click()
+    dialog.formats["NIfTI"].click()
+    write(dialog, qtbot)
+    assert [folder.name for folder in tmp_path.iterdir()] == ["slice-002"]
+    assert {file.name for file in (tmp_path / "slice-002").iterdir()} == {
+        *("before.png", "after.png", "mask.png", "request.json")
+    }
+    assert accepted.panel.placing.export_reason.text() == "2 accepted nodules, 1 not exported"
+
+
+def test_nothing_is_overwritten(accepted, tmp_path, qtbot):
+    for _ in range(2):
+        dialog = open_dialog(accepted, tmp_path)
+        write(dialog, qtbot)
+        QTest.mouseClick(dialog.close_button, LEFT)
+        qtbot.waitUntil(lambda: accepted.findChild(ExportDialog) is None)
+    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["slice-003", "slice-003-2"]
+
+
+def test_the_folder_is_remembered(accepted, tmp_path, qtbot):
+    dialog = open_dialog(accepted, tmp_path / "mine")
+    write(dialog, qtbot)
+    dialog.close()
+    qtbot.waitUntil(lambda: accepted.findChild(ExportDialog) is None)
+    assert open_dialog(accepted).folder.text() == str(tmp_path / "mine")
+
+
+def test_the_export_button_says_why_it_cannot_be_pressed(accepted, tmp_path):
+    dialog = open_dialog(accepted, tmp_path)
+    dialog.nodules.item(0).setCheckState(Qt.CheckState.Unchecked)
+    assert (dialog.export.isEnabled(), dialog.reason.text()) == (False, "Choose a nodule.")
+    dialog.nodules.item(0).setCheckState(Qt.CheckState.Checked)
+    for box in dialog.formats.values():
+        box.click()
+    assert (dialog.export.isEnabled(), dialog.reason.text()) == (False, "Choose a kind of file.")
+    dialog.formats["NIfTI"].click()
+    dialog.folder.setText(" ")
+    assert (dialog.export.isEnabled(), dialog.reason.text()) == (False, "Choose a folder.")
+    dialog.folder.setText(str(tmp_path))
+    assert dialog.export.isEnabled()
+    assert not dialog.reason.isVisible()
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(accepted, tmp_path, qtbot):
+    (tmp_path / "file").touch()
+    dialog = open_dialog(accepted, tmp_path / "file")
+    write(dialog, qtbot)
+    assert "choose another" in dialog.outcome.text()
+    assert not dialog.open_folder.isVisible()
+    assert dialog.export.isEnabled()
+    assert accepted.session.exported == ()
+
+
+def test_the_pictures_have_the_window_of_the_slice(accepted, tmp_path, qtbot, monkeypatch):
+    from engine import exports
+
+    windows = []
+    monkeypatch.setattr(exports, "export_png", lambda *arguments: windows.append(arguments[-1]) or [])
+    QTest.keyClick(accepted.view, KEY.Key_2)
+    nodules, volume = accepted.session.accepted, accepted.session.volume
+    (tmp_path / "slice-003").mkdir()
+    parts = []
+    folders = exporting.export_nodules(
+        volume, nodules, ["PNG and JSON"], tmp_path, accepted.session.window, parts.append
+    )
+    assert windows == [accepted.session.window]
+    assert folders == [tmp_path / "slice-003-2"]
+    assert parts == [0.0, 1.0]
+
+
+def answering(text):
+    """Return what stands in for `QMessageBox.exec` and clicks the button of that text."""
+
+    def answer(box):
+        button = next(button for button in box.buttons() if button.text().replace("&", "") == text)
+        button.click()
+
+    return answer
+
+
+@pytest.mark.parametrize(("answer", "closes"), [("Cancel", False), ("Leave without exporting", True)])
+def test_closing_asks_if_nodules_were_not_exported(accepted, monkeypatch, answer, closes):
+    monkeypatch.setattr(QMessageBox, "exec", answering(answer))
+    assert accepted.isWindowModified()
+    assert accepted.close() is closes
+    assert accepted.isVisible() is not closes
+
+
+def test_closing_can_lead_to_exporting(accepted, monkeypatch):
+    monkeypatch.setattr(QMessageBox, "exec", answering("Export…"))
+    assert not accepted.close()
+    assert accepted.findChild(ExportDialog).isVisible()
+
+
+def test_opening_another_file_asks_too(accepted, monkeypatch, tmp_path):
+    monkeypatch.setattr(QMessageBox, "exec", answering("Cancel"))
+    accepted.open_path(tmp_path)
+    assert accepted.session.opening is None
+
+
+def test_closing_asks_nothing_after_exporting(accepted, tmp_path, qtbot, monkeypatch):
+    dialog = open_dialog(accepted, tmp_path)
+    write(dialog, qtbot)
+    dialog.close()
+    monkeypatch.setattr(QMessageBox, "exec", lambda box: pytest.fail("it asked"))
+    assert accepted.close()

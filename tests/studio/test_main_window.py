@@ -1,0 +1,201 @@
+"""The window as a whole: closing, reasons, keys, names for screen readers, what it imports."""
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAccessible
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QAbstractSpinBox, QApplication
+
+from engine.events import EngineState, StateChanged
+from engine.nodule import SCORE_NAMES
+from studio import reasons
+from studio.keys_dialog import KeysDialog
+from tests.scripted_engine import Gate, Loading, ScriptedRunner
+from tests.studio.driving import LEFT, draw_box, generate
+
+KEY = Qt.Key
+
+
+def engine_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "engine"]
+
+
+def test_the_window_can_be_closed_while_it_samples(make_window, volume, qtbot):
+    gate = Gate(3)
+    runner = ScriptedRunner(on_step=gate)
+    window = make_window(runner)
+    window.session.show_volume(volume)
+    draw_box(window)
+    QTest.keyClick(window.view, KEY.Key_G)
+    gate.wait_until_reached(3)
+    threading.Timer(0.1, gate.open).start()
+    assert window.close()
+    assert runner.closed == [1]
+    assert not engine_threads()
+
+
+def test_the_window_can_be_closed_while_the_model_is_loaded(make_window):
+    gate = Gate()
+    window = make_window(Loading(ScriptedRunner(), gate=gate))
+    gate.wait_until_reached()
+    threading.Timer(0.1, gate.open).start()
+    assert window.close()
+    assert not engine_threads()
+
+
+def test_the_window_can_be_closed_before_the_engine_was_started(make_window):
+    assert make_window(start=False).close()
+
+
+def test_the_engine_can_be_started_when_the_window_is_painted(make_window, qtbot):
+    window = make_window(start=False)
+    painted = []
+    window.first_painted.connect(lambda: painted.append(True))
+    window._is_painted = False
+    window.update()
+    qtbot.waitUntil(lambda: painted == [True])
+    window.repaint()
+    assert painted == [True]
+
+
+@pytest.mark.parametrize(
+    ("state", "detail", "text"),
+    [
+        (EngineState.LOADING, "", "Loading the model"),
+        (EngineState.IDLE, "CPU, 2 threads", "Ready on CPU, 2 threads"),
+        (EngineState.SAMPLING, "CPU, 2 threads", "Sampling on CPU, 2 threads"),
+        (EngineState.CANCELLING, "", "Cancelling"),
+        (EngineState.FAILED, "No checkpoint.", "The model could not be loaded"),
+        (EngineState.STOPPED, "", "Stopped"),
+    ],
+)
+def test_the_status_bar_says_what_the_engine_does(window, state, detail, text):
+    window.placing.handle(StateChanged(state, detail))
+    assert window._engine_label.text() == text
+
+
+def test_generate_says_why_it_cannot_be_pressed(make_window, volume, qtbot):
+    window = make_window()
+    controls = window.panel.placing
+
+    def why():
+        assert not controls.generate.isEnabled()
+        return controls.status.text()
+
+    assert why() == "Open a chest CT first."
+    window.session.show_volume(volume)
+    assert why() == "Draw a box first: drag a square on the slice."
+    draw_box(window, 30, 40, 5)
+    assert why() == "The box is 3.5 mm wide; draw one of 4 to 60 mm."
+    draw_box(window, 5, 5, 88)
+    assert why() == "The box is 61.6 mm wide; draw one of 4 to 60 mm."
+    window.session.undo_stack.undo()
+    window.session.undo_stack.undo()
+    draw_box(window)
+    assert controls.generate.isEnabled()
+    assert controls.status.text() == ""
+    window.session.go_to_slice(0)
+    assert why() == "The box is on slice 3; go there, or draw one here."
+    QTest.keyClick(window.view, KEY.Key_G)
+    assert window.notice_bar.text.text() == "The box is on slice 3; go there, or draw one here."
+    assert window.session.job is None
+
+
+def test_the_sizes_are_those_of_the_generator():
+    from engine.generation import BOX_SIDE_MM
+
+    assert BOX_SIDE_MM == (reasons.SMALLEST_BOX_MM, reasons.LARGEST_BOX_MM)
+
+
+def test_hints_lead_from_one_step_to_the_next(window, qtbot):
+    assert reasons.hint(window.session) == "Drag a square where the nodule should be"
+    draw_box(window)
+    assert reasons.hint(window.session) == "Press G to generate the nodule"
+    generate(window, qtbot)
+    assert "A accepts" in reasons.hint(window.session)
+    QTest.keyClick(window.view, KEY.Key_A)
+    assert reasons.hint(window.session) is None
+
+
+def test_undo_and_redo_say_what_they_would_do_and_why_they_cannot(window):
+    undo, redo = window.commands["Undo"], window.commands["Redo"]
+    assert (undo.isEnabled(), undo.toolTip()) == (False, "There is nothing to undo")
+    draw_box(window)
+    assert (undo.isEnabled(), undo.toolTip()) == (True, "Undo box (Ctrl+Z)")
+    undo.trigger()
+    assert (redo.isEnabled(), redo.toolTip()) == (True, "Redo box (Ctrl+Shift+Z)")
+
+
+@pytest.mark.parametrize("name", list(SCORE_NAMES))
+def test_sliders_set_scores_by_mouse_and_by_keys_and_name_them(window, name):
+    row = window.panel.rows[name]
+    slider = row.slider
+    for score in range(1, 6):
+        QTest.mouseClick(slider, LEFT, pos=slider.rect().topLeft() + _point(slider.stop_x(score), 11))
+        assert getattr(window.session.attributes, name) == score
+        assert row._name.text() == SCORE_NAMES[name][score - 1]
+    QTest.keyClick(slider, KEY.Key_Left)
+    assert getattr(window.session.attributes, name) == 4
+    assert slider.accessibleDescription() == SCORE_NAMES[name][3]
+
+
+def _point(x, y):
+    from PySide6.QtCore import QPoint
+
+    return QPoint(round(x), y)
+
+
+def test_clicking_a_button_leaves_the_keys_to_the_slice(window, qtbot):
+    window.activateWindow()
+    window.view.setFocus()
+    draw_box(window)
+    QTest.mouseClick(window.panel.placing.generate, LEFT)
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
+    assert window.focusWidget() is window.view
+
+
+def test_every_control_has_a_name_for_screen_readers(window):
+    kinds = (QAbstractButton, QAbstractSlider, QAbstractSpinBox)
+    unnamed = []
+    for kind in kinds:
+        for widget in window.findChildren(kind):
+            interface = QAccessible.queryAccessibleInterface(widget)
+            if widget.isVisible() and interface and not interface.text(QAccessible.Text.Name):
+                unnamed.append(widget)
+    # Arrows that Qt puts into spin boxes and scroll bars are no controls of ours.
+    assert [widget for widget in unnamed if not widget.objectName().startswith("qt_")] == []
+
+
+def test_all_keys_can_be_looked_up(window):
+    QTest.keyClick(window.view, KEY.Key_F1)
+    dialog = window.findChild(KeysDialog)
+    assert dialog.isVisible()
+    dialog.close()
+
+
+def test_the_window_stays_responsive_while_the_engine_computes(make_window, volume, qtbot):
+    """Python code in the engine thread shares the interpreter; the event loop must get its turns."""
+    window = make_window(ScriptedRunner(on_step=lambda step: sum(range(200_000))))
+    window.session.show_volume(volume)
+    draw_box(window)
+    gaps, last = [], time.perf_counter()
+    QTest.keyClick(window.view, KEY.Key_G)
+    while window.session.candidate is None:
+        QApplication.processEvents()
+        now = time.perf_counter()
+        gaps.append(now - last)
+        last = now
+    assert max(gaps) < 0.5
+
+
+def test_starting_imports_nothing_slow():
+    """torch, pydicom and their like take seconds to import: not before the window is up."""
+    slow = {"torch", "diffusers", "pydicom", "highdicom", "SimpleITK", "scipy", "skimage", "PIL", "pyqtgraph"}
+    code = f"import sys, studio.__main__; print(sorted({slow!r} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
