@@ -26,7 +26,7 @@ from diffusers.training_utils import EMAModel
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from engine.checkpoint import Checkpoint, CheckpointConfig, save_checkpoint
+from engine.checkpoint import Checkpoint, CheckpointConfig, load_checkpoint, save_checkpoint
 from engine.codec import IdentityCodec
 from engine.device import Device
 from engine.network import ConditionedUNet, NetworkConfig
@@ -105,15 +105,25 @@ class Trainer:
         with ema_weights(self.ema, network):
             save_checkpoint(self.run / "checkpoint", self.checkpoint_config(), network.state_dict())
 
-    def resume(self) -> None:
-        """Go on from the state in the run's folder, if there is one."""
+    def resume(self, start_from: Path | None) -> None:
+        """Go on from the state in the run's folder; without one, from a checkpoint if one is given."""
         if not (self.run / "state.pt").exists():
+            if start_from:
+                self._start_from(start_from)
             return
         state = torch.load(self.run / "state.pt", map_location=self.accelerator.device, weights_only=True)
         self.accelerator.unwrap_model(self.network).load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.ema.load_state_dict(state["ema"])
         self.step = state["step"]
+
+    def _start_from(self, folder: Path) -> None:
+        """Take weights and the count of samples from a checkpoint; moments and averages start anew."""
+        loaded = load_checkpoint(folder, Device(self.accelerator.device, torch.float32, ""))
+        network = self.accelerator.unwrap_model(self.network)
+        network.load_state_dict(loaded.network.state_dict())
+        self.ema.shadow_params = [parameter.clone().detach() for parameter in network.parameters()]
+        self.step = loaded.config.training["samples_seen"] // self.options.batch
 
     def as_checkpoint(self) -> Checkpoint:
         """Return the network as the engine sees it, in training's own precision."""
@@ -164,6 +174,7 @@ def train(
     validate_every: int = 500,
     validate_on: int = 192,
     stop_at: int | None = None,
+    start_from: Path | None = None,
     network: NetworkConfig = STUDIO_NETWORK,
 ) -> None:
     """Train until `options.samples` have been seen, from where the run stopped.
@@ -176,13 +187,14 @@ def train(
     validate_every : steps between validations
     validate_on : held-out cases in a validation
     stop_at : step to stop at before the end, to be taken up later
+    start_from : checkpoint to go on from where the run has no state of its own
     network : shape of the network
     """
     run.mkdir(parents=True, exist_ok=True)
     (run / "options.json").write_text(json.dumps(asdict(options), indent=2) + "\n")
     trainer = Trainer(options, load_crops(data, held_out=False), run, network)
     held_out = load_crops(data, held_out=True)
-    trainer.resume()
+    trainer.resume(start_from)
     writer = SummaryWriter(str(run / "scalars"))
     last_saved = time.monotonic()
     last = min(options.steps, stop_at or options.steps)
@@ -237,13 +249,14 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="lidc_nodule_crops.parquet")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument("--save-every", type=int, default=180, help="seconds between saved states")
+    parser.add_argument("--start-from", type=Path, help="checkpoint to go on from, if the run has no state of its own")
     parser.add_argument("--validate-every", type=int, default=500, help="steps between validations")
     for field in fields(TrainingOptions):
         kind = type(field.default)
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
     given = vars(parser.parse_args())
-    own = {name: given.pop(name) for name in ("data", "run", "save_every", "validate_every")}
-    train(TrainingOptions(**given), own["data"], own["run"], own["save_every"], own["validate_every"])
+    options = TrainingOptions(**{field.name: given.pop(field.name) for field in fields(TrainingOptions)})
+    train(options, **given)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from engine.checkpoint import load_checkpoint
 from engine.codec import IdentityCodec
 from engine.window import WindowGrid
-from tests.checkpoints import TINY_NETWORK
+from tests.checkpoints import TINY_NETWORK, save_tiny_checkpoint
 from tests.training.crops_file import HELD_OUT, TRAINING, write_crops
 from training.nodule_crops import load_crops
 from training.nodule_loss import (
@@ -56,6 +57,17 @@ def test_a_run_leaves_a_checkpoint_scalars_and_a_contact_sheet(tmp_path: Path, c
     assert 0 < log["with"] < 10
     assert list((tmp_path / "sheets").glob("*.png"))
     assert list((tmp_path / "scalars").iterdir())
+
+
+def test_a_lost_run_goes_on_from_its_checkpoint(tmp_path: Path, crops_path: Path) -> None:
+    lost = save_tiny_checkpoint(tmp_path / "shipped")
+
+    train(OPTIONS, crops_path, tmp_path / "new", validate_on=4, network=TINY_NETWORK, start_from=lost, stop_at=1)
+
+    before, after = load_file(lost / "model.safetensors"), weights_after(tmp_path / "new")
+    # One step at the foot of the warm-up: hardly moved from where it started, where fresh weights are far away.
+    moved = [(before[name].float() - after[name]).abs().max() for name in before]
+    assert 0 < max(moved) < 0.01
 
 
 def test_attributes_are_dropped_as_often_as_asked() -> None:
