@@ -91,7 +91,7 @@ class StateChanged:
     detail: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Preview:
     """The x0 estimate after `step` of `steps` U-Net steps, as HU of the box, (side, side) float32."""
 

@@ -10,40 +10,12 @@ import torch
 from engine.checkpoint import Checkpoint
 from engine.codec import seeded_noise
 from engine.conditioning import score_levels
-from engine.ct import CTSlice
 from engine.denoiser import make_denoiser
-from engine.errors import InputError
 from engine.events import Finished, GenerationRequest, GenerationResult, Preview
 from engine.measurement import measure_nodule
-from engine.nodule import BoundingBox
 from engine.paste import lift, paste
 from engine.sampling import denoise, make_scheduler
 from engine.window import cut_out, window_for
-
-#: Sides of boxes, in mm, that the nodule generator is made for.
-BOX_SIDE_MM = (4.0, 60.0)
-
-
-def check_box(ct_slice: CTSlice, box: BoundingBox) -> None:
-    """Refuse a box that the generator is not made for.
-
-    Raises
-    ------
-    InputError
-        If the box was drawn on a slice of another shape, or its side is below 4 mm or above 60 mm.
-    """
-    if box.slice_shape != ct_slice.shape:
-        raise InputError(
-            f"The box belongs to a slice of {box.slice_shape[0]} x {box.slice_shape[1]} pixels and this one has "
-            f"{ct_slice.shape[0]} x {ct_slice.shape[1]}; draw it again on this slice."
-        )
-    side_mm = box.side * max(ct_slice.pixel_spacing)
-    smallest, largest = BOX_SIDE_MM
-    if not smallest <= side_mm <= largest:
-        wanted = "larger" if side_mm < smallest else "smaller"
-        raise InputError(
-            f"The box has a side of {side_mm:.1f} mm; draw a {wanted} one, of {smallest:g} to {largest:g} mm."
-        )
 
 
 @torch.inference_mode()
@@ -59,11 +31,15 @@ def place_nodule(
     ------
     InputError
         If the box, the solver or the number of steps is not usable.
+    ValueError
+        If the box was drawn on a slice of another shape.
     FloatingPointError
         If the network returns values that are not finite.
     """
     started = time.perf_counter()
-    check_box(request.slice, request.box)
+    if request.box.slice_shape != request.slice.shape:
+        raise ValueError(f"the box is for a slice of {request.box.slice_shape}, not of {request.slice.shape}")
+    request.box.check_side(request.slice.pixel_spacing)
     options = request.options
     scheduler = make_scheduler(checkpoint.config.scheduler, options.solver, options.steps)
     window = window_for(request.slice, request.box, checkpoint.grid)

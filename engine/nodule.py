@@ -55,6 +55,10 @@ class NoduleAttributes:
         return astuple(self)
 
 
+#: Sides of boxes, in mm, that the nodule generator is made for.
+BOX_SIDE_MM = (4.0, 60.0)
+
+
 @dataclass(frozen=True)
 class BoundingBox:
     """A square of pixels on a slice: rows [row, row + side), columns [column, column + side).
@@ -100,6 +104,23 @@ class BoundingBox:
     def centre(self) -> tuple[float, float]:
         """Centre as (row, column) in pixels; pixel (0, 0) covers [0, 1) x [0, 1)."""
         return self.row + self.side / 2, self.column + self.side / 2
+
+    def side_mm(self, pixel_spacing: tuple[float, float]) -> float:
+        """Return the side in mm: the longer one where pixels, (row, column) mm, are not square."""
+        return self.side * max(pixel_spacing)
+
+    def check_side(self, pixel_spacing: tuple[float, float]) -> None:
+        """Refuse a box that the nodule generator is not made for.
+
+        Raises
+        ------
+        InputError
+            If its side is below 4 mm or above 60 mm.
+        """
+        side, (smallest, largest) = self.side_mm(pixel_spacing), BOX_SIDE_MM
+        if not smallest <= side <= largest:
+            wanted = "larger" if side < smallest else "smaller"
+            raise InputError(f"The box is {side:.1f} mm wide; draw a {wanted} one, of {smallest:g} to {largest:g} mm.")
 
     def moved_to(self, row: float, column: float) -> BoundingBox:
         """Return the box with its top left corner as near to (row, column) as the slice allows."""

@@ -77,7 +77,7 @@ class Window:
 def window_for(ct_slice: CTSlice, box: BoundingBox, grid: WindowGrid) -> Window:
     """Place the window for a box: centred on it, of the spacing that the box's side asks for."""
     row_mm, column_mm = ct_slice.pixel_spacing
-    spacing = grid.spacing_for(box.side * max(row_mm, column_mm))
+    spacing = grid.spacing_for(box.side_mm(ct_slice.pixel_spacing))
     centre_row, centre_column = box.centre
     half_x, half_y = box.side * column_mm / spacing / 2, box.side * row_mm / spacing / 2
     middle = grid.size / 2

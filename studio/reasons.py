@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
+from engine.errors import InputError
 from engine.events import EngineState
-from engine.nodule import BoundingBox
 from studio.session import Session
-
-#: Sides of the boxes, in mm, that the nodule generator takes.
-SMALLEST_BOX_MM = 4.0
-LARGEST_BOX_MM = 60.0
-
-
-def side_mm(box: BoundingBox, pixel_spacing: tuple[float, float]) -> float:
-    """Return the side of a box in mm; the mean of both where pixels are not square."""
-    return box.side * (pixel_spacing[0] + pixel_spacing[1]) / 2
 
 
 def why_not_generate(session: Session) -> str | None:
@@ -24,9 +15,10 @@ def why_not_generate(session: Session) -> str | None:
         return "Draw a box first: drag a square on the slice."
     if session.box_here is None:
         return f"The box is on slice {session.box.slice_index + 1}; go there, or draw one here."
-    side = side_mm(session.box_here, session.volume.pixel_spacing)
-    if not SMALLEST_BOX_MM <= side <= LARGEST_BOX_MM:
-        return f"The box is {side:.1f} mm wide; draw one of {SMALLEST_BOX_MM:g} to {LARGEST_BOX_MM:g} mm."
+    try:
+        session.box_here.check_side(session.volume.pixel_spacing)
+    except InputError as error:
+        return str(error)
     if session.engine.state is EngineState.STOPPED:
         return "The engine has stopped; start the program again."
     return None

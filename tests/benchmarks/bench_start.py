@@ -1,4 +1,4 @@
-"""How long it takes from starting `nodule-studio` until its window is painted: `python -m tests.benchmarks.bench_start`.
+"""Seconds from starting `nodule-studio` until its window is painted: `python -m tests.benchmarks.bench_start`.
 
 Every run is a process of its own. The first runs also read the libraries from the disk; the median is of a warm disk.
 The window closes as soon as it is painted, before the model is loaded.

@@ -115,7 +115,7 @@ def test_the_smallest_and_the_largest_box_work(checkpoint: Checkpoint, request_:
 
 
 def test_a_box_of_another_slice_is_refused(checkpoint: Checkpoint, request_: GenerationRequest) -> None:
-    with pytest.raises(InputError, match="draw it again"):
+    with pytest.raises(ValueError, match="is for a slice of"):
         run(checkpoint, replace(request_, box=BoundingBox(30, 30, 20, (512, 512))))
 
 

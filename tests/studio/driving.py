@@ -61,6 +61,11 @@ def grey_at(view, row, column):
     return view.grab().toImage().pixelColor(point * view.devicePixelRatio()).value()
 
 
+def grey_of(hu):
+    """Grey value of HU in the lung window."""
+    return min(255, max(0, round((hu + 1350) / 1500 * 255)))
+
+
 def draw_box(window, row=30, column=40, side=20):
     """Draw a box as a user does, and return it."""
     drag(window.view, (row, column), (row + side, column + side))

@@ -3,20 +3,14 @@
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
 
 from engine.events import Cancelled, EngineState, Failed, Finished, Preview
 from tests.scripted_engine import Gate, Loading, OutOfMemoryError, ScriptedRunner, raising, scripted_result
-from tests.studio.driving import LEFT, at, drag, draw_box, generate, grey_at, move, press, release, wheel
+from tests.studio.driving import LEFT, drag, draw_box, generate, grey_at, grey_of, wheel
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 KEY = Qt.Key
 INSIDE, OUTSIDE = (40, 50), (80, 100)
-
-
-def grey_of(hu):
-    """Grey value of HU in the lung window."""
-    return min(255, max(0, round((hu + 1350) / 1500 * 255)))
 
 
 @pytest.fixture
@@ -168,123 +162,6 @@ def test_generate_waits_for_the_model(make_window, volume, qtbot):
     qtbot.waitUntil(lambda: window.session.candidate is not None)
 
 
-def test_accept_keeps_the_nodule_and_the_next_one_builds_on_it(window, qtbot):
-    draw_box(window)
-    first = generate(window, qtbot)
-    QTest.keyClick(window.view, KEY.Key_A)
-    assert window.session.candidate is None
-    assert window.session.accepted == (first,)
-    assert grey_at(window.view, *INSIDE) == pytest.approx(grey_of(-100), abs=1)
-    draw_box(window, 60, 80, 16)
-    second = generate(window, qtbot)
-    assert second.result.request.slice is first.result.slice
-    QTest.keyClick(window.view, KEY.Key_A)
-    assert window.session.accepted == (first, second)
-
-
-@pytest.mark.parametrize("key", [KEY.Key_D, KEY.Key_Backspace])
-def test_discard_brings_back_the_original(window, qtbot, key):
-    draw_box(window)
-    generate(window, qtbot)
-    QTest.keyClick(window.view, key)
-    assert window.session.candidate is None
-    assert window.session.box_here is not None
-    assert grey_at(window.view, *INSIDE) == pytest.approx(grey_of(-797), abs=2)
-
-
-def test_undo_and_redo_walk_through_everything(window, qtbot):
-    session, stack = window.session, window.session.undo_stack
-    box = draw_box(window)
-    first = generate(window, qtbot)
-    QTest.keyClick(window.view, KEY.Key_A)
-    QTest.keyClick(window.view, KEY.Key_N)
-    second = generate(window, qtbot)
-    QTest.keyClick(window.view, KEY.Key_D)
-    states = [
-        (session.box, session.candidate, session.accepted),
-    ]
-    while stack.canUndo():
-        QTest.keyClick(window.view, KEY.Key_Z, CTRL)
-        states.append((session.box, session.candidate, session.accepted))
-    place = first.place
-    assert place.box == box
-    expected = [
-        (place, None, (first,)),
-        (place, second, (first,)),
-        (place, None, (first,)),
-        (place, first, ()),
-        (place, None, ()),
-        (None, None, ()),
-    ]
-    assert states == expected
-    for state in reversed(expected[:-1]):
-        QTest.keyClick(window.view, KEY.Key_Z, CTRL | SHIFT)
-        assert (session.box, session.candidate, session.accepted) == state
-
-
-def test_space_shows_the_original_while_it_is_held(window, qtbot):
-    draw_box(window)
-    generate(window, qtbot)
-    for step in (lambda: None, lambda: QTest.keyClick(window.view, KEY.Key_A)):
-        step()
-        QTest.keyPress(window.view, KEY.Key_Space)
-        assert grey_at(window.view, *INSIDE) == pytest.approx(grey_of(-797), abs=2)
-        QTest.keyRelease(window.view, KEY.Key_Space)
-        assert grey_at(window.view, *INSIDE) == pytest.approx(grey_of(-100), abs=1)
-
-
-def test_the_original_is_not_shown_for_ever_if_another_window_gets_the_release(window, qtbot):
-    window.activateWindow()
-    QTest.keyPress(window.view, KEY.Key_Space)
-    window.show_keys()
-    qtbot.waitUntil(lambda: not window.session.original_shown)
-    QApplication.activeModalWidget().close()
-
-
-def test_the_compare_button_shows_the_original_while_it_is_pressed(window, qtbot):
-    draw_box(window)
-    generate(window, qtbot)
-    QTest.mousePress(window.panel.placing.compare, LEFT)
-    assert window.session.original_shown
-    QTest.mouseRelease(window.panel.placing.compare, LEFT)
-    assert not window.session.original_shown
-
-
-def test_dragging_a_candidate_generates_it_elsewhere(window, qtbot):
-    draw_box(window)
-    first = generate(window, qtbot)
-    window.panel.rows["texture"].slider.setValue(1)
-    QTest.keyClick(window.view, KEY.Key_N)
-    press(window.view, INSIDE)
-    move(window.view, (45, 70), (50, 90))
-    # The old place shows what was there before; the nodule hangs on the mouse, half transparent.
-    assert grey_at(window.view, 35, 45) == pytest.approx(grey_of(-805), abs=2)
-    assert grey_of(-800) < grey_at(window.view, 50, 90) < grey_of(-100)
-    release(window.view, (50, 90))
-    qtbot.waitUntil(lambda: window.session.candidate not in (None, first))
-    moved = window.session.candidate.result
-    assert (moved.request.box.row, moved.request.box.column) == (40, 80)
-    assert moved.request.attributes == first.result.request.attributes
-    assert moved.request.options == first.result.request.options
-    assert window.session.options == moved.request.options
-    assert grey_at(window.view, *INSIDE) == pytest.approx(grey_of(-797), abs=2)
-    assert (moved.slice.hu[30:50, 40:60] == first.result.request.slice.hu[30:50, 40:60]).all()
-    QTest.keyClick(window.view, KEY.Key_Z, CTRL)
-    QTest.keyClick(window.view, KEY.Key_Z, CTRL)
-    assert window.session.candidate is first
-
-
-def test_dragging_an_accepted_nodule_leaves_it_and_generates_another(window, qtbot):
-    draw_box(window)
-    first = generate(window, qtbot)
-    QTest.keyClick(window.view, KEY.Key_A)
-    drag(window.view, INSIDE, (50, 90))
-    qtbot.waitUntil(lambda: window.session.candidate is not None)
-    assert window.session.accepted == (first,)
-    assert grey_at(window.view, *INSIDE) == pytest.approx(grey_of(-100), abs=1)
-    assert grey_at(window.view, 50, 90) == pytest.approx(grey_of(-100), abs=1)
-
-
 def test_dragging_a_nodule_that_is_forming_starts_it_again_there(gated, qtbot):
     sampling_at(gated, 2, qtbot)
     drag(gated.view, INSIDE, (50, 90))
@@ -295,16 +172,6 @@ def test_dragging_a_nodule_that_is_forming_starts_it_again_there(gated, qtbot):
     qtbot.waitUntil(lambda: gated.session.candidate is not None)
     assert gated.runner.closed == [1]
     assert gated.runner.finished == [2]
-
-
-def test_resizing_the_box_of_a_candidate_says_that_it_is_gone(window, qtbot):
-    draw_box(window)
-    first = generate(window, qtbot)
-    drag(window.view, (50, 60), (54, 64))
-    assert window.session.candidate is None
-    assert "Ctrl+Z" in window.notice_bar.text.text()
-    QTest.keyClick(window.view, KEY.Key_Z, CTRL)
-    assert window.session.candidate is first
 
 
 def test_a_box_drawn_anew_ends_the_job(gated, qtbot):
@@ -324,60 +191,6 @@ def test_undoing_what_a_job_builds_on_ends_it(gated, qtbot):
     QTest.keyClick(gated.view, KEY.Key_Z, CTRL)
     assert gated.session.job is None
     assert gated.session.accepted == ()
-
-
-def test_a_click_selects_an_accepted_nodule_and_delete_removes_it(window, qtbot):
-    draw_box(window)
-    first = generate(window, qtbot)
-    QTest.keyClick(window.view, KEY.Key_A)
-    draw_box(window, 60, 80, 16)
-    QTest.mouseClick(window.view, LEFT, pos=at(window.view, *INSIDE))
-    assert window.session.nodule_in_box is first
-    QTest.keyClick(window.view, KEY.Key_Delete)
-    assert window.session.accepted == ()
-    assert grey_at(window.view, *INSIDE) == pytest.approx(grey_of(-797), abs=2)
-    QTest.keyClick(window.view, KEY.Key_Z, CTRL)
-    assert window.session.accepted == (first,)
-
-
-def test_selecting_another_nodule_says_that_the_candidate_is_gone(window, qtbot):
-    draw_box(window)
-    generate(window, qtbot)
-    QTest.keyClick(window.view, KEY.Key_A)
-    drag(window.view, (65, 75), (45, 55))
-    candidate = generate(window, qtbot)
-    # In its own box a click is not meant for what lies below.
-    QTest.mouseClick(window.view, LEFT, pos=at(window.view, 48, 57))
-    assert window.session.candidate is candidate
-    QTest.mouseClick(window.view, LEFT, pos=at(window.view, 34, 45))
-    assert window.session.candidate is None
-    assert "Ctrl+Z" in window.notice_bar.text.text()
-
-
-def test_a_nodule_on_which_another_was_built_is_not_deleted(window, qtbot):
-    draw_box(window)
-    first = generate(window, qtbot)
-    QTest.keyClick(window.view, KEY.Key_A)
-    draw_box(window, 60, 80, 16)
-    second = generate(window, qtbot)
-    QTest.keyClick(window.view, KEY.Key_A)
-    QTest.mouseClick(window.view, LEFT, pos=at(window.view, *INSIDE))
-    QTest.keyClick(window.view, KEY.Key_Delete)
-    assert window.session.accepted == (first, second)
-    assert "built on this one" in window.notice_bar.text.text()
-
-
-def test_nodules_of_different_slices_do_not_touch_each_other(window, qtbot):
-    draw_box(window)
-    first = generate(window, qtbot)
-    QTest.keyClick(window.view, KEY.Key_A)
-    wheel(window.view, -1)
-    draw_box(window)
-    second = generate(window, qtbot)
-    QTest.keyClick(window.view, KEY.Key_A)
-    assert second.slice_index == 3
-    assert (second.result.request.slice.hu == window.session.volume.hu[3]).all()
-    assert window.session.slice_with_accepted(2) is first.result.slice
 
 
 def test_a_new_seed_is_one_key_away_and_the_seed_can_be_typed(window, qtbot):
