@@ -3,10 +3,12 @@
 The window has 0.7 mm pixels, the slice has its own spacing and kernel. What the window cannot carry, the finest
 noise of the slice, is what is left of the slice after a round trip through the window. It is put back inside the
 box, limited to the level it has around the box, so that noise returns and edges of what was there before do not.
+Then the noise inside is measured against that outside, and what is missing or too much is made up for.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -18,10 +20,11 @@ from torch.nn import functional
 from engine.codec import IdentityCodec
 from engine.ct import CTSlice
 from engine.nodule import BoundingBox
-from engine.window import Window
+from engine.noise import BLEND_MM, equalise_noise
+from engine.window import Window, gaussian_blur
 
-#: Over this many mm inside its border, the box goes over from the slice to what was generated.
-_BLEND_MM = 1.4
+#: A slice this many times coarser than its window takes the mean of several window pixels, not one of them.
+_COARSEST_UNFILTERED = 1.5
 #: Residuals are limited to this many standard deviations of the noise around the box.
 _NOISE_LIMIT = 2.5
 #: Ring around the box, in mm, in which the slice's own noise is measured.
@@ -36,6 +39,9 @@ def lift(window_hu: Tensor, window: Window, box: BoundingBox, margin: int = 0) -
     (side + 2 margin, side + 2 margin) float32, on the window's device
     """
     (x, y), (scale_x, scale_y) = window.centre, window.scale
+    coarseness = 1 / max(window.scale)
+    if coarseness > _COARSEST_UNFILTERED:
+        window_hu = gaussian_blur(window_hu, 0.5 * math.sqrt(coarseness**2 - 1))
     pixels = torch.arange(-margin, box.side + margin, device=window_hu.device) + 0.5
     columns = (box.column + pixels - x) / scale_x * 2 / window.size
     rows = (box.row + pixels - y) / scale_y * 2 / window.size
@@ -61,8 +67,13 @@ def paste(
     clipped = np.clip(original, codec.hu_min, codec.hu_max)
     beyond = np.where(lifted >= codec.hu_max - 40, original - clipped, 0)
     fresh = lifted + fine_noise(before, box, window, window_before, codec) + beyond
-    share = blend_weights(box.side, before.pixel_spacing)
-    blended = original + share * (fresh - original)
+    pasted = _blended(before, box, fresh)
+    return _blended(before, box, fresh + equalise_noise(pasted, box))
+
+
+def _blended(before: CTSlice, box: BoundingBox, fresh: NDArray[Any]) -> CTSlice:
+    original = before.hu[box.slices].astype(np.float32)
+    blended = original + blend_weights(box.side, before.pixel_spacing) * (fresh - original)
     hu: Any = before.hu.copy()
     hu[box.slices] = np.rint(blended) if hu.dtype == np.int16 else blended
     return before.with_hu(hu)
@@ -94,5 +105,5 @@ def blend_weights(side: int, pixel_spacing: tuple[float, float]) -> NDArray[np.f
     """Return the share of what was generated, (side, side) in [0, 1]: rising from the border of the box inwards."""
     pixels = np.arange(side) + 0.5
     to_border = np.minimum(pixels, side - pixels)
-    rows, columns = (np.clip(to_border * spacing / _BLEND_MM, 0, 1) for spacing in pixel_spacing)
+    rows, columns = (np.clip(to_border * spacing / BLEND_MM, 0, 1) for spacing in pixel_spacing)
     return np.minimum(rows[:, None], columns[None, :]).astype(np.float32)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from tqdm import tqdm
 
 from engine.checkpoint import Checkpoint
@@ -18,6 +17,7 @@ from engine.events import Finished, GenerationRequest, SamplingOptions
 from engine.generation import place_nodule
 from engine.measurement import measure_nodule
 from engine.nodule import BoundingBox
+from engine.noise import noise_levels
 from training.held_out_cases import HeldOutCase
 from training.placing import place_many
 
@@ -29,11 +29,6 @@ NOISE_SPACINGS_MM = (0.5, 0.7, 0.98, 1.4)
 _SPACING_TOLERANCE = 0.08
 #: Boxes for the noise are of this side, so that there is lung inside them beside the nodule.
 _NOISE_BOX_MM = 22.0
-#: "Just inside" starts where the result is no longer blended with the slice and, like "just outside", is so wide.
-_BLEND_MM, _BAND_MM = 1.4, 4.0
-#: Lung, free of vessels and walls, is darker than this when smoothed.
-_LUNG_BELOW = -650.0
-_LEAST_PIXELS = 30
 #: The box in which time is measured.
 _TIMED_BOX_MM = 15.0
 
@@ -132,28 +127,8 @@ def _box_around(case: HeldOutCase, ct_slice: CTSlice, side_mm: float) -> Boundin
 
 def noise_ratio(ct_slice: CTSlice, box: BoundingBox) -> float:
     """Return the noise just inside the box over the noise just outside; NaN with too little lung in either."""
-    hu = np.clip(ct_slice.hu.astype(np.float64), -1000, 200)
-    residual = hu - ndimage.gaussian_filter(hu, 1.0)
-    lung = ndimage.gaussian_filter(hu, 1.5 / ct_slice.pixel_spacing[0]) < _LUNG_BELOW
-    inwards = _distance_inwards(ct_slice, box)
-    inside = lung & (inwards > _BLEND_MM) & (inwards <= _BLEND_MM + _BAND_MM)
-    outside = lung & (inwards <= 0) & (inwards > -_BAND_MM)
-    if min(inside.sum(), outside.sum()) < _LEAST_PIXELS:
-        return float("nan")
-    return _robust_deviation(residual[inside]) / max(1e-6, _robust_deviation(residual[outside]))
-
-
-def _distance_inwards(ct_slice: CTSlice, box: BoundingBox) -> NDArray[np.float64]:
-    """How far the centre of each pixel lies inside the border of the box, in mm; negative outside."""
-    depths: list[NDArray[np.float64]] = []
-    for length, edge, spacing in zip(ct_slice.shape, box.slices, ct_slice.pixel_spacing, strict=True):
-        centres = np.arange(length) + 0.5
-        depths.append(np.minimum(centres - edge.start, edge.stop - centres) * spacing)
-    return np.minimum(depths[0][:, None], depths[1][None, :])
-
-
-def _robust_deviation(values: NDArray[np.float64]) -> float:
-    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+    inside, outside = noise_levels(ct_slice, box)
+    return inside / max(1e-6, outside)
 
 
 def check_time(checkpoint: Checkpoint, cases: Sequence[HeldOutCase], options: SamplingOptions) -> Figures:
