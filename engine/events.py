@@ -48,7 +48,7 @@ class SamplingOptions:
 
     seed: int = 0
     steps: int = 15
-    guidance: float = 3.0
+    guidance: float = 2.0
     solver: str = "dpm++2m"
 
     def __post_init__(self) -> None:

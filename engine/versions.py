@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 PROGRAM = "Nodule Studio"
 VERSION = version("nodule-studio")
-_LIBRARIES = ("nodule-studio", "torch", "diffusers", "numpy", "openvino")
+_LIBRARIES = ("nodule-studio", "torch", "diffusers", "numpy")
 
 
 def library_versions() -> dict[str, str]:

@@ -19,7 +19,7 @@ def generate_windows(
     levels: Tensor,
     seed: int | list[int] = 0,
     steps: int = 15,
-    guidance: float = 3.0,
+    guidance: float = 2.0,
     solver: str = "dpm++2m",
     most: int = 16,
 ) -> Tensor:
