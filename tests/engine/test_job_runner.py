@@ -33,9 +33,9 @@ def start():
         engine.stop()
 
 
-def request_of(seed=1, steps=4):
+def request_of(seed=1, steps=4, side=21):
     hu = np.random.default_rng(0).normal(-850, 60, (96, 96)).astype(np.int16)
-    box = BoundingBox(40, 30, 21, hu.shape)
+    box = BoundingBox(5, 5, side, hu.shape)
     return GenerationRequest(
         CTSlice(hu, (0.7, 0.7)), box, NoduleAttributes(4, 4, 2, 2, 5), SamplingOptions(seed, steps)
     )
@@ -75,8 +75,8 @@ def test_a_network_that_returns_nan_is_one_sentence(start, checkpoint, tmp_path)
 
 def test_bad_input_is_the_engines_own_sentence(start, checkpoint):
     engine = start(checkpoint)
-    failed = engine.wait_for(Failed, job_id=engine.submit(request_of(steps=5000)))
-    assert failed.message == "5000 steps were asked for; give 1 to 1000."
+    failed = engine.wait_for(Failed, job_id=engine.submit(request_of(side=90)))
+    assert failed.message == "The box is 63.0 mm wide; draw a smaller one, of 4 to 60 mm."
 
 
 def test_a_checkpoint_without_weights_fails_until_they_are_there(start, checkpoint):
