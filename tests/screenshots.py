@@ -121,7 +121,9 @@ def _wait(until: Callable[[], bool]) -> None:
     while not until():
         if time.monotonic() > deadline:
             raise TimeoutError("the program did not get there; see what it says above")
-        QTest.qWait(5)
+        # Not QTest.qWait: it sleeps with the interpreter's lock held, and the engine thread hardly gets on.
+        QApplication.processEvents()
+        time.sleep(0.005)
 
 
 def _save(widget: QWidget, path: Path) -> None:
