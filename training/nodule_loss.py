@@ -140,7 +140,11 @@ def snr_weight(alpha_bar: Tensor, options: TrainingOptions) -> Tensor:
 
 def make_training_scheduler(options: TrainingOptions) -> DDPMScheduler:
     """Return the noise schedule of 1000 steps."""
-    settings: Any = {"beta_schedule": options.schedule, "prediction_type": options.prediction}
+    return noise_schedule({"beta_schedule": options.schedule, "prediction_type": options.prediction})
+
+
+def noise_schedule(settings: dict[str, Any]) -> DDPMScheduler:
+    """Return the noise schedule with the settings that a checkpoint holds."""
     return DDPMScheduler(**settings, clip_sample=False)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
@@ -16,7 +15,7 @@ from engine.checkpoint import Checkpoint
 from engine.errors import InputError
 from engine.sampling import estimate_x0
 from training.nodule_crops import NoduleCrops
-from training.nodule_loss import make_inputs, predict
+from training.nodule_loss import make_inputs, noise_schedule, predict
 from training.nodule_samples import Samples, fixed_batch
 
 Figures = dict[str, Any]
@@ -25,7 +24,7 @@ _RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
-class _Noised:
+class Noised:
     """A batch, and the noise and time steps that every network is given."""
 
     samples: Samples
@@ -61,7 +60,7 @@ def compare_v_errors(
     for start in tqdm(range(0, len(units), _BATCH), desc="error of v", unit="batch"):
         part = _noised(checkpoint, crops, units[start : start + _BATCH], seed + start)
         for name, (network_of, given) in runs.items():
-            errors[name].append(_errors(network_of, part, given))
+            errors[name].append(errors_in_box(network_of, part, given))
     patients = crops.patients[crops.unit_crop[units]]
     return _summarise({name: np.concatenate(parts) for name, parts in errors.items()}, patients, generator)
 
@@ -77,7 +76,7 @@ def _check_comparable(checkpoint: Checkpoint, baseline: Checkpoint | None) -> No
             )
 
 
-def _noised(checkpoint: Checkpoint, crops: NoduleCrops, units: NDArray[np.int64], seed: int) -> _Noised:
+def _noised(checkpoint: Checkpoint, crops: NoduleCrops, units: NDArray[np.int64], seed: int) -> Noised:
     """Draw noise, and time steps spread evenly over the schedule but for its ends, where v says little."""
     samples = fixed_batch(crops, units, checkpoint.grid, seed)
     generator = torch.Generator().manual_seed(seed)
@@ -86,17 +85,17 @@ def _noised(checkpoint: Checkpoint, crops: NoduleCrops, units: NDArray[np.int64]
     strata = (torch.randperm(len(units), generator=generator) + torch.rand(len(units), generator=generator)) / len(
         units
     )
-    return _Noised(samples, noise, (longest * (0.02 + 0.96 * strata)).long())
+    return Noised(samples, noise, (longest * (0.02 + 0.96 * strata)).long())
 
 
 @torch.inference_mode()
-def _errors(checkpoint: Checkpoint, noised: _Noised, with_attributes: bool) -> NDArray[np.float64]:
+def errors_in_box(checkpoint: Checkpoint, noised: Noised, with_attributes: bool) -> NDArray[np.float64]:
     """Mean squared error of v inside each box, (N,).
 
     With x_t = a x_0 + s e, v = (a x_t - x_0) / s, so the error of v is that of the estimate of x_0 over s; that
     holds whatever the network predicts.
     """
-    scheduler = DDPMScheduler(**checkpoint.config.scheduler, clip_sample=False)
+    scheduler = noise_schedule(checkpoint.config.scheduler)
     samples, codec = noised.samples, checkpoint.codec
     levels = samples.levels if with_attributes else torch.zeros_like(samples.levels)
     inputs = make_inputs(samples, codec, scheduler, noised.step, noised.noise, levels).to(checkpoint.device.device)
