@@ -1,4 +1,4 @@
-"""``nodule-engine``: place nodules without a screen, and look into checkpoints.
+"""``nodule-engine``: place nodules and generate slices without a screen, and look into checkpoints.
 
 Exit codes: 0 done; 2 bad input, with one sentence on standard error; 130 stopped with Ctrl-C.
 """
@@ -7,28 +7,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-from engine.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint, read_manifest
+from engine.checkpoint import DEFAULT_CHECKPOINT, read_manifest
+from engine.command_line import add_nodule, add_sampling, run_request, sampling_of, summary, whole_number
 from engine.errors import InputError
-from engine.events import (
-    MOST_GUIDANCE,
-    MOST_SEED,
-    MOST_STEPS,
-    Finished,
-    GenerationRequest,
-    GenerationResult,
-    Preview,
-    SamplingOptions,
-)
-from engine.exports import check_folder, export_all
-from engine.job_runner import failure_sentence
-from engine.nodule import ATTRIBUTE_NAMES, BoundingBox, NoduleAttributes
+from engine.events import GenerationRequest
+from engine.export_folder import check_folder
+from engine.exports import ALL_FORMATS, SERIES, ExportOptions, export_files
+from engine.generate_command import add_generate
+from engine.nodule import BoundingBox, NoduleAttributes
+from engine.replay_command import add_replay
 
 
 class _Parser(argparse.ArgumentParser):
@@ -56,9 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="nodule-engine", description="Place synthetic lung nodules in chest CT slices.")
-    commands = parser.add_subparsers(required=True, metavar="place|info")
+    parser = _Parser(prog="nodule-engine", description="Make synthetic lung nodules in chest CT slices.")
+    commands = parser.add_subparsers(required=True, metavar="place|generate|replay|info")
     _add_place(commands)
+    add_generate(commands)
+    add_replay(commands)
     info = commands.add_parser("info", help="say what a checkpoint is", allow_abbrev=False)
     info.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="folder of the checkpoint")
     info.set_defaults(run=_info)
@@ -66,37 +61,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_place(commands: Any) -> None:
-    defaults = SamplingOptions()
     place = commands.add_parser("place", help="place a nodule in a slice and export it", allow_abbrev=False)
     add = place.add_argument
     add("input", metavar="INPUT", type=Path, help="DICOM file, folder or zip; NIfTI, NRRD or MHA")
-    add("--slice", type=_integer(0), metavar="INDEX", help="from 0 along the slice normal [the middle slice]")
+    add("--slice", type=whole_number(0), metavar="INDEX", help="from 0 along the slice normal [the middle slice]")
     add("--series", metavar="UID", help="which series, if INPUT holds several")
-    add(
-        "--box",
-        type=_integer(),
-        nargs=3,
-        required=True,
-        metavar=("ROW", "COLUMN", "SIDE"),
-        help="top left corner and side in pixels; patient's right on the left, front up",
-    )
-    add(
-        "--attributes",
-        type=_integer(1, 5),
-        nargs=5,
-        required=True,
-        metavar=tuple(name[:3].upper() for name in ATTRIBUTE_NAMES),
-        help=f"scores from 1 to 5: {', '.join(ATTRIBUTE_NAMES)}",
-    )
-    add("--seed", type=_integer(0, MOST_SEED), default=defaults.seed, metavar="N", help="[%(default)s]")
-    add("--steps", type=_integer(1, MOST_STEPS), default=defaults.steps, metavar="N", help="[%(default)s]")
-    add(
-        "--guidance",
-        type=_guidance,
-        default=defaults.guidance,
-        metavar="G",
-        help="1 switches guidance off [%(default)s]",
-    )
+    add_nodule(place, required=True)
     add(
         "--checkpoint",
         type=Path,
@@ -104,34 +74,10 @@ def _add_place(commands: Any) -> None:
         metavar="FOLDER",
         help="[the one that comes with the program]",
     )
-    add("--out", type=Path, required=True, metavar="FOLDER", help="made if it is not there")
+    add_sampling(place)
+    add("--whole-series", action="store_true", help="also write every slice of INPUT as a new DICOM series")
+    add("--keep-identity", action="store_true", help="leave the patient's identity in [it is taken out]")
     place.set_defaults(run=_place)
-
-
-def _integer(least: int | None = None, most: int | None = None) -> Any:
-    """Return a reader of whole numbers from `least` to `most`, both included."""
-    bounds = "" if least is None else f" of {least} or more" if most is None else f" from {least} to {most}"
-
-    def read(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = None
-        if number is None or (least is not None and number < least) or (most is not None and number > most):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number{bounds}")
-        return number
-
-    return read
-
-
-def _guidance(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number <= MOST_GUIDANCE:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {MOST_GUIDANCE:g}")
-    return number
 
 
 def _place(options: argparse.Namespace) -> None:
@@ -145,49 +91,14 @@ def _place(options: argparse.Namespace) -> None:
         ct_slice,
         BoundingBox(*options.box, slice_shape=ct_slice.shape),
         NoduleAttributes.from_scores(options.attributes),
-        SamplingOptions(options.seed, options.steps, options.guidance),
+        sampling_of(options),
     )
-    result = _generate(request, options.checkpoint)
-    export_all(volume, index, result, options.out)
-    print(json.dumps(_summary(index, result, options.out)))
+    result = run_request(request, options.checkpoint)
+    formats = (*ALL_FORMATS, SERIES) if options.whole_series else ALL_FORMATS
+    export_files(volume, index, result, options.out, formats, ExportOptions(keep_identity=options.keep_identity))
+    print(json.dumps(summary(index, result, options.out)))
     for warning in volume.warnings:
         print(warning, file=sys.stderr)
-
-
-def _generate(request: GenerationRequest, folder: Path) -> GenerationResult:
-    from tqdm import tqdm
-
-    from engine.generation import place_nodule
-
-    checkpoint = load_checkpoint(folder)
-    watched = sys.stderr.isatty()
-    with tqdm(total=request.options.steps, unit="step", file=sys.stderr, disable=not watched) as bar:
-        try:
-            for event in place_nodule(checkpoint, request, previews=watched):
-                match event:
-                    case Preview(step=step):
-                        bar.update(step - bar.n)
-                    case Finished(result=result):
-                        return result
-        except FloatingPointError as error:
-            raise InputError(failure_sentence(error, "No nodule could be generated")) from error
-    raise RuntimeError("the generator ended without a result")
-
-
-def _summary(index: int, result: GenerationResult, folder: Path) -> dict[str, Any]:
-    """Return what `place` prints."""
-    options = result.request.options
-    return {
-        "diameter_mm": round(float(result.measurement.diameter_mm), 2),
-        "mean_hu": round(float(result.measurement.mean_hu), 1),
-        "seconds": round(result.seconds, 3),
-        "steps": options.steps,
-        "seed": options.seed,
-        "slice": index,
-        "checkpoint": result.checkpoint_name,
-        "device": result.device,
-        "out": str(folder),
-    }
 
 
 def _info(options: argparse.Namespace) -> None:

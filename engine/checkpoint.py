@@ -1,7 +1,8 @@
 """A checkpoint folder: load, save, verify. Safetensors and JSON only, so that opening one runs no code.
 
-checkpoint.json        what it is (`CheckpointConfig`), the hash of its weights, and a hash of itself
+checkpoint.json        what it is (`CheckpointConfig`), the hashes of its weights, and a hash of itself
 model.safetensors      EMA weights of the network, fp16
+vqvae.safetensors      weights of the codec, fp16, where it has any
 README.md              the card, for people
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import InputError
 
 if TYPE_CHECKING:
-    from engine.codec import IdentityCodec
+    from engine.codec import Codec
     from engine.device import Device
     from engine.network import ConditionedUNet
     from engine.window import WindowGrid
@@ -24,8 +26,13 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 MANIFEST = "checkpoint.json"
 WEIGHTS = "model.safetensors"
-#: The nodule generator that comes with the studio.
-DEFAULT_CHECKPOINT = Path(__file__).resolve().parent.parent / "resources" / "checkpoints" / "nodule"
+CODEC_WEIGHTS = "vqvae.safetensors"
+#: Checkpoints that come with the studio: the nodule generator, and the slice generator.
+CHECKPOINTS = Path(__file__).resolve().parent.parent / "resources" / "checkpoints"
+DEFAULT_CHECKPOINT = CHECKPOINTS / "nodule"
+DEFAULT_SLICE_CHECKPOINT = CHECKPOINTS / "slice"
+#: What a checkpoint's `kind` is called for people.
+KINDS = {"nodule": "nodules in slices", "slice": "whole slices"}
 
 Manifest = dict[str, Any]
 
@@ -38,11 +45,14 @@ class CheckpointConfig:
     ----------
     name : str
     kind : str
-        "nodule": makes a nodule inside a box of a slice that is already there.
-    grid, codec, network : settings of `engine.window.WindowGrid`, `engine.codec.IdentityCodec` and
-        `engine.network.NetworkConfig`
+        "nodule": makes a nodule inside a box of a slice that is already there. "slice": makes a slice whole.
+    grid : settings of `engine.window.WindowGrid`
+    codec : settings of the codec, its ``kind`` beside them
+        Without a kind, or of kind "identity": of `engine.codec.IdentityCodec`; "vqvae": of `engine.vq_codec.VQCodec`.
+    network : settings of `engine.network.NetworkConfig`
     scheduler : settings of diffusers' ``DDPMScheduler`` with which the network was trained
     training : what it was trained on, how long and with which settings; for people, and for repeating it
+    sampling : settings of `engine.sampling.SamplingLimits`; may be left out
     """
 
     name: str
@@ -52,17 +62,21 @@ class CheckpointConfig:
     network: dict[str, Any] = field(default_factory=dict[str, Any])
     scheduler: dict[str, Any] = field(default_factory=dict[str, Any])
     training: dict[str, Any] = field(default_factory=dict[str, Any])
+    sampling: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint, loaded: ready to run on a device. `sha256` names it."""
+    """A checkpoint, loaded: ready to run on a device. `sha256` names it.
+
+    Of the grid of a slice generator, only the size counts: its window is the whole slice.
+    """
 
     config: CheckpointConfig
     sha256: str
     network: ConditionedUNet
     grid: WindowGrid
-    codec: IdentityCodec
+    codec: Codec
     device: Device
 
 
@@ -71,26 +85,47 @@ def _digest_of_manifest(manifest: Manifest) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def save_checkpoint(folder: Path, config: CheckpointConfig, weights: dict[str, Any]) -> None:
+def save_checkpoint(
+    folder: Path, config: CheckpointConfig, weights: Mapping[str, Any], codec_weights: Mapping[str, Any] | None = None
+) -> None:
     """Write a checkpoint.
 
     Parameters
     ----------
     weights : state dict of the network
         Floating-point tensors are stored as fp16.
+    codec_weights : state dict of the codec, if it has one
+        Stored likewise.
+
+    Raises
+    ------
+    ValueError
+        If weights of a codec are given for one that has none, or are missing.
     """
+    if (config.codec.get("kind") == "vqvae") != (codec_weights is not None):
+        raise ValueError(f"codec_weights do not go with a codec of the kind {config.codec.get('kind', 'identity')!r}")
+    folder.mkdir(parents=True, exist_ok=True)
+    described = json.loads(json.dumps(asdict(config)))
+    if not config.sampling:
+        del described["sampling"]
+    manifest: Manifest = {"format_version": FORMAT_VERSION, **described}
+    manifest["weights_sha256"] = _save_halves(weights, folder / WEIGHTS)
+    if codec_weights is not None:
+        manifest["vqvae_sha256"] = _save_halves(codec_weights, folder / CODEC_WEIGHTS)
+    manifest["sha256"] = _digest_of_manifest(manifest)
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+
+
+def _save_halves(weights: Mapping[str, Any], path: Path) -> str:
+    """Write a state dict, floating-point tensors as fp16; return the hash of the file."""
     from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
 
-    folder.mkdir(parents=True, exist_ok=True)
     halves = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
         for name, tensor in weights.items()
     }
-    save_file(halves, folder / WEIGHTS)
-    manifest: Manifest = {"format_version": FORMAT_VERSION, **json.loads(json.dumps(asdict(config)))}
-    manifest["weights_sha256"] = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    manifest["sha256"] = _digest_of_manifest(manifest)
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    save_file(halves, path)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -111,11 +146,17 @@ def read_manifest(folder: Path) -> Manifest:
         )
     if _digest_of_manifest(manifest) != manifest.get("sha256"):
         raise InputError(f"{MANIFEST} in the checkpoint {folder} was altered; get a fresh copy of the folder.")
-    if not (folder / WEIGHTS).is_file():
-        raise InputError(f"{WEIGHTS} is missing in the checkpoint {folder}; get a fresh copy of the folder.")
-    if hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != manifest.get("weights_sha256"):
-        raise InputError(f"{WEIGHTS} in the checkpoint {folder} was altered; get a fresh copy of the folder.")
+    _verify_file(folder, WEIGHTS, manifest.get("weights_sha256"))
+    if "vqvae_sha256" in manifest:
+        _verify_file(folder, CODEC_WEIGHTS, manifest["vqvae_sha256"])
     return manifest
+
+
+def _verify_file(folder: Path, name: str, sha256: str | None) -> None:
+    if not (folder / name).is_file():
+        raise InputError(f"{name} is missing in the checkpoint {folder}; get a fresh copy of the folder.")
+    if hashlib.sha256((folder / name).read_bytes()).hexdigest() != sha256:
+        raise InputError(f"{name} in the checkpoint {folder} was altered; get a fresh copy of the folder.")
 
 
 def _parse_manifest(folder: Path) -> Manifest:
@@ -137,7 +178,37 @@ def _parse_manifest(folder: Path) -> Manifest:
 def config_of(manifest: Manifest) -> CheckpointConfig:
     """Return the configuration that a verified manifest holds."""
     names = CheckpointConfig.__dataclass_fields__
-    return CheckpointConfig(**{name: manifest[name] for name in names})
+    return CheckpointConfig(**{name: manifest[name] for name in names if name != "sampling" or name in manifest})
+
+
+def check_kind(config: CheckpointConfig, kind: str) -> None:
+    """Refuse a checkpoint that makes something else than `kind`, one of `KINDS`.
+
+    Raises
+    ------
+    InputError
+        If it does.
+    """
+    if config.kind != kind:
+        raise InputError(
+            f"The checkpoint {config.name!r} makes {KINDS.get(config.kind, config.kind)}, not {KINDS[kind]}; "
+            f"choose a checkpoint of the kind {kind!r}."
+        )
+
+
+def check_there(slice_folder: Path) -> None:
+    """Refuse the folder of a slice generator that is not there: unlike the nodule generator, it may be missing.
+
+    Raises
+    ------
+    InputError
+        If there is no checkpoint.
+    """
+    if not (slice_folder / MANIFEST).is_file():
+        raise InputError(
+            f"There is no slice generator in {slice_folder}; put its checkpoint there, or train one with "
+            "python -m training.train_slice and name its folder."
+        )
 
 
 def load_checkpoint(folder: Path, device: Device | None = None) -> Checkpoint:
@@ -152,18 +223,42 @@ def load_checkpoint(folder: Path, device: Device | None = None) -> Checkpoint:
     import torch
     from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 
-    from engine.codec import IdentityCodec
     from engine.device import choose_device
     from engine.network import ConditionedUNet, NetworkConfig
     from engine.window import WindowGrid
 
     manifest = read_manifest(folder)
     config = config_of(manifest)
-    grid, codec = WindowGrid(**config.grid), IdentityCodec(**config.codec)
     chosen = device or choose_device()
+    grid, codec = WindowGrid(**config.grid), _load_codec(folder, config, chosen)
     settings: dict[str, Any] = {**config.network, "blocks": tuple(config.network["blocks"])}
     network: Any = ConditionedUNet(NetworkConfig(**settings), codec, grid.size)
     network.load_state_dict(load_file(folder / WEIGHTS))
     network.to(device=chosen.device, dtype=chosen.dtype, memory_format=torch.channels_last)
     network.eval().requires_grad_(False)
     return Checkpoint(config, manifest["sha256"], network, grid, codec, chosen)
+
+
+def _load_codec(folder: Path, config: CheckpointConfig, device: Device) -> Codec:
+    """Return the codec of a verified checkpoint; one with weights computes in float32, since HU need its precision.
+
+    Raises
+    ------
+    InputError
+        If this version does not know it.
+    """
+    settings = dict(config.codec)
+    kind = settings.pop("kind", "identity")
+    if kind == "identity":
+        from engine.codec import IdentityCodec
+
+        return IdentityCodec(**settings)
+    if kind == "vqvae":
+        from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
+
+        from engine.vq_codec import VQCodec
+
+        codec = VQCodec.from_settings(settings)
+        codec.load_state_dict(load_file(folder / CODEC_WEIGHTS))
+        return codec.to(device.device).eval().requires_grad_(False)
+    raise InputError(f"The checkpoint {folder} has a codec of the kind {kind!r}; use one made for this version.")

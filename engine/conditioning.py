@@ -1,8 +1,8 @@
 """What the U-Net is told: box mask, context channels, and tokens of box and attributes.
 
 The paper concatenates flattened mask and embedded attributes into one vector (section 2.2, "Conditioning and
-cross-attention layers"). Here each attribute, and the box, is a token of its own: cross-attention can tell them
-apart, and a score can be "not given" on its own. The same tokens, flattened, are added to the time embedding.
+cross-attention layers"): `PaperTokens`. In ours, `ConditionTokens`, each attribute, and the box, is a token of its own:
+cross-attention can tell them apart. The same tokens, flattened, are added to the time embedding.
 """
 
 from __future__ import annotations
@@ -59,6 +59,23 @@ def context_channels(windows: Tensor, mask: Tensor) -> Tensor:
     return torch.cat((mask, torch.where(mask > 0, 0.0, windows)), dim=1)
 
 
+def slice_context(boxes: Tensor, size: int, factor: int) -> Tensor:
+    """Return what is known of a slice that is made whole: the box mask, resized to its latents by area.
+
+    Parameters
+    ----------
+    boxes : (N, 4)
+        (left, top, right, bottom) in pixels of the slice.
+    size : side of the slice in pixels
+    factor : pixels of the slice a latent, along each side
+
+    Returns
+    -------
+    (N, 1, size / factor, size / factor) float32 in [0, 1]
+    """
+    return box_mask(boxes / factor, size // factor)
+
+
 def box_features(boxes: Tensor, spacing_mm: Tensor, size: int) -> Tensor:
     """Describe boxes by numbers of the order of 1: side and spacing (mm, logarithms), centre off the window's centre.
 
@@ -107,6 +124,63 @@ class ConditionTokens(nn.Module):
         -------
         (N, TOKENS, width)
         """
-        first_rows = torch.arange(len(ATTRIBUTE_NAMES), device=levels.device) * SCORE_LEVELS
-        scores = functional.embedding(levels + first_rows, self.attributes.weight)
+        scores = _rows_of_tables(self.attributes, levels)
         return torch.cat((scores, self.box(features)[:, None]), dim=1)
+
+
+class PaperTokens(nn.Module):
+    """The one token of the paper: the flattened mask and the embedded attributes, concatenated (section 2.2).
+
+    Configuration 1 has neither; its token is a zero, which adds nothing, so that the U-Net's blocks are the same in all
+    three. A score that is not given has a row of its own in its table, beside those of 1 to 5.
+
+    Parameters
+    ----------
+    configuration : 1, 2 (the mask) or 3 (mask and attributes)
+    mask_size : side of the mask, in latents
+    """
+
+    #: The paper's D, the width of its fully connected layers, and its D'.
+    TABLE_WIDTH, HIDDEN_WIDTH, ATTRIBUTES_WIDTH = 10, 128, 10
+
+    def __init__(self, configuration: int, mask_size: int) -> None:
+        super().__init__()
+        self.configuration = configuration
+        self.width = {1: 1, 2: mask_size**2, 3: mask_size**2 + self.ATTRIBUTES_WIDTH}[configuration]
+        if configuration == 3:
+            attributes = len(ATTRIBUTE_NAMES)
+            self.attributes = nn.Embedding(attributes * SCORE_LEVELS, self.TABLE_WIDTH)
+            self.merge = nn.Sequential(
+                nn.Linear(attributes * self.TABLE_WIDTH, self.HIDDEN_WIDTH),
+                nn.ReLU(),
+                nn.Linear(self.HIDDEN_WIDTH, self.HIDDEN_WIDTH),
+                nn.ReLU(),
+                nn.Linear(self.HIDDEN_WIDTH, self.ATTRIBUTES_WIDTH),
+            )
+
+    def forward(self, mask: Tensor, levels: Tensor) -> Tensor:
+        """Return the token.
+
+        Parameters
+        ----------
+        mask : (N, 1, mask_size, mask_size)
+        levels : (N, 5) int64
+            Scores 1 to 5, or 0 for "not given", in the order of Table 1.
+
+        Returns
+        -------
+        (N, 1, width)
+        """
+        if self.configuration == 1:
+            return torch.zeros_like(mask[:, :, 0, :1])
+        flat = mask.flatten(1)
+        if self.configuration == 3:
+            embedded = _rows_of_tables(self.attributes, levels)
+            flat = torch.cat((flat, self.merge(embedded.flatten(1))), dim=1)
+        return flat[:, None]
+
+
+def _rows_of_tables(tables: nn.Embedding, levels: Tensor) -> Tensor:
+    """(N, 5) levels -> (N, 5, width): each attribute's row of its own table; the tables lie one below the other."""
+    first_rows = torch.arange(len(ATTRIBUTE_NAMES), device=levels.device) * SCORE_LEVELS
+    return functional.embedding(levels + first_rows, tables.weight)

@@ -1,22 +1,29 @@
-"""The network as a function of x_t and t: conditions attached, guidance applied."""
+"""The network as a function of x_t and t: conditions attached, guidance applied, x_0 kept within what was trained."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from engine.checkpoint import Checkpoint
-from engine.conditioning import box_features, box_mask, context_channels
-from engine.sampling import Denoiser
+from engine.conditioning import box_features, box_mask, context_channels, slice_context
+from engine.sampling import Denoiser, SamplingLimits, clip_x0
+
+
+class _Conditions(NamedTuple):
+    """What the network is given beside x_t and t; see `engine.network.ConditionedUNet.forward`."""
+
+    context: Tensor
+    levels: Tensor
+    features: Tensor
 
 
 def make_denoiser(
     checkpoint: Checkpoint, windows: Tensor, boxes: Tensor, spacing_mm: Tensor, levels: Tensor, guidance: float
 ) -> Denoiser:
     """Return the denoiser for windows whose boxes are to be filled.
-
-    prediction = without + guidance * (with - without) (Ho and Salimans 2022), where "without" leaves the attributes
-    away and keeps the box; both run as one batch.
 
     Parameters
     ----------
@@ -27,21 +34,60 @@ def make_denoiser(
         Of a window pixel.
     levels : (N, 5) int64
         Scores 1 to 5, or 0 for "not given".
+    guidance : float
+        See `engine.events.SamplingOptions`.
+    """
+    size = windows.shape[-1]
+    context = context_channels(checkpoint.codec.encode(windows), box_mask(boxes, size))
+    return _guided(checkpoint, context, levels, box_features(boxes, spacing_mm, size), guidance)
+
+
+def make_slice_denoiser(
+    checkpoint: Checkpoint, boxes: Tensor, spacing_mm: Tensor, levels: Tensor, guidance: float
+) -> Denoiser:
+    """Return the denoiser for slices that are made whole.
+
+    Parameters
+    ----------
+    boxes : (N, 4)
+        (left, top, right, bottom) in pixels of the slices.
+    spacing_mm : (N,)
+        Of a pixel.
+    levels, guidance : as in `make_denoiser`
+    """
+    size = checkpoint.grid.size
+    context = slice_context(boxes, size, checkpoint.codec.factor)
+    return _guided(checkpoint, context, levels, box_features(boxes, spacing_mm, size), guidance)
+
+
+def _guided(checkpoint: Checkpoint, context: Tensor, levels: Tensor, features: Tensor, guidance: float) -> Denoiser:
+    """Return prediction = without + guidance * (with - without) as a function of x_t and t (Ho and Salimans 2022).
+
+    "Without" leaves the attributes away and keeps the box; both run as one batch. Only "with" runs where guidance is
+    switched off: by 1, above the highest t for which it is meant, or where the network sees no attributes.
     """
     device, dtype = checkpoint.device.device, checkpoint.device.dtype
-    size, count = windows.shape[-1], len(windows)
-    context = context_channels(checkpoint.codec.encode(windows), box_mask(boxes, size)).to(device, dtype)
-    features = box_features(boxes, spacing_mm, size).to(device, dtype)
-    times = 1 if guidance == 1 else 2
-    given = levels if times == 1 else torch.cat((levels, torch.zeros_like(levels)))
-    conditions = (context.repeat(times, 1, 1, 1), given.to(device), features.repeat(times, 1))
+    limits = SamplingLimits(**checkpoint.config.sampling)
+    given = _Conditions(context.to(device, dtype), levels.to(device), features.to(device, dtype))
+    both = _Conditions(
+        given.context.repeat(2, 1, 1, 1),
+        torch.cat((given.levels, torch.zeros_like(given.levels))),
+        given.features.repeat(2, 1),
+    )
+    is_guided = guidance != 1 and checkpoint.network.config.sees_attributes
 
-    def denoise_windows(noisy: Tensor, step: Tensor) -> Tensor:
-        batch = noisy.to(dtype).repeat(times, 1, 1, 1)
-        predicted: Tensor = checkpoint.network(batch, step.to(device).expand(len(batch)), *conditions).float()
-        if times == 1:
-            return predicted
-        with_attributes, without = predicted[:count], predicted[count:]
+    def predict(noisy: Tensor, step: Tensor, conditions: _Conditions) -> Tensor:
+        steps = step.to(device).expand(len(noisy))
+        predicted: Tensor = checkpoint.network(noisy, steps, *conditions)
+        return predicted.float()
+
+    def denoise_batch(noisy: Tensor, step: Tensor) -> Tensor:
+        batch = noisy.to(dtype)
+        if not is_guided or not limits.allow_guidance(int(step)):
+            return predict(batch, step, given)
+        with_attributes, without = predict(batch.repeat(2, 1, 1, 1), step, both).chunk(2)
         return without + guidance * (with_attributes - without)
 
-    return denoise_windows
+    if limits.largest_x0 is None:
+        return denoise_batch
+    return clip_x0(denoise_batch, checkpoint.config.scheduler, limits.largest_x0)

@@ -29,12 +29,12 @@ from engine.events import (
     Event,
     Failed,
     Finished,
-    GenerationRequest,
     GenerationResult,
     Preview,
+    Request,
     StateChanged,
 )
-from engine.job_runner import JobRunner, failure_sentence
+from engine.job_runner import JobRunner, failure_sentence, what_failed
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class EngineThread:
         # Everything below is read and written with the condition's lock held.
         self._state = EngineState.LOADING
         self._events: list[Event] = []
-        self._waiting: dict[int, GenerationRequest] = {}
+        self._waiting: dict[int, Request] = {}
         self._running: int | None = None
         self._finishing = False
         self._stopping = False
@@ -85,7 +85,7 @@ class EngineThread:
         """Start the thread, which loads the checkpoint. Call it once."""
         self._thread.start()
 
-    def submit(self, request: GenerationRequest) -> int:
+    def submit(self, request: Request) -> int:
         """Queue a request and return its job id: 1, 2, ... After `stop` it is answered by Cancelled."""
         with self._changing():
             job_id = next(self._ids)
@@ -227,7 +227,7 @@ class EngineThread:
             self._tell(*ending)
             self._enter(EngineState.IDLE, runner.device)
 
-    def _outcome(self, runner: JobRunner, job_id: int, request: GenerationRequest) -> list[Event]:
+    def _outcome(self, runner: JobRunner, job_id: int, request: Request) -> list[Event]:
         """Run a job to its end, whatever that is; return the events that tell of it."""
         try:
             result = self._follow(runner(request, job_id))
@@ -235,7 +235,7 @@ class EngineThread:
             logger.exception("Job %d failed", job_id)
             if self._is_cancelling():
                 return [Cancelled(job_id)]
-            return [Failed(job_id, failure_sentence(error, "The nodule could not be generated"))]
+            return [Failed(job_id, failure_sentence(error, what_failed(request)))]
         if result is None:
             return [Cancelled(job_id)]
         return [Finished(job_id, result), *self._recorded(result)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,16 @@ from numpy.typing import NDArray
 from engine.ct import CTSlice
 from engine.errors import InputError
 from engine.measurement import NoduleMeasurement
-from engine.nodule import BoundingBox, NoduleAttributes
+from engine.nodule import BOX_SIDE_MM, BoundingBox, NoduleAttributes
 
 #: Seeds are kept within what every JSON reader and torch take for a whole number.
 MOST_SEED = 2**53 - 1
 #: As many steps as the generators are trained with.
 MOST_STEPS = 1000
 MOST_GUIDANCE = 100.0
+#: Pixel spacings, in mm, of slices that can be made whole; a chest of 360 mm on 256 pixels has 1.4.
+SLICE_SPACING_MM = (0.4, 4.0)
+USUAL_SLICE_SPACING_MM = 1.4
 
 
 class EngineState(Enum):
@@ -61,26 +65,91 @@ class SamplingOptions:
 
 
 @dataclass(frozen=True)
+class SliceSource:
+    """Where a slice was read from: it has no influence on a result, but lets the slice be opened again.
+
+    Attributes
+    ----------
+    path : Path
+        The file or folder that was opened.
+    series_uid : str or None
+        Of the series in it, as `engine.ct_files.read_volume` takes it.
+    slice_index : int
+        From 0.
+    description : str
+        Of the series, for people.
+    """
+
+    path: Path
+    series_uid: str | None
+    slice_index: int
+    description: str = ""
+
+
+@dataclass(frozen=True)
 class GenerationRequest:
-    """Everything that influences a result, but for the checkpoint and the versions of the libraries."""
+    """Everything that influences a result, but for the checkpoint and the versions of the libraries; and `source`."""
 
     slice: CTSlice
     box: BoundingBox
     attributes: NoduleAttributes
     options: SamplingOptions = SamplingOptions()
+    source: SliceSource | None = None
+
+
+@dataclass(frozen=True)
+class SliceRequest:
+    """Everything that influences a slice made whole, but for the checkpoint and the versions of the libraries.
+
+    Attributes
+    ----------
+    box : BoundingBox
+        In pixels of the slice to be made; its `slice_shape` is that of the slice.
+    pixel_spacing_mm : float
+        Of the slice: its pixels are square.
+
+    Raises
+    ------
+    InputError
+        If the spacing is none of a chest CT, or the box is larger than any nodule.
+    """
+
+    box: BoundingBox
+    attributes: NoduleAttributes
+    options: SamplingOptions = SamplingOptions()
+    pixel_spacing_mm: float = USUAL_SLICE_SPACING_MM
+
+    def __post_init__(self) -> None:
+        least, most = SLICE_SPACING_MM
+        if not least <= self.pixel_spacing_mm <= most:
+            raise InputError(f"The pixel spacing is {self.pixel_spacing_mm:g} mm; give {least:g} to {most:g} mm.")
+        side, largest = self.box.side * self.pixel_spacing_mm, BOX_SIDE_MM[1]
+        if side > largest:
+            raise InputError(f"The box is {side:.1f} mm wide; draw a smaller one, of up to {largest:g} mm.")
+
+
+Request = GenerationRequest | SliceRequest
 
 
 @dataclass(frozen=True)
 class GenerationResult:
-    """A finished slice. `slice` differs from `request.slice` inside the box only."""
+    """A finished slice: with a nodule that was put into the box, or made whole.
 
-    request: GenerationRequest
+    Where there was a slice before, `slice` differs from it inside the box only.
+    """
+
+    request: Request
     slice: CTSlice
     measurement: NoduleMeasurement
     seconds: float
     checkpoint_name: str
     checkpoint_sha256: str
     device: str
+
+    @property
+    def before(self) -> CTSlice | None:
+        """The slice into which the nodule was put; None where the slice was made whole."""
+        return None if isinstance(self.request, SliceRequest) else self.request.slice
 
 
 @dataclass(frozen=True)
@@ -93,7 +162,16 @@ class StateChanged:
 
 @dataclass(frozen=True, eq=False)
 class Preview:
-    """The x0 estimate after `step` of `steps` U-Net steps, as HU of the box, (side, side) float32."""
+    """The x0 estimate after `step` of `steps` U-Net steps.
+
+    Attributes
+    ----------
+    box : BoundingBox
+        In which the nodule forms.
+    hu : float32
+        What has changed of the slice: (side, side) of the box, or (rows, columns) of a slice that is made whole.
+        `slices` says where it goes.
+    """
 
     job_id: int
     step: int
@@ -101,6 +179,14 @@ class Preview:
     box: BoundingBox
     hu: NDArray[np.float32]
     seconds_left: float
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Index of `hu` into the slice, an array of (rows, columns)."""
+        rows, columns = self.hu.shape
+        if (rows, columns) == self.box.slice_shape:
+            return slice(0, rows), slice(0, columns)
+        return self.box.slices
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import torch
 
-from engine.checkpoint import Checkpoint
-from engine.codec import seeded_noise
+from engine.checkpoint import Checkpoint, check_kind
+from engine.codec import seeded_generator
 from engine.conditioning import score_levels
 from engine.denoiser import make_denoiser
 from engine.events import Finished, GenerationRequest, GenerationResult, Preview
 from engine.measurement import measure_nodule
 from engine.paste import lift, paste
-from engine.sampling import denoise, make_scheduler
+from engine.sampling import DenoisingStep, denoise, make_scheduler
 from engine.window import cut_out, window_for
 
 
@@ -30,13 +30,14 @@ def place_nodule(
     Raises
     ------
     InputError
-        If the box, the solver or the number of steps is not usable.
+        If the checkpoint makes no nodules, or the box, the solver or the number of steps is not usable.
     ValueError
         If the box was drawn on a slice of another shape.
     FloatingPointError
         If the network returns values that are not finite.
     """
     started = time.perf_counter()
+    check_kind(checkpoint.config, "nodule")
     if request.box.slice_shape != request.slice.shape:
         raise ValueError(f"the box is for a slice of {request.box.slice_shape}, not of {request.slice.shape}")
     request.box.check_side(request.slice.pixel_spacing)
@@ -44,7 +45,8 @@ def place_nodule(
     scheduler = make_scheduler(checkpoint.config.scheduler, options.solver, options.steps)
     window = window_for(request.slice, request.box, checkpoint.grid)
     window_before = cut_out(torch.tensor(request.slice.hu), window)
-    noise = seeded_noise((1, 1, window.size, window.size), options.seed).to(checkpoint.device.device)
+    generator = seeded_generator(options.seed)
+    noise = torch.randn((1, 1, window.size, window.size), generator=generator).to(checkpoint.device.device)
     estimate = noise
     loop_started = time.perf_counter()
     denoiser = make_denoiser(
@@ -55,12 +57,11 @@ def place_nodule(
         score_levels(request.attributes.scores),
         options.guidance,
     )
-    for step in denoise(denoiser, scheduler, noise):
+    for step in denoise(denoiser, scheduler, noise, generator):
         estimate = step.estimate
         if previews:
             hu = lift(checkpoint.codec.decode(estimate), window, request.box).cpu().numpy()
-            left = (time.perf_counter() - loop_started) / step.index * (step.count - step.index)
-            yield Preview(job_id, step.index, step.count, request.box, hu, left)
+            yield Preview(job_id, step.index, step.count, request.box, hu, seconds_left(step, loop_started))
     generated = checkpoint.codec.decode(estimate).cpu()
     after = paste(request.slice, request.box, window, window_before, generated, checkpoint.codec)
     result = GenerationResult(
@@ -73,3 +74,8 @@ def place_nodule(
         device=checkpoint.device.description,
     )
     yield Finished(job_id, result)
+
+
+def seconds_left(step: DenoisingStep, loop_started: float) -> float:
+    """Return how long a denoising loop will take from here on, from its pace since `time.perf_counter` was so."""
+    return (time.perf_counter() - loop_started) / step.index * (step.count - step.index)

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from engine.checkpoint import DEFAULT_SLICE_CHECKPOINT
 from engine.errors import InputError
-from engine.events import Finished, GenerationRequest, Preview
+from engine.events import Finished, Preview, Request, SliceRequest
 
 if TYPE_CHECKING:
     from engine.checkpoint import Checkpoint
@@ -24,7 +25,7 @@ class JobRunner(Protocol):
 
     device: str
 
-    def __call__(self, request: GenerationRequest, job_id: int) -> Iterator[Preview | Finished]:
+    def __call__(self, request: Request, job_id: int) -> Iterator[Preview | Finished]:
         """Run one job: a Preview after every U-Net step, then one Finished.
 
         The job can be cancelled wherever the iterator yields; `close()`, if it has one, is called then.
@@ -32,32 +33,63 @@ class JobRunner(Protocol):
         ...
 
 
-class NoduleRunner:
-    """A `JobRunner` that places nodules with one loaded checkpoint."""
+class GeneratorRunner:
+    """A `JobRunner` with a generator for each kind of request.
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        Loaded: of nodules or of slices, as its kind says.
+    slice_folder : Path
+        Where the slice generator is loaded from at its first request, if it is not the one above.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, slice_folder: Path) -> None:
         self.device = checkpoint.device.description
-        self._checkpoint = checkpoint
+        self._first = checkpoint
+        self._loaded = {checkpoint.config.kind: checkpoint}
+        self._slice_folder = slice_folder
 
-    def __call__(self, request: GenerationRequest, job_id: int) -> Iterator[Preview | Finished]:
-        """Run `engine.generation.place_nodule`: it yields after every U-Net step."""
+    def __call__(self, request: Request, job_id: int) -> Iterator[Preview | Finished]:
+        """Run `place_nodule` or `generate_slice`: both yield after every U-Net step."""
         from engine.generation import place_nodule
+        from engine.slice_generation import generate_slice
 
-        return place_nodule(self._checkpoint, request, job_id=job_id, previews=True)
+        if isinstance(request, SliceRequest):
+            return generate_slice(self._slice_generator(), request, job_id)
+        return place_nodule(self._loaded.get("nodule", self._first), request, job_id)
+
+    def _slice_generator(self) -> Checkpoint:
+        from engine.checkpoint import check_there, load_checkpoint
+
+        if "slice" not in self._loaded:
+            check_there(self._slice_folder)
+            self._loaded["slice"] = load_checkpoint(self._slice_folder, self._first.device)
+        return self._loaded["slice"]
 
 
-def default_runner(checkpoint_folder: Path) -> JobRunner:
-    """Load a checkpoint folder; return what places nodules with it. To be called in the engine thread.
+def default_runner(checkpoint_folder: Path, slice_folder: Path = DEFAULT_SLICE_CHECKPOINT) -> JobRunner:
+    """Load a checkpoint folder; return what makes nodules, or slices, with it. To be called in the engine thread.
+
+    Parameters
+    ----------
+    slice_folder : Path
+        Of the slice generator, loaded when it is first asked for: the program starts as quickly without it.
 
     Raises
     ------
     InputError
-        If the folder is not a whole, unaltered checkpoint.
+        If the checkpoint folder is not a whole, unaltered checkpoint.
     """
     # Takes seconds, as it imports torch: so here, and not before the window is up.
     from engine.checkpoint import load_checkpoint
 
-    return NoduleRunner(load_checkpoint(checkpoint_folder))
+    return GeneratorRunner(load_checkpoint(checkpoint_folder), slice_folder)
+
+
+def what_failed(request: Request) -> str:
+    """Return the beginning of `failure_sentence` for a request that could not be answered."""
+    return f"The {'slice' if isinstance(request, SliceRequest) else 'nodule'} could not be generated"
 
 
 def failure_sentence(error: Exception, what: str) -> str:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from engine.codec import IdentityCodec
+from engine.codec import Codec
 from engine.ct import CTSlice
 from engine.nodule import BoundingBox
 from engine.noise import BLEND_MM, equalise_noise
@@ -52,7 +52,7 @@ def lift(window_hu: Tensor, window: Window, box: BoundingBox, margin: int = 0) -
 
 
 def paste(
-    before: CTSlice, box: BoundingBox, window: Window, window_before: Tensor, generated: Tensor, codec: IdentityCodec
+    before: CTSlice, box: BoundingBox, window: Window, window_before: Tensor, generated: Tensor, codec: Codec
 ) -> CTSlice:
     """Return the slice with the generated window inside the box; HU outside the box are those of `before`.
 
@@ -80,7 +80,7 @@ def _blended(before: CTSlice, box: BoundingBox, fresh: NDArray[Any]) -> CTSlice:
 
 
 def fine_noise(
-    before: CTSlice, box: BoundingBox, window: Window, window_before: Tensor, codec: IdentityCodec
+    before: CTSlice, box: BoundingBox, window: Window, window_before: Tensor, codec: Codec
 ) -> NDArray[np.float32]:
     """Return the part of the slice inside the box, (side, side) HU, that is noise too fine for the window."""
     reach = max(2, round(_RING_MM / min(before.pixel_spacing)))

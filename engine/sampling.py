@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from torch import Tensor
 
@@ -16,11 +17,34 @@ from engine.errors import InputError
 #: (x_t, t) -> prediction, all (N, C, H, W); t is a () int64 tensor.
 Denoiser = Callable[[Tensor, Tensor], Tensor]
 
-#: Name of a solver -> diffusers' class and what is set on it.
+#: Name of a solver -> diffusers' class and what is set on it. "ddpm" with as many steps as in training is the paper's.
 SOLVERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "dpm++2m": (DPMSolverMultistepScheduler, {"algorithm_type": "dpmsolver++", "solver_order": 2}),
     "ddim": (DDIMScheduler, {"set_alpha_to_one": True, "clip_sample": False}),
+    "ddpm": (DDPMScheduler, {"clip_sample": False}),
 }
+
+
+@dataclass(frozen=True)
+class SamplingLimits:
+    """What a checkpoint's manifest says of sampling from it.
+
+    Attributes
+    ----------
+    guidance_highest_t : int, optional
+        Guidance is left away at steps with a t above it, where it costs variety and gains nothing (Kynkäänniemi et al.
+        2024, "Applying guidance in a limited interval"). -1: always, for a network that was never trained without
+        attributes. None: nowhere.
+    largest_x0 : float, optional
+        Estimates of x_0 are clipped to [-largest_x0, largest_x0], since none was larger in training. None: not at all.
+    """
+
+    guidance_highest_t: int | None = None
+    largest_x0: float | None = None
+
+    def allow_guidance(self, t: int) -> bool:
+        """Tell whether guidance is meant for step t of the training schedule."""
+        return self.guidance_highest_t is None or t <= self.guidance_highest_t
 
 
 @dataclass(frozen=True)
@@ -66,8 +90,45 @@ def estimate_x0(prediction: Tensor, noisy: Tensor, alpha_bar: Tensor, prediction
     return prediction
 
 
-def denoise(denoiser: Denoiser, scheduler: Any, noise: Tensor) -> Iterator[DenoisingStep]:
+def prediction_of(x0: Tensor, noisy: Tensor, alpha_bar: Tensor, prediction_type: str) -> Tensor:
+    """Return the prediction that stands for x_0: the inverse of `estimate_x0`."""
+    alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+    if prediction_type == "v_prediction":
+        return (alpha * noisy - x0) / sigma
+    if prediction_type == "epsilon":
+        return (noisy - alpha * x0) / sigma
+    return x0
+
+
+def clip_x0(denoiser: Denoiser, training_config: dict[str, Any], largest: float) -> Denoiser:
+    """Return the denoiser, the x_0 that its predictions stand for clipped to [-largest, largest].
+
+    Where nearly all is noise, an error of the predicted noise counts many times over in x_0, and a solver that takes
+    few steps does not recover from it. diffusers' solvers clip in ways of their own, or not at all; here all do alike.
+    """
+    prediction_type = training_config["prediction_type"]
+    alphas_bar: Tensor = make_scheduler(training_config, "ddpm", steps=1).alphas_cumprod
+
+    def clipped(noisy: Tensor, step: Tensor) -> Tensor:
+        alpha_bar = alphas_bar[step].to(noisy.device)
+        x0 = estimate_x0(denoiser(noisy, step), noisy, alpha_bar, prediction_type)
+        return prediction_of(x0.clamp(-largest, largest), noisy, alpha_bar, prediction_type)
+
+    return clipped
+
+
+def denoise(
+    denoiser: Denoiser,
+    scheduler: Any,
+    noise: Tensor,
+    generator: torch.Generator | list[torch.Generator] | None = None,
+) -> Iterator[DenoisingStep]:
     """Run the reverse process from noise, (N, C, H, W), yielding after every step.
+
+    Parameters
+    ----------
+    generator : one for all, or N of them; only "ddpm" draws from it
+        On the CPU, so that a seed means the same everywhere.
 
     Raises
     ------
@@ -82,5 +143,5 @@ def denoise(denoiser: Denoiser, scheduler: Any, noise: Tensor) -> Iterator[Denoi
             raise FloatingPointError(f"the U-Net returned values that are not finite at step {index}")
         alpha_bar = scheduler.alphas_cumprod[step].to(noisy.device)
         estimate = estimate_x0(prediction, noisy, alpha_bar, scheduler.config.prediction_type)
-        noisy = scheduler.step(prediction, step, noisy, return_dict=False)[0]
+        noisy = scheduler.step(prediction, step, noisy, generator=generator, return_dict=False)[0]
         yield DenoisingStep(index, count, noisy, estimate)

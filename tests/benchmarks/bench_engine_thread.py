@@ -25,7 +25,7 @@ from engine.checkpoint import DEFAULT_CHECKPOINT, MANIFEST
 from engine.ct import CTSlice
 from engine.engine_thread import EngineThread
 from engine.events import EngineState, Failed, Finished, GenerationRequest, Preview, SamplingOptions, StateChanged
-from engine.job_runner import JobRunner, NoduleRunner
+from engine.job_runner import GeneratorRunner, JobRunner
 from engine.nodule import BoundingBox, NoduleAttributes
 from tests.scripted_engine import ScriptedRunner, scripted_result
 
@@ -67,7 +67,7 @@ def checkpoint_subject(folder):
     def baseline(request):
         return list(place_nodule(checkpoint, request, previews=False))
 
-    return Subject(str(folder), NoduleRunner(checkpoint), baseline)
+    return Subject(str(folder), GeneratorRunner(checkpoint, folder), baseline)
 
 
 class CountedRunner:

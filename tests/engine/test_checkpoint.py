@@ -1,13 +1,16 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from engine.checkpoint import DEFAULT_CHECKPOINT, load_checkpoint, read_manifest
+from engine.checkpoint import DEFAULT_CHECKPOINT, config_of, load_checkpoint, read_manifest, save_checkpoint
+from engine.device import Device
 from engine.errors import InputError
-from tests.checkpoints import save_tiny_checkpoint
+from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint, tiny_vq_codec
 
 
 @pytest.fixture
@@ -68,6 +71,93 @@ def test_a_damaged_checkpoint_is_refused_in_one_sentence(
     with pytest.raises(InputError, match=sentence) as refused:
         load_checkpoint(folder)
     assert "\n" not in str(refused.value)
+
+
+@pytest.fixture
+def slice_folder(tmp_path: Path) -> Path:
+    return save_tiny_slice_checkpoint(tmp_path / "slice", "paper-3")
+
+
+def test_a_slice_generator_comes_back_with_its_codec(slice_folder: Path) -> None:
+    checkpoint, codec = load_checkpoint(slice_folder), tiny_vq_codec()
+
+    assert (checkpoint.config.kind, checkpoint.grid.size) == ("slice", 64)
+    assert checkpoint.network.config.conditioning == "paper-3"
+    assert checkpoint.codec.settings() == codec.settings()
+    latents = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    # Weights are stored as fp16.
+    assert torch.allclose(checkpoint.codec.preview(latents), codec.preview(latents))
+    assert (checkpoint.codec.decode(latents) - codec.decode(latents)).abs().mean() < 2
+
+
+def test_a_loaded_checkpoint_saves_as_the_same(slice_folder: Path, tmp_path: Path) -> None:
+    loaded = load_checkpoint(slice_folder, Device(torch.device("cpu"), torch.float32, "CPU"))
+    codec: Any = loaded.codec
+
+    save_checkpoint(tmp_path / "again", loaded.config, loaded.network.state_dict(), codec.state_dict())
+
+    assert read_manifest(tmp_path / "again") == read_manifest(slice_folder)
+
+
+def test_another_codec_is_another_checkpoint(slice_folder: Path, tmp_path: Path) -> None:
+    loaded = load_checkpoint(slice_folder)
+    other = tiny_vq_codec(seed=1).state_dict()
+
+    save_checkpoint(tmp_path / "other", loaded.config, loaded.network.state_dict(), other)
+
+    assert read_manifest(tmp_path / "other")["sha256"] != read_manifest(slice_folder)["sha256"]
+
+
+def alter_the_codec(folder: Path) -> None:
+    content = bytearray((folder / "vqvae.safetensors").read_bytes())
+    content[-1] ^= 1
+    (folder / "vqvae.safetensors").write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (alter_the_codec, "vqvae.safetensors .* was altered"),
+        (lambda folder: (folder / "vqvae.safetensors").unlink(), "vqvae.safetensors is missing"),
+    ],
+)
+def test_a_damaged_codec_is_refused_in_one_sentence(
+    slice_folder: Path, damage: Callable[[Path], object], sentence: str
+) -> None:
+    damage(slice_folder)
+
+    with pytest.raises(InputError, match=sentence) as refused:
+        load_checkpoint(slice_folder)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("kind", "codec_weights"), [("vqvae", None), ("identity", {})])
+def test_weights_of_a_codec_go_with_one_that_has_them(
+    folder: Path, kind: str, codec_weights: dict[str, torch.Tensor] | None
+) -> None:
+    config = replace(config_of(read_manifest(folder)), codec={"kind": kind})
+
+    with pytest.raises(ValueError, match=f"codec of the kind '{kind}'"):
+        save_checkpoint(folder, config, {}, codec_weights)
+
+
+def test_a_codec_of_a_later_version_is_refused(folder: Path) -> None:
+    config = replace(config_of(read_manifest(folder)), codec={"kind": "wavelets"})
+    save_checkpoint(folder, config, {})
+
+    with pytest.raises(InputError, match="codec of the kind 'wavelets'; use one made for this version"):
+        load_checkpoint(folder)
+
+
+def test_settings_of_sampling_may_be_left_out(folder: Path, tmp_path: Path) -> None:
+    without = config_of(read_manifest(folder))
+    limited = replace(without, sampling={"guidance_highest_t": 800})
+
+    save_checkpoint(tmp_path / "limited", limited, {})
+
+    assert "sampling" not in read_manifest(folder)
+    assert without.sampling == {}
+    assert config_of(read_manifest(tmp_path / "limited")) == limited
 
 
 @pytest.mark.skipif(not DEFAULT_CHECKPOINT.exists(), reason="the embedded checkpoint is not in this tree")

@@ -24,6 +24,19 @@ def test_patches_go_to_the_grid_and_back_unchanged() -> None:
     assert torch.equal(codec.from_grid(codec.to_grid(pixels)), pixels)
 
 
+def test_a_preview_is_what_is_decoded() -> None:
+    values = torch.linspace(-1.2, 1.2, 9).reshape(1, 1, 3, 3)
+
+    assert torch.equal(IdentityCodec().preview(values), IdentityCodec().decode(values))
+
+
+def test_settings_make_the_same_codec() -> None:
+    codec = IdentityCodec(hu_min=-900, hu_max=300, patch=1)
+
+    assert IdentityCodec(**codec.settings()) == codec
+    assert (codec.channels, codec.factor) == (1, 1)
+
+
 def test_an_inverted_range_is_refused() -> None:
     with pytest.raises(ValueError, match="hu_min"):
         IdentityCodec(hu_min=600, hu_max=-1000)

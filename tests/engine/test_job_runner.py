@@ -1,15 +1,17 @@
 """The real thing in the engine thread: a tiny seeded checkpoint, loaded, sampled, cancelled and broken."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from engine.checkpoint import WEIGHTS, config_of, read_manifest, save_checkpoint
+from engine.checkpoint import CODEC_WEIGHTS, WEIGHTS, config_of, read_manifest, save_checkpoint
 from engine.ct import CTSlice
-from engine.events import Cancelled, Failed, Finished, GenerationRequest, Preview, SamplingOptions
+from engine.events import Cancelled, Failed, Finished, GenerationRequest, Preview, SamplingOptions, SliceRequest
 from engine.job_runner import default_runner
 from engine.nodule import BoundingBox, NoduleAttributes
-from tests.checkpoints import save_tiny_checkpoint
+from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
 from tests.engine.watched_engine import FAILED, IDLE, WatchedEngine
 
 
@@ -23,8 +25,8 @@ def start():
     """Start an engine that loads a checkpoint folder; stop it after the test."""
     engines = []
 
-    def start(folder):
-        engines.append(WatchedEngine(lambda: default_runner(folder)))
+    def start(folder, slice_folder=Path("nowhere")):
+        engines.append(WatchedEngine(lambda: default_runner(folder, slice_folder)))
         engines[-1].start()
         return engines[-1]
 
@@ -93,3 +95,45 @@ def test_an_altered_checkpoint_fails(start, checkpoint):
     data[-1] ^= 1
     (checkpoint / WEIGHTS).write_bytes(data)
     assert "altered" in start(checkpoint).wait_for(Failed, job_id=None).message
+
+
+def slice_request(seed=1, steps=2):
+    box = BoundingBox(20, 20, 10, (64, 64))
+    return SliceRequest(box, NoduleAttributes(4, 4, 2, 2, 5), SamplingOptions(seed, steps))
+
+
+def test_one_engine_makes_slices_and_nodules(start, checkpoint, tmp_path):
+    engine = start(checkpoint, save_tiny_slice_checkpoint(tmp_path / "slice"))
+    jobs = [engine.submit(request) for request in (request_of(), slice_request(), request_of())]
+    nodule, whole, again = (engine.wait_for(Finished, job_id=job_id).result for job_id in jobs)
+    assert (nodule.checkpoint_name, whole.checkpoint_name) == ("tiny", "tiny slice")
+    assert whole.before is None
+    assert whole.slice.shape == (64, 64)
+    assert engine.previews(jobs[1])
+    np.testing.assert_array_equal(nodule.slice.hu, again.slice.hu)
+
+
+def test_the_slice_generator_is_not_looked_at_before_it_is_asked_for(start, checkpoint, tmp_path):
+    engine = start(checkpoint, tmp_path / "slice")
+    failed = engine.wait_for(Failed, job_id=engine.submit(slice_request()))
+    assert failed.message.startswith("There is no slice generator in ")
+    engine.wait_for(Finished, job_id=engine.submit(request_of()))
+    save_tiny_slice_checkpoint(tmp_path / "slice")
+    engine.wait_for(Finished, job_id=engine.submit(slice_request()))
+
+
+def test_a_slice_that_fails_is_called_a_slice(start, checkpoint, tmp_path):
+    folder = save_tiny_slice_checkpoint(tmp_path / "slice")
+    weights = {name: tensor * float("nan") for name, tensor in load_file(folder / WEIGHTS).items()}
+    codec = load_file(folder / CODEC_WEIGHTS)
+    save_checkpoint(folder, config_of(read_manifest(folder)), weights, codec)
+    engine = start(checkpoint, folder)
+    failed = engine.wait_for(Failed, job_id=engine.submit(slice_request()))
+    assert failed.message.startswith("The slice could not be generated: the model gave values that are not numbers")
+
+
+def test_an_engine_of_the_slice_generator_alone(start, tmp_path):
+    engine = start(save_tiny_slice_checkpoint(tmp_path / "slice"))
+    engine.wait_for(Finished, job_id=engine.submit(slice_request()))
+    failed = engine.wait_for(Failed, job_id=engine.submit(request_of()))
+    assert "makes whole slices, not nodules in slices" in failed.message

@@ -1,0 +1,242 @@
+"""The slice generator's codec: diffusers' `VQModel` between HU and latents on a grid four times coarser.
+
+A folder holds the model as diffusers' ``save_pretrained`` writes it (``config.json``,
+``diffusion_pytorch_model.safetensors``) and ``codec.json``: the HU range, mean and standard deviation of the latents,
+and the linear map of previews. Any other `VQModel` works as well, as in the paper (section 2.2); without
+``codec.json``, the statistics of its latents have yet to be measured (`VQCodec.statistics` is None).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers.models.autoencoders.vq_model import VQModel
+from torch import Tensor, nn
+from torch.nn import functional
+
+from engine.errors import InputError
+
+CODEC_FILE = "codec.json"
+#: diffusers' loading functions are only partly typed.
+_DIFFUSERS: Any = VQModel
+#: Positions whose distances to all codes are computed at once: 1024 x 16,384 codes in fp32 are 64 MB. `VQModel.decode`
+#: takes all at once, which for a batch of 16 slices would be 4 GB.
+_POSITIONS_AT_ONCE = 1024
+
+
+@dataclass(frozen=True)
+class LatentStatistics:
+    """Measured on training slices.
+
+    Attributes
+    ----------
+    mean, std : one number a channel, of the unquantised latents
+    preview_weights, preview_bias : one number a channel, and one
+        Normalised latents -> the slice in [-1, 1], as a weighted sum.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    preview_weights: tuple[float, ...]
+    preview_bias: float
+
+
+class VQCodec(nn.Module):
+    """HU to normalised latents and back; see `engine.codec.Codec`.
+
+    HU are clipped to the paper's [-1000, 2500] (section 2.1) and scaled to [-1, 1], the range of latent diffusion's
+    pretrained models. A model of three image channels is given grey three times, and its channels are averaged.
+    Latents are those before quantisation, as `VQModel.encode` returns them; `decode` quantises.
+
+    Attributes
+    ----------
+    vqvae : VQModel
+    channels, factor : int
+        Of the latents, (N, channels, H / factor, W / factor).
+    patch : int
+        See `engine.codec.IdentityCodec`: the U-Net runs on a grid `patch` times coarser than the latents.
+    hu_min, hu_max : float
+    statistics : LatentStatistics or None
+        None: not measured; latents are then left as they are, and previews are the mean of their channels.
+    """
+
+    hu_min: float = -1000.0
+    hu_max: float = 2500.0
+    patch: int = 2
+
+    def __init__(self, vqvae: VQModel, statistics: LatentStatistics | None = None) -> None:
+        super().__init__()
+        config: Any = vqvae.config
+        self.vqvae: Any = vqvae
+        self.channels: int = config.vq_embed_dim or config.latent_channels
+        self.factor: int = 2 ** (len(config.block_out_channels) - 1)
+        self.statistics = statistics
+        self._image_channels: int = config.in_channels
+        self._spatial_norm: bool = config.norm_type == "spatial"
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any]) -> VQCodec:
+        """Return a codec as `settings` described it, its weights random; keys of others (``kind``) are ignored."""
+        measured = settings["statistics"]
+        return cls(_make_model(settings["model"]), _read_statistics(measured) if measured else None)
+
+    def settings(self) -> dict[str, Any]:
+        """Return everything but the weights, as JSON types."""
+        model = {name: value for name, value in dict(self.vqvae.config).items() if not name.startswith("_")}
+        settings = {
+            "hu_min": self.hu_min,
+            "hu_max": self.hu_max,
+            "patch": self.patch,
+            "statistics": asdict(self.statistics) if self.statistics else None,
+            "model": model,
+        }
+        return json.loads(json.dumps(settings))
+
+    def encode(self, hu: Tensor) -> Tensor:
+        """(N, 1, H, W) HU -> (N, channels, H / factor, W / factor) latents, mean 0 and deviation 1, float32."""
+        images = self.to_images(hu).to(self._dtype).expand(-1, self._image_channels, -1, -1)
+        latents: Tensor = self.vqvae.encode(images).latents.float()
+        if self.statistics is None:
+            return latents
+        return (latents - _channels(self.statistics.mean, latents)) / _channels(self.statistics.std, latents)
+
+    def decode(self, values: Tensor) -> Tensor:
+        """(N, channels, H / factor, W / factor) normalised latents -> (N, 1, H, W) HU, float32."""
+        return self._decode_codes(self.codes_of(self.nearest_codes(self._unnormalised(values))))
+
+    def decode_unquantised(self, values: Tensor) -> Tensor:
+        """Decode as `decode` does, without the code book: what quantisation costs is the difference."""
+        return self._decode_codes(self._unnormalised(values))
+
+    def code_indices(self, values: Tensor) -> Tensor:
+        """(N, channels, h, w) normalised latents -> (N, h, w), int64: the code that stands for each position."""
+        return self.nearest_codes(self._unnormalised(values))
+
+    def preview(self, values: Tensor) -> Tensor:
+        """(N, channels, h, w) normalised latents -> (N, 1, h, w) HU: a weighted sum of the channels."""
+        if self.statistics is None:
+            return self.to_hu(values.float().mean(1, keepdim=True).clamp(-1, 1))
+        weights = _channels(self.statistics.preview_weights, values)
+        images = (values.float() * weights).sum(1, keepdim=True) + self.statistics.preview_bias
+        return self.to_hu(images.clamp(-1, 1))
+
+    def to_grid(self, values: Tensor) -> Tensor:
+        """(N, C, h, w) -> (N, C * patch^2, h / patch, w / patch)."""
+        return functional.pixel_unshuffle(values, self.patch)
+
+    def from_grid(self, values: Tensor) -> Tensor:
+        """(N, C * patch^2, h / patch, w / patch) -> (N, C, h, w)."""
+        return functional.pixel_shuffle(values, self.patch)
+
+    def to_images(self, hu: Tensor) -> Tensor:
+        """HU of any shape -> [-1, 1], the range of the model's images."""
+        return (hu.clamp(self.hu_min, self.hu_max) - self.hu_min) / (self.hu_max - self.hu_min) * 2 - 1
+
+    def to_hu(self, images: Tensor) -> Tensor:
+        """Images of any shape and range -> HU, not clipped."""
+        return (images + 1) / 2 * (self.hu_max - self.hu_min) + self.hu_min
+
+    def nearest_codes(self, latents: Tensor) -> Tensor:
+        """Latents as the model has them, (N, channels, h, w) float32 -> (N, h, w) int64."""
+        positions = latents.permute(0, 2, 3, 1).flatten(0, 2)
+        codes: Tensor = self.vqvae.quantize.embedding.weight.float()
+        parts: tuple[Tensor, ...] = torch.split(positions, _POSITIONS_AT_ONCE)
+        nearest = [torch.cdist(part, codes).argmin(1) for part in parts]
+        return torch.cat(nearest).reshape(len(latents), *latents.shape[2:])
+
+    def codes_of(self, indices: Tensor) -> Tensor:
+        """(N, h, w) int64 -> latents as the model has them, (N, channels, h, w)."""
+        return self.vqvae.quantize.embedding(indices).permute(0, 3, 1, 2)
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return next(self.vqvae.parameters()).dtype
+
+    def _unnormalised(self, values: Tensor) -> Tensor:
+        if self.statistics is None:
+            return values.float()
+        return values.float() * _channels(self.statistics.std, values) + _channels(self.statistics.mean, values)
+
+    def _decode_codes(self, codes: Tensor) -> Tensor:
+        codes = codes.to(self._dtype)
+        images = self.vqvae.decoder(self.vqvae.post_quant_conv(codes), codes if self._spatial_norm else None)
+        return self.to_hu(images.float().mean(1, keepdim=True).clamp(-1, 1))
+
+
+def _channels(numbers: tuple[float, ...], like: Tensor) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.float32, device=like.device)[None, :, None, None]
+
+
+def _make_model(config: dict[str, Any]) -> VQModel:
+    return _DIFFUSERS.from_config(config)
+
+
+def _read_statistics(stored: dict[str, Any]) -> LatentStatistics:
+    lists = {name: tuple(map(float, stored[name])) for name in ("mean", "std", "preview_weights")}
+    return LatentStatistics(**lists, preview_bias=float(stored["preview_bias"]))
+
+
+def save_vq_codec(codec: VQCodec, folder: Path) -> None:
+    """Write a codec's folder: diffusers' files and, if its latents are measured, ``codec.json``."""
+    codec.vqvae.save_pretrained(folder)
+    if codec.statistics is None:
+        return
+    stored = {"hu_min": codec.hu_min, "hu_max": codec.hu_max, **asdict(codec.statistics)}
+    (folder / CODEC_FILE).write_text(json.dumps(stored, indent=2) + "\n")
+
+
+def load_vq_codec(folder_or_hub_id: Path | str, device: torch.device | str = "cpu") -> VQCodec:
+    """Load a VQ-VAE, in fp32, frozen: from a folder, or by its name from Hugging Face's hub.
+
+    The model may lie in a subfolder ``vqvae``, as in latent diffusion's pipelines (``CompVis/ldm-celebahq-256``).
+
+    Raises
+    ------
+    InputError
+        If there is no such model, it is not a `VQModel`, or it does not fit into the slice generator.
+    """
+    model: Any = _load_model(str(folder_or_hub_id))
+    codec = VQCodec(model, _load_statistics(Path(folder_or_hub_id)))
+    config = model.config
+    if codec.factor != 4 or config.in_channels not in (1, 3) or config.out_channels != config.in_channels:
+        raise InputError(
+            f"The VQ-VAE {folder_or_hub_id} has {config.in_channels} image channels in, {config.out_channels} out, and "
+            f"latents {codec.factor} times smaller; give one with 1 or 3 image channels, the same out as in, and "
+            "latents 4 times smaller."
+        )
+    return codec.to(device).eval().requires_grad_(False)
+
+
+def _load_model(name: str) -> VQModel:
+    """Look in the place itself, then in its subfolder ``vqvae``."""
+    for subfolder in (None, "vqvae"):
+        try:
+            config: Any = _DIFFUSERS.load_config(name, subfolder=subfolder)
+        except OSError:
+            continue
+        if config.get("_class_name") != "VQModel":
+            continue
+        try:
+            model: Any = _DIFFUSERS.from_pretrained(name, subfolder=subfolder, low_cpu_mem_usage=False)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise InputError(f"The weights of the VQ-VAE {name} cannot be read ({error}); get a fresh copy.") from error
+        return model.float()
+    raise InputError(
+        f"There is no VQ-VAE {name}; give a folder with a VQModel of diffusers, for example RUN/vqvae of "
+        "training.train_vqvae, or the name of one on Hugging Face's hub."
+    )
+
+
+def _load_statistics(folder: Path) -> LatentStatistics | None:
+    for path in (folder / CODEC_FILE, folder / "vqvae" / CODEC_FILE):
+        if not path.is_file():
+            continue
+        try:
+            return _read_statistics(json.loads(path.read_text()))
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} does not describe a codec; get a fresh copy of its folder.") from error
+    return None
