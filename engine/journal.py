@@ -5,7 +5,7 @@ A journal is a folder; an entry is a folder in it, named by the time (UTC) at wh
     2031-05-09T14-03-59.123456Z-1f0c22ab/
         result.json    what was asked, what answered, what was measured; JSON, see `_description`
         result.npz     numpy arrays, neither pickled nor compressed (compressing would cost 40 ms a result):
-            input_hu     (rows, columns) int16 or float32, HU of the slice before
+            input_hu     (rows, columns) int16 or float32, HU of the slice before; missing if it was made whole
             finished_hu  (rows, columns) int16 or float32, HU of the finished slice
             mask_pixels  (n, 2) int32, (row, column) of each pixel of the measured nodule
 
@@ -34,12 +34,19 @@ import platformdirs
 
 from engine.ct import CTSlice
 from engine.errors import InputError
-from engine.events import GenerationRequest, GenerationResult, SamplingOptions
+from engine.events import (
+    GenerationRequest,
+    GenerationResult,
+    Request,
+    SamplingOptions,
+    SliceRequest,
+    SliceSource,
+)
 from engine.measurement import NoduleMeasurement
 from engine.nodule import BoundingBox, NoduleAttributes
 
 FORMAT_VERSION = 1
-_JSON, _ARRAYS = "result.json", "result.npz"
+JSON_NAME, _ARRAYS = "result.json", "result.npz"
 
 
 def journal_folder() -> Path:
@@ -81,7 +88,7 @@ def read(path: Path) -> GenerationResult:
         If the entry is missing, incomplete or altered, or of a later version of this format.
     """
     try:
-        written = json.loads((path / _JSON).read_text(encoding="utf-8"))
+        written = json.loads((path / JSON_NAME).read_text(encoding="utf-8"))
         # Opened here, since `np.load` leaves the file open where it is no whole archive.
         with (path / _ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return _restored(written, arrays)
@@ -102,14 +109,20 @@ def entries(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     found = (path for path in folder.iterdir() if not path.name.startswith("."))
-    return sorted(path for path in found if (path / _JSON).is_file() and (path / _ARRAYS).is_file())
+    return sorted(path for path in found if is_whole(path))
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a folder has both files of an entry."""
+    return (path / JSON_NAME).is_file() and (path / _ARRAYS).is_file()
 
 
 def _write(result: GenerationResult, partial: Path, now: datetime) -> None:
-    with (partial / _ARRAYS).open("wb") as arrays, (partial / _JSON).open("w", encoding="utf-8") as text:
+    with (partial / _ARRAYS).open("wb") as arrays, (partial / JSON_NAME).open("w", encoding="utf-8") as text:
+        before: dict[str, Any] = {"input_hu": result.before.hu} if result.before else {}
         np.savez(
             arrays,
-            input_hu=result.request.slice.hu,
+            **before,
             finished_hu=result.slice.hu,
             mask_pixels=np.argwhere(result.measurement.mask).astype(np.int32),
         )
@@ -122,12 +135,16 @@ def _write(result: GenerationResult, partial: Path, now: datetime) -> None:
 
 def _description(result: GenerationResult, now: datetime) -> dict[str, Any]:
     """What stands in `result.json`."""
-    request, measurement = result.request, result.measurement
+    request, measurement, before = result.request, result.measurement, result.before
     box = request.box
+    source = None if isinstance(request, SliceRequest) else request.source
     return {
         "format_version": FORMAT_VERSION,
         "recorded": now.isoformat(),
-        "input": {"sha256": request.slice.sha256(), "pixel_spacing_mm": request.slice.pixel_spacing},
+        # None: there was no slice before, it was made whole.
+        "input": {"sha256": before.sha256(), "pixel_spacing_mm": before.pixel_spacing} if before else None,
+        "output": {"pixel_spacing_mm": result.slice.pixel_spacing},
+        "source": _source_record(source),
         "box": {"row": box.row, "column": box.column, "side": box.side},
         "attributes": asdict(request.attributes),
         "options": asdict(request.options),
@@ -138,25 +155,48 @@ def _description(result: GenerationResult, now: datetime) -> dict[str, Any]:
     }
 
 
+def _source_record(source: SliceSource | None) -> dict[str, Any] | None:
+    return {**asdict(source), "path": str(source.path)} if source else None
+
+
+def read_source(written: Mapping[str, Any]) -> SliceSource | None:
+    """Return the source that stands in a `result.json`; None if it is not known, as in the first entries written."""
+    source = written.get("source")
+    if not source:
+        return None
+    return SliceSource(Path(source["path"]), source["series_uid"], source["slice_index"], source["description"])
+
+
 def _restored(written: Mapping[str, Any], arrays: Mapping[str, Any]) -> GenerationResult:
     if written["format_version"] != FORMAT_VERSION:
         raise ValueError(f"its format is {written['format_version']}, not {FORMAT_VERSION}")
-    row_spacing, column_spacing = written["input"]["pixel_spacing_mm"]
-    before = CTSlice(arrays["input_hu"], (row_spacing, column_spacing))
+    request = _request(written, arrays)
+    hu, before = arrays["finished_hu"], None if isinstance(request, SliceRequest) else request.slice
+    shape: tuple[int, int] = hu.shape
     return GenerationResult(
-        request=GenerationRequest(
-            slice=before,
-            box=BoundingBox(**written["box"], slice_shape=before.shape),
-            attributes=NoduleAttributes(**written["attributes"]),
-            options=SamplingOptions(**written["options"]),
-        ),
-        slice=before.with_hu(arrays["finished_hu"]),
-        measurement=_measurement(written["measurement"], arrays["mask_pixels"], before.shape),
+        request=request,
+        slice=before.with_hu(hu) if before else CTSlice(hu, _spacing(written["output"])),
+        measurement=_measurement(written["measurement"], arrays["mask_pixels"], shape),
         seconds=written["seconds"],
         checkpoint_name=written["checkpoint"]["name"],
         checkpoint_sha256=written["checkpoint"]["sha256"],
         device=written["device"],
     )
+
+
+def _request(written: Mapping[str, Any], arrays: Mapping[str, Any]) -> Request:
+    attributes = NoduleAttributes(**written["attributes"])
+    options = SamplingOptions(**written["options"])
+    box = BoundingBox(**written["box"], slice_shape=arrays["finished_hu"].shape)
+    if written["input"] is None:
+        return SliceRequest(box, attributes, options, _spacing(written["output"])[0])
+    before = CTSlice(arrays["input_hu"], _spacing(written["input"]))
+    return GenerationRequest(before, box, attributes, options, read_source(written))
+
+
+def _spacing(written: Mapping[str, Any]) -> tuple[float, float]:
+    row_mm, column_mm = written["pixel_spacing_mm"]
+    return row_mm, column_mm
 
 
 def _measurement(written: Mapping[str, float], pixels: Any, shape: tuple[int, int]) -> NoduleMeasurement:

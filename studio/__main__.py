@@ -12,8 +12,10 @@ from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from engine.job_runner import default_runner
-from engine.journal import journal_folder, record
+from engine.journal import journal_folder
+from studio.autosave import session_file
 from studio.engine_client import EngineClient
+from studio.history import History
 from studio.main_window import MainWindow
 from studio.theme import RESOURCES, apply_theme
 
@@ -27,8 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     app.setOrganizationName("Nodule Studio")
     app.setDesktopFileName("nodule-studio")
     apply_theme(app)
-    engine = EngineClient(partial(default_runner, options.checkpoint), partial(record, folder=journal_folder()))
-    window = MainWindow(engine)
+    history = History(journal_folder())
+    engine = EngineClient(partial(default_runner, options.checkpoint), history.record)
+    window = MainWindow(engine, history, session_file())
     window.first_painted.connect(lambda: QTimer.singleShot(0, engine.start))
     window.show()
     if options.path:

@@ -1,4 +1,4 @@
-"""What can be undone: each command replaces the whole scene, so that undo is right whatever happened between."""
+"""What can be undone in a slice: each command replaces the whole scene, whatever happened in between."""
 
 from __future__ import annotations
 
@@ -25,16 +25,33 @@ class Scene:
 
 
 class ChangeScene(QUndoCommand):
-    """One scene instead of another; undo and redo also go to the slice where it happened."""
+    """One scene instead of another; undo and redo also go to the slice where it happened.
 
-    def __init__(self, session: Session, text: str, after: Scene) -> None:
+    Parameters
+    ----------
+    merges : bool
+        A series of such commands, one right after the other, is undone as one: for leafing through results.
+    """
+
+    def __init__(self, session: Session, text: str, after: Scene, merges: bool = False) -> None:
         super().__init__(text)
         self._session = session
+        self._merges = merges
         self._before = Scene.of(session)
         self._after = after
         self._is_new = True
         place = after.box or self._before.box
         self._slice_index = place.slice_index if place else session.slice_index
+
+    def id(self) -> int:
+        """Tell which commands may be merged: -1 is none."""
+        return 1 if self._merges else -1
+
+    def mergeWith(self, other: QUndoCommand) -> bool:
+        """Take over where a later command leads to."""
+        assert isinstance(other, ChangeScene)
+        self._after, self._slice_index = other._after, other._slice_index
+        return True
 
     def redo(self) -> None:
         """Show the scene after the change."""
@@ -53,9 +70,9 @@ class ChangeScene(QUndoCommand):
         self._session.box = scene.box
 
 
-def _change(session: Session, text: str, after: Scene) -> None:
+def _change(session: Session, text: str, after: Scene, merges: bool = False) -> None:
     if after != Scene.of(session):
-        session.undo_stack.push(ChangeScene(session, text, after))
+        session.undo_stack.push(ChangeScene(session, text, after, merges))
 
 
 def set_box(session: Session, box: BoundingBox, text: str = "box") -> None:
@@ -80,6 +97,12 @@ def _put_box(session: Session, place: BoxOnSlice, text: str) -> None:
 def show_candidate(session: Session, nodule: PlacedNodule) -> None:
     """Show a finished nodule that waits to be accepted."""
     _change(session, "nodule", replace(Scene.of(session), box=nodule.place, candidate=nodule))
+
+
+def look_back(session: Session, nodule: PlacedNodule) -> None:
+    """Show a result of the past as one that waits to be accepted; leafing through several is undone as one."""
+    scene = replace(Scene.of(session), box=nodule.place, candidate=nodule)
+    _change(session, "look at an earlier result", scene, merges=True)
 
 
 def accept(session: Session) -> None:

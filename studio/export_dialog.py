@@ -23,12 +23,14 @@ from PySide6.QtWidgets import (
 )
 
 from studio.background import Task
-from studio.exporting import FORMATS, export_nodules
+from studio.exporting import FORMATS, SERIES, ExportChoices, export_nodules
 from studio.session import PlacedNodule, Session
 from studio.slice_texts import nodule_text
 from studio.theme import icon
 
 _FOLDER_KEY = "export folder"
+#: More files than these are counted, not named.
+_MOST_NAMES = 30
 _CHECKED, _UNCHECKED = Qt.CheckState.Checked, Qt.CheckState.Unchecked
 
 
@@ -43,7 +45,8 @@ class ExportDialog(QDialog):
         self.setWindowTitle("Export")
         self.setMinimumWidth(560)
         self.nodules = _list_of(session)
-        self.formats = {name: _checked(f"{name}:  {files}") for name, files in FORMATS.items()}
+        self.formats = {name: _checked(f"{name}:  {files}", name != SERIES) for name, files in FORMATS.items()}
+        self.keep_identity = _checked("Leave the patient's name, dates and UIDs in", False)
         self.folder = QLineEdit(_last_folder())
         self.folder.setAccessibleName("Folder")
         self.browse = QPushButton("Browse…", autoDefault=False)
@@ -67,6 +70,9 @@ class ExportDialog(QDialog):
         layout.addWidget(_heading("Files"))
         for box in self.formats.values():
             layout.addWidget(box)
+        layout.addSpacing(8)
+        layout.addWidget(_heading("Identity"))
+        layout.addWidget(self.keep_identity)
         layout.addSpacing(8)
         layout.addWidget(_heading("Folder"))
         layout.addLayout(_row(self.folder, self.browse))
@@ -121,14 +127,14 @@ class ExportDialog(QDialog):
             self.folder.setText(folder)
 
     def _start(self) -> None:
-        volume, nodules, formats = self._session.volume, self._chosen_nodules(), self._chosen_formats()
-        folder, window = Path(self.folder.text().strip()).expanduser(), self._session.window
+        volume, nodules, folder = self._session.volume, self._chosen_nodules(), self.folder.text().strip()
+        choices = ExportChoices(self._chosen_formats(), self._session.window, self.keep_identity.isChecked())
         if volume is None:
             return
         self.outcome.clear()
         self._written = []
         self._task = Task(
-            lambda progress: export_nodules(volume, nodules, formats, folder, window, progress),
+            lambda progress: export_nodules(volume, nodules, choices, Path(folder).expanduser(), progress),
             "The nodules could not be exported",
             self,
         )
@@ -169,8 +175,9 @@ class ExportDialog(QDialog):
 def _what_was_written(folders: list[Path]) -> str:
     lines = [f"Written to {folders[0].parent}"]
     for folder in folders:
-        files = sorted(folder.iterdir())
-        lines.append(f"{folder.name}: " + ", ".join(file.name for file in files))
+        files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+        names = ", ".join(file.name for file in files)
+        lines.append(f"{folder.name}: " + (names if len(files) <= _MOST_NAMES else f"{len(files)} files"))
     return "\n".join(lines)
 
 
@@ -193,9 +200,9 @@ def _last_folder() -> str:
     return str(QSettings().value(_FOLDER_KEY) or Path(documents) / "Nodule Studio")
 
 
-def _checked(text: str) -> QCheckBox:
+def _checked(text: str, checked: bool) -> QCheckBox:
     box = QCheckBox(text)
-    box.setChecked(True)
+    box.setChecked(checked)
     return box
 
 

@@ -2,36 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.ct import CTVolume, WindowLevel
 from studio.background import Progress
 from studio.session import PlacedNodule
 
-#: What can be chosen, and the files that it writes.
+#: The whole series is written once for all nodules; the other formats once for each.
+SERIES = "DICOM series"
+#: What can be chosen, by its name in `engine.exports.FORMATS`, and the files that it writes.
 FORMATS: dict[str, str] = {
-    "DICOM": "slice.dcm, mask.dcm",
+    "DICOM": "slice.dcm, mask.dcm, report.dcm",
+    SERIES: "every slice, with all nodules that are chosen",
     "NIfTI": "slice.nii.gz, mask.nii.gz, box.nii.gz",
-    "PNG and JSON": "before.png, after.png, mask.png, request.json",
+    "NRRD": "slice.nrrd, mask.nrrd, box.nrrd",
+    "PNG": "before, after and mask; before and after in 16 bits; difference",
+    "LIDC XML": "nodule.xml",
+    "Tables": "boxes.json (COCO), after.txt (YOLO), nodule.csv",
 }
 
 
-def export_nodules(
-    volume: CTVolume,
-    nodules: Sequence[PlacedNodule],
-    formats: Collection[str],
-    folder: Path,
-    window: WindowLevel,
-    progress: Progress,
-) -> list[Path]:
-    """Write each nodule to a new folder of its own inside `folder`; return the new folders.
+@dataclass(frozen=True)
+class ExportChoices:
+    """What the user chose.
 
-    Parameters
+    Attributes
     ----------
     formats : names from `FORMATS`
     window : WindowLevel
         Of the PNG files.
+    keep_identity : bool
+        Leave the patient's identity in.
+    """
+
+    formats: Collection[str]
+    window: WindowLevel
+    keep_identity: bool = False
+
+
+def export_nodules(
+    volume: CTVolume, nodules: Sequence[PlacedNodule], choices: ExportChoices, folder: Path, progress: Progress
+) -> list[Path]:
+    """Write each nodule to a new folder of its own inside `folder`; return the new folders.
+
+    Each holds `request.json` and `deidentification.json` besides. The whole series gets one folder, for all nodules.
+
+    Parameters
+    ----------
     progress : (part) -> None
         Told, from 0 to 1, what part is done.
 
@@ -40,28 +59,25 @@ def export_nodules(
     InputError
         If the folder cannot be written to.
     """
-    writers = _writers(window)
+    from engine import exports  # Writing DICOM and NIfTI takes libraries that are slow to import.
+
+    options = exports.ExportOptions(choices.window, choices.keep_identity)
+    formats = [name for name in FORMATS if name in choices.formats and name != SERIES]
+    parts = len(nodules) + (SERIES in choices.formats)
     written: list[Path] = []
-    for number, nodule in enumerate(nodules):
-        progress(number / len(nodules))
+    for nodule in nodules:
+        progress(len(written) / parts)
         into = _unused(folder / f"slice-{nodule.slice_index + 1:03}")
-        for name in formats:
-            writers[name](volume, nodule, into)
+        exports.export_files(volume, nodule.slice_index, nodule.result, into, formats, options)
+        written.append(into)
+    if SERIES in choices.formats:
+        progress(len(written) / parts)
+        into = _unused(folder / "whole-series")
+        # The last nodule that was accepted on a slice is on all those before it.
+        exports.export_series(volume, {nodule.slice_index: nodule.result for nodule in nodules}, into, options)
         written.append(into)
     progress(1.0)
     return written
-
-
-def _writers(window: WindowLevel) -> dict[str, Callable[[CTVolume, PlacedNodule, Path], object]]:
-    from engine import exports  # Writing DICOM and NIfTI takes libraries that are slow to import.
-
-    return {
-        "DICOM": lambda volume, nodule, into: exports.export_dicom(volume, nodule.slice_index, nodule.result, into),
-        "NIfTI": lambda volume, nodule, into: exports.export_nifti(volume, nodule.slice_index, nodule.result, into),
-        "PNG and JSON": lambda volume, nodule, into: exports.export_png(
-            volume, nodule.slice_index, nodule.result, into, window
-        ),
-    }
 
 
 def _unused(folder: Path) -> Path:

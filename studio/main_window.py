@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,30 +27,45 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from engine.events import SliceSource
+from studio.autosave import Autosave, read_session
 from studio.engine_client import EngineClient
 from studio.export_dialog import ExportDialog
+from studio.history import History
+from studio.history_strip import HistoryStrip
 from studio.keys_dialog import KeysDialog
-from studio.menus import build_menus, preset_actions
+from studio.looking_back import LookingBack
+from studio.lung_overlay import LungOverlay
+from studio.menus import build_menus
 from studio.nodule_panel import NodulePanel
 from studio.notice_bar import NoticeBar, OpeningBar
 from studio.opening import Opener
 from studio.placing import Placing
+from studio.presets import stored_presets
+from studio.project import is_project
+from studio.project_actions import ProjectActions
+from studio.queue import JobQueue
 from studio.reasons import engine_text, why_not_export
+from studio.restoring import Restorer
 from studio.series_dialog import SeriesDialog
 from studio.session import Session
 from studio.slice_bar import SliceBar
 from studio.slice_texts import series_text
 from studio.slice_view import SliceView
+from studio.view_actions import preset_actions
 from studio.welcome import Welcome
+from studio.window_entry import WindowEntry
 
 if TYPE_CHECKING:
     from engine.ct_files import SeriesInfo
 
-_FILES = "CT images (*.dcm *.dicom *.ima *.zip *.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd);;All files (*)"
+_FILES = (
+    "CT and projects (project.json *.dcm *.dicom *.ima *.zip *.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd);;All files (*)"
+)
 
 
 class MainWindow(QMainWindow):
-    """One window, one session, one engine; it stops the engine when it closes.
+    """One window, one session, one engine, one history; it stops them when it closes.
 
     Attributes
     ----------
@@ -59,23 +75,35 @@ class MainWindow(QMainWindow):
 
     first_painted = Signal()
 
-    def __init__(self, engine: EngineClient) -> None:
+    def __init__(self, engine: EngineClient, history: History, session_file: Path) -> None:
         super().__init__()
         self._engine = engine
         self._is_painted = False
         self.session = Session(self)
+        self.session.presets = stored_presets()
+        self.session.window = self.session.presets["Lung"]
+        self.lungs = LungOverlay(self.session, self)
+        self.history = history
         self.placing = Placing(self.session, engine, self)
+        self.queue = JobQueue(self.session, self.placing, engine, self)
         self.opener = Opener(self.session, self)
+        self.looking = LookingBack(self.session, history, self)
+        self.restorer = Restorer(self.session, history, self.opener, self)
+        last = read_session(session_file)
+        self.projects = ProjectActions(self.session, history, self.restorer, last, self.may_leave, self)
+        self.autosave = Autosave(self.session, history, session_file, self)
         self.view = SliceView(self.session, self.placing)
         self.slice_bar = SliceBar(self.session)
-        self.welcome = Welcome()
-        self.panel = NodulePanel(self.session, self.placing)
+        self.welcome = Welcome(last)
+        self.panel = NodulePanel(self.session, self.placing, self.queue)
+        self.strip = HistoryStrip(self.session, history, self.looking, self.queue)
         self.notice_bar = NoticeBar(self.session)
         self.opening_bar = OpeningBar(self.session, self.opener.cancel)
         self.setAcceptDrops(True)
         self.resize(1280, 900)
         self.setCentralWidget(self._lay_out())
         self.presets = preset_actions(self, self.session)
+        self.window_entry = WindowEntry(self.session)
         self.commands = build_menus(self, self.presets)
         self._engine_label, self._series_label = QLabel(), QLabel()
         self.statusBar().setSizeGripEnabled(False)
@@ -83,7 +111,7 @@ class MainWindow(QMainWindow):
         self.statusBar().addPermanentWidget(self._series_label)
         self._connect()
         self._show_session()
-        self.welcome.setFocus()
+        self.welcome.take_focus()
 
     def _lay_out(self) -> QWidget:
         viewer, centre = QWidget(), QWidget()
@@ -91,7 +119,7 @@ class MainWindow(QMainWindow):
         self.pages.addWidget(self.welcome)
         self.pages.addWidget(viewer)
         left = QVBoxLayout()
-        for widget in (self.opening_bar, self.notice_bar, self.pages):
+        for widget in (self.opening_bar, self.notice_bar, self.pages, self.strip):
             left.addWidget(widget, 1 if widget is self.pages else 0)
         beside, layout = QHBoxLayout(viewer), QHBoxLayout(centre)
         beside.addWidget(self.view, 1)
@@ -114,6 +142,9 @@ class MainWindow(QMainWindow):
         self.welcome.file_wanted.connect(self.choose_file)
         self.welcome.folder_wanted.connect(self.choose_folder)
         self.welcome.path_chosen.connect(self.open_path)
+        self.welcome.last_wanted.connect(self.projects.reopen_last)
+        self.looking.source_wanted.connect(self._open_source)
+        self.first_painted.connect(self.history.load)
 
     def _show_session(self) -> None:
         session, volume = self.session, self.session.volume
@@ -131,9 +162,15 @@ class MainWindow(QMainWindow):
     # --- opening -------------------------------------------------------------------------------------
 
     def open_path(self, path: Path) -> None:
-        """Open a file or folder instead of what is open."""
-        if self.may_leave():
+        """Open a file or folder, or a project, instead of what is open."""
+        if is_project(path):
+            self.projects.open(path)
+        elif self.may_leave():
             self.opener.open(path)
+
+    def _open_source(self, source: SliceSource, then: Callable[[], object]) -> None:
+        if self.may_leave():
+            self.opener.read(source.path, source.series_uid, then)
 
     def choose_file(self) -> None:
         """Ask for a file and open it."""
@@ -187,9 +224,18 @@ class MainWindow(QMainWindow):
         self._show_dialog(KeysDialog(self))
 
     def escape(self) -> None:
-        """Cancel what is going on: a drag, else the job."""
-        if not self.view.cancel_gesture():
+        """Cancel what is going on: a drag, else the job in the slice, else the one of the queue."""
+        if self.view.cancel_gesture():
+            return
+        if self.session.job:
             self.placing.cancel()
+        else:
+            self.queue.cancel_running()
+
+    def cancel_all(self) -> None:
+        """Cancel the job in the slice and all of the queue."""
+        self.placing.cancel()
+        self.queue.cancel_all()
 
     def may_leave(self) -> bool:
         """Ask, if accepted nodules would be lost from view without having been exported."""
@@ -210,19 +256,44 @@ class MainWindow(QMainWindow):
             self.export()
         return clicked is leave
 
+    def _may_drop_queue(self) -> bool:
+        """Ask, if jobs would be lost that wait."""
+        count = len(self.session.queue.waiting)
+        if count == 0:
+            return True
+        which = "1 job waits" if count == 1 else f"{count} jobs wait"
+        text = f"{which} in the queue and will not be made. Results that are finished are kept."
+        box = QMessageBox(QMessageBox.Icon.NoIcon, "Nodule Studio", text, parent=self)
+        leave = box.addButton("Leave", QMessageBox.ButtonRole.DestructiveRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        box.exec()
+        clicked = box.clickedButton()
+        box.deleteLater()
+        return clicked is leave
+
     def _show_dialog(self, dialog: QDialog) -> None:
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Cancel, stop and join; the window goes first, for a step or a load may take a moment."""
-        if not self.may_leave():
+        if not (self._may_drop_queue() and self.may_leave()):
             event.ignore()
             return
         self.hide()
-        self.placing.cancel()
-        self.opener.stop()
-        self._engine.stop()
+        self.autosave.stop()
+        self.cancel_all()
+        for part in (
+            self.lungs,
+            self.looking,
+            self.restorer,
+            self.opener,
+            self.projects,
+            self.strip.list,
+            self._engine,
+            self.history,
+        ):
+            part.stop()
         # While it is deleted it still tells that it has changed, to those who are already gone.
         self.session.undo_stack.blockSignals(True)
         event.accept()

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QActionGroup, QKeySequence
-from PySide6.QtWidgets import QMainWindow, QMenu, QToolBar
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenu, QToolBar
 
-from engine.ct import WINDOW_PRESETS, WindowLevel
 from engine.nodule import BoundingBox
 from studio import commands
+from studio.queue import SEEDS
 from studio.recent_files import recent_files
 from studio.session import Session
 from studio.theme import ICON_SIZE, icon
+from studio.view_actions import preset_menu, switch_actions
 
 if TYPE_CHECKING:
     from studio.main_window import MainWindow
@@ -49,7 +50,10 @@ def build_menus(window: MainWindow, presets: list[QAction]) -> Actions:
                 menu.addAction(actions[entry.text])
     view_menu = actions["Fit"].associatedObjects()[0]
     assert isinstance(view_menu, QMenu)
-    view_menu.addActions([_smooth_action(window), *presets])
+    view_menu.addActions([_smooth_action(window), *switch_actions(window, window.session, window.view)])
+    view_menu.addSeparator()
+    view_menu.addActions(presets)
+    view_menu.addMenu(preset_menu(window, window.session))
     _add_recent_menu(window, actions)
     _add_tool_bar(window, actions, presets)
     _follow_undo_stack(window.session, actions)
@@ -58,10 +62,16 @@ def build_menus(window: MainWindow, presets: list[QAction]) -> Actions:
 
 def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
     session, placing, view, stack = window.session, window.placing, window.view, window.session.undo_stack
+    queue, projects, strip, looking = window.queue, window.projects, window.strip, window.looking
     return {
         "&File": [
             Entry("Open file…", window.choose_file, ("Ctrl+O",), "open-file"),
             Entry("Open folder…", window.choose_folder, ("Ctrl+Shift+O",), "open-folder"),
+            None,
+            Entry("Reopen last session", projects.reopen_last, ("Ctrl+Shift+T",), "restore"),
+            Entry("Open project…", projects.choose_project, ("Ctrl+Alt+O",)),
+            Entry("Save project…", projects.save, ("Ctrl+S",), "save"),
+            Entry("Save project as…", projects.save_as, ("Ctrl+Shift+S",)),
             None,
             Entry("Export…", window.export, ("Ctrl+E",), "export"),
             None,
@@ -76,7 +86,9 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
         ],
         "&Nodule": [
             Entry("Generate", placing.generate, ("G", "Return", "Enter", "Ctrl+Return"), "generate-light"),
+            Entry(f"Try {SEEDS} seeds", queue.try_seeds, ("Shift+G",), "seeds"),
             Entry("Cancel", window.escape, ("Esc",)),
+            Entry("Cancel all jobs", window.cancel_all, ("Shift+Esc",)),
             Entry("New seed", placing.new_seed, ("N",), "new-seed"),
             None,
             Entry("Accept", lambda: commands.accept(session), ("A",)),
@@ -84,9 +96,21 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
         ],
         "&View": [
             Entry("Fit", view.fit, ("F",), "fit"),
+            Entry("One to one", view.show_pixels, ("Ctrl+0",)),
             Entry("Zoom in", lambda: view.zoom(1.25), ("Ctrl++", "Ctrl+=")),
             Entry("Zoom out", lambda: view.zoom(0.8), ("Ctrl+-",)),
             None,
+        ],
+        "H&istory": [
+            Entry("Show or hide the history", lambda: strip.set_open(not strip.is_open), ("H",)),
+            None,
+            Entry("Newer result", lambda: strip.list.step(-1), ("Alt+Left",)),
+            Entry("Older result", lambda: strip.list.step(1), ("Alt+Right",)),
+            None,
+            Entry("Take its settings", lambda: strip.do(looking.take_settings), ("Ctrl+R",), "settings"),
+            Entry("Restore all of it", lambda: strip.do(looking.restore_all), ("Ctrl+Shift+R",), "restore"),
+            Entry("Star", lambda: strip.do(looking.star), ("S",), "star"),
+            Entry("Delete result", lambda: strip.do(looking.delete), ("Shift+Del",), "delete"),
         ],
         "&Help": [Entry("Keys and mouse", window.show_keys, ("F1",))],
     }
@@ -101,31 +125,6 @@ def _action(window: MainWindow, entry: Entry) -> QAction:
         action.setToolTip(f"{entry.text.rstrip('…')} ({entry.keys[0]})")
     action.triggered.connect(lambda: entry.do())
     return action
-
-
-def preset_actions(window: QMainWindow, session: Session) -> list[QAction]:
-    """Return one action a window preset, on the keys 1 to 3; checked while it is in use."""
-    group = QActionGroup(window)
-    group.setExclusionPolicy(QActionGroup.ExclusionPolicy.None_)
-    actions: list[QAction] = []
-
-    def show() -> None:
-        for action, preset in zip(actions, WINDOW_PRESETS.values(), strict=True):
-            action.setChecked(session.window == preset)
-
-    def use(preset: WindowLevel) -> None:
-        session.window = preset
-        show()  # A click on a preset in use has unchecked it.
-
-    for number, (name, preset) in enumerate(WINDOW_PRESETS.items(), start=1):
-        action = QAction(name, window, checkable=True, shortcut=QKeySequence(str(number)))
-        action.setToolTip(f"{name}: width {preset.width:g}, level {preset.level:g} HU ({number})")
-        action.triggered.connect(lambda _=False, preset=preset: use(preset))
-        group.addAction(action)
-        actions.append(action)
-    session.window_changed.connect(show)
-    show()
-    return actions
 
 
 def _smooth_action(window: MainWindow) -> QAction:
@@ -162,6 +161,7 @@ def _add_tool_bar(window: MainWindow, actions: Actions, presets: list[QAction]) 
         bar.addActions([actions[name] for name in names])
         bar.addSeparator()
     bar.addActions(presets)
+    bar.addWidget(window.window_entry)
     window.addToolBar(bar)
 
 

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 from engine.nodule import ATTRIBUTE_NAMES
 from studio.placing import Placing
 from studio.placing_controls import PlacingControls
+from studio.queue import JobQueue
 from studio.sampling_controls import SamplingControls
 from studio.score_slider import AttributeRow
 from studio.session import Session
@@ -22,14 +23,14 @@ _WIDTH = 336
 class NodulePanel(QFrame):
     """Shows and changes attributes and options; has the buttons from Generate to Export."""
 
-    def __init__(self, session: Session, placing: Placing, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, placing: Placing, queue: JobQueue, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self.setObjectName("panel")
         self.setFixedWidth(_WIDTH)
         self.rows = {name: AttributeRow(name) for name in ATTRIBUTE_NAMES}
         self.sampling = SamplingControls(session, placing)
-        self.placing = PlacingControls(session, placing)
+        self.placing = PlacingControls(session, placing, queue)
         for name, row in self.rows.items():
             row.score_chosen.connect(partial(self._choose, name))
         layout = QVBoxLayout(self)

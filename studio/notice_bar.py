@@ -20,6 +20,8 @@ class NoticeBar(QFrame):
         self.setObjectName("notice")
         self._icon = QLabel()
         self.text = QLabel(wordWrap=True)
+        self.offer = QPushButton()
+        self.offer.clicked.connect(self._take_offer)
         self.close_button = QPushButton(icon("close"), "")
         self.close_button.setProperty("role", "quiet")
         self.close_button.setAccessibleName("Close the message")
@@ -31,6 +33,7 @@ class NoticeBar(QFrame):
         layout.setSpacing(12)
         layout.addWidget(self._icon)
         layout.addWidget(self.text, 1)
+        layout.addWidget(self.offer)
         layout.addWidget(self.close_button)
         session.notice_changed.connect(self.show_notice)
         self.show_notice()
@@ -43,12 +46,20 @@ class NoticeBar(QFrame):
             return
         severity = notice.severity.value
         self.text.setText(notice.text)
+        self.offer.setText(notice.offer)
+        self.offer.setVisible(notice.do is not None)
         self.setAccessibleName(f"{severity}: {notice.text}")
         self._icon.setPixmap(icon(severity).pixmap(QSize(20, 20)))
         self.setProperty("severity", severity)
         # The style sheet looks at properties when a widget is polished, not when they change.
         self.style().unpolish(self)
         self.style().polish(self)
+
+    def _take_offer(self) -> None:
+        notice = self._session.notice
+        self._session.notice = None
+        if notice and notice.do:
+            notice.do()
 
     def _close(self) -> None:
         self._session.notice = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,8 +48,8 @@ class Opener(QObject):
         task.succeeded.connect(partial(self._choose, path))
         task.start()
 
-    def read(self, path: Path, series_uid: str | None) -> None:
-        """Read one series and show it."""
+    def read(self, path: Path, series_uid: str | None, then: Callable[[], object] = lambda: None) -> None:
+        """Read one series and show it; `then` is called once it is shown."""
 
         def read(progress: Progress) -> CTVolume:
             from engine.ct_files import read_volume
@@ -57,7 +58,7 @@ class Opener(QObject):
 
         task = self._begin(Task(read, _FAILURE, self), path)
         task.progressed.connect(partial(self._show_progress, path))
-        task.succeeded.connect(partial(self._show, path))
+        task.succeeded.connect(partial(self._show, path, series_uid, then))
         task.start()
 
     def cancel(self) -> None:
@@ -95,10 +96,11 @@ class Opener(QObject):
         else:
             self._session.say(found[0].problem, Severity.ERROR)
 
-    def _show(self, path: Path, volume: CTVolume) -> None:
+    def _show(self, path: Path, series_uid: str | None, then: Callable[[], object], volume: CTVolume) -> None:
         self._forget()
-        self._session.show_volume(volume)
+        self._session.show_volume(volume, series_uid)
         remember(path)
+        then()
         if volume.warnings:
             self._session.say(" ".join(volume.warnings), Severity.WARNING)
 

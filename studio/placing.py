@@ -43,14 +43,21 @@ class Placing(QObject):
         """Start the job that the session describes, instead of the one that runs; or say why not."""
         session = self._session
         reason = why_not_generate(session)
-        current, box = session.slice_with_accepted(session.slice_index), session.box_here
-        if reason or current is None or box is None:
+        request = self.request_now()
+        if reason or request is None:
             session.say(reason or "Draw a box first.")
             return
         self.cancel()
-        request = GenerationRequest(current, box, session.attributes, session.options)
         session.notice = None
         session.job = Job(self._engine.submit(request), session.slice_index, request)
+
+    def request_now(self) -> GenerationRequest | None:
+        """Return what would be asked of the engine now; None without a box on this slice."""
+        session, index = self._session, self._session.slice_index
+        current, box = session.slice_with_accepted(index), session.box_here
+        if current is None or box is None:
+            return None
+        return GenerationRequest(current, box, session.attributes, session.options, session.source_of(index))
 
     def cancel(self) -> None:
         """Forget the current job at once; the engine stops it within one step."""

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 from engine.events import EngineState, GenerationResult
 from studio import commands
 from studio.placing import Placing
+from studio.queue import SEEDS, JobQueue
 from studio.reasons import why_not_export, why_not_generate
 from studio.session import Session
 from studio.slice_texts import signed
@@ -48,10 +49,11 @@ class PlacingControls(QWidget):
 
     export_wanted = Signal()
 
-    def __init__(self, session: Session, placing: Placing, parent: QWidget | None = None) -> None:
+    def __init__(self, session: Session, placing: Placing, queue: JobQueue, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._look = ("primary", "generate")
+        self.seeds = _button(f"{SEEDS} seeds", "seeds", "Shift+G", "", queue.try_seeds)
         self.generate = _button("Generate", "generate", "G or Return", "primary", placing.generate)
         self.cancel = _button("Cancel", "cancel", "Esc", "", placing.cancel)
         self.accept = _button("Accept", "accept", "A", "primary", lambda: commands.accept(session))
@@ -77,6 +79,7 @@ class PlacingControls(QWidget):
             session.candidate_changed,
             session.accepted_changed,
             session.exported_changed,
+            session.queue_changed,
         ):
             signal.connect(self.show_session)
         self.show_session()
@@ -99,7 +102,11 @@ class PlacingControls(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(16, 12, 16, 16)
         layout.setSpacing(8)
-        layout.addLayout(self._first)
+        start = QHBoxLayout()
+        start.setSpacing(8)
+        start.addLayout(self._first, 1)
+        start.addWidget(self.seeds)
+        layout.addLayout(start)
         for widget in (self.progress, self.status, self._waiting, line(), self.export, self.export_reason):
             layout.addWidget(widget)
 
@@ -112,6 +119,8 @@ class PlacingControls(QWidget):
         why = why_not_generate(session)
         self._first.setCurrentWidget(self.cancel if job else self.generate)
         self.generate.setEnabled(why is None)
+        self.seeds.setEnabled(why is None)
+        self.seeds.setToolTip(why or f"Try this box and these scores with {SEEDS} seeds, one after the other (Shift+G)")
         self._show_generate(is_primary=session.candidate is None)
         self.progress.setVisible(job is not None)
         self.progress.setRange(0, preview.steps if preview else 1)
@@ -142,12 +151,17 @@ def status_text(session: Session) -> str:
     if session.job and preview:
         return f"Step {preview.step} of {preview.steps}, {preview.seconds_left:.1f} s left"
     if session.job:
-        is_loading = session.engine.state is EngineState.LOADING
-        return "Waiting for the model to be loaded" if is_loading else "Starting"
+        return _starting_text(session)
     why = why_not_generate(session)
     if why is None and session.engine.state is EngineState.FAILED:
         return "The model could not be loaded; Generate tries it again."
     return why or (result_text(session.candidate.result) if session.candidate else "")
+
+
+def _starting_text(session: Session) -> str:
+    if session.engine.state is EngineState.LOADING:
+        return "Waiting for the model to be loaded"
+    return "Next, after the one of the queue that is being made" if session.queue.running else "Starting"
 
 
 def result_text(result: GenerationResult) -> str:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoStack
 
-from engine.ct import LUNG, CTSlice, CTVolume, HUArray, WindowLevel
+from engine.ct import LUNG, WINDOW_PRESETS, CTSlice, CTVolume, HUArray, WindowLevel
 from engine.events import (
     EngineState,
     GenerationRequest,
     GenerationResult,
     Preview,
     SamplingOptions,
+    SliceSource,
     StateChanged,
 )
 from engine.nodule import BoundingBox, NoduleAttributes
 from studio.session_field import Field
+from studio.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,49 @@ class Job:
         return BoxOnSlice(self.slice_index, self.request.box)
 
 
+@dataclass(frozen=True)
+class QueuedJob:
+    """One job of the queue. `number` tells it from all others of this window; it is not the engine's job id."""
+
+    number: int
+    slice_index: int
+    request: GenerationRequest
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What is made one after the other, whatever else is done meanwhile.
+
+    Attributes
+    ----------
+    running : QueuedJob or None
+    waiting : QueuedJob, the next one first
+    done : int
+        How many jobs have ended since the queue was last empty.
+    is_held : bool
+        A job has failed: the others wait until they are let go on or cancelled.
+    """
+
+    running: QueuedJob | None = None
+    waiting: tuple[QueuedJob, ...] = ()
+    done: int = 0
+    is_held: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing runs and nothing waits."""
+        return self.running is None and not self.waiting
+
+
+@dataclass(frozen=True, eq=False)
+class LungsOnSlice:
+    """Where the lungs are on one slice of a series: bool of (rows, columns)."""
+
+    volume: CTVolume
+    slice_index: int
+    mask: NDArray[np.bool_]
+
+
 class Severity(Enum):
     """How a notice looks."""
 
@@ -66,10 +114,18 @@ class Severity(Enum):
 
 @dataclass(frozen=True)
 class Notice:
-    """One sentence for the user, shown in the window until it is closed or replaced."""
+    """One sentence for the user, shown in the window until it is closed or replaced.
+
+    Attributes
+    ----------
+    offer, do : str and () -> object, optional
+        What a button beside the sentence says and does.
+    """
 
     text: str
     severity: Severity = Severity.INFO
+    offer: str = ""
+    do: Callable[[], object] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,10 +140,13 @@ class Session(QObject):
     """What is open, what is drawn and what the engine does; one signal a field, nothing that can be derived.
 
     `candidate` is the finished nodule that waits to be accepted or discarded; `box` is its box as long as it waits.
+    `series_uid` is how the open series was asked for, where its file or folder holds several.
+    `queue_step` is the last preview of the running job of the queue.
     `accepted` is in the order of acceptance: on each slice, a nodule is built on those accepted before it.
     """
 
     volume_changed = Signal()
+    series_uid_changed = Signal()
     slice_index_changed = Signal()
     window_changed = Signal()
     box_changed = Signal()
@@ -102,8 +161,14 @@ class Session(QObject):
     original_shown_changed = Signal()
     notice_changed = Signal()
     opening_changed = Signal()
+    shown_changed = Signal()
+    lungs_changed = Signal()
+    presets_changed = Signal()
+    queue_changed = Signal()
+    queue_step_changed = Signal()
 
     volume = Field[CTVolume | None](None)
+    series_uid = Field[str | None](None)
     slice_index = Field[int](0)
     window = Field[WindowLevel](LUNG)
     box = Field[BoxOnSlice | None](None)
@@ -118,16 +183,22 @@ class Session(QObject):
     original_shown = Field[bool](False)
     notice = Field[Notice | None](None)
     opening = Field[Opening | None](None)
+    shown = Field[Shown](Shown())
+    lungs = Field[LungsOnSlice | None](None)
+    presets = Field[dict[str, WindowLevel]](WINDOW_PRESETS)
+    queue = Field[Queue](Queue())
+    queue_step = Field[Preview | None](None)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.undo_stack = QUndoStack(self)
 
-    def show_volume(self, volume: CTVolume) -> None:
-        """Show another series from its middle slice. Nothing of the one before remains."""
+    def show_volume(self, volume: CTVolume, series_uid: str | None = None) -> None:
+        """Show another series from its middle slice. Nothing of the one before remains, but for the queue."""
         self.undo_stack.clear()
         self.box = self.candidate = self.preview = self.notice = None
         self.accepted = self.exported = ()
+        self.series_uid = series_uid
         self.volume = None  # No widget may see the new index beside the old series.
         self.slice_index = len(volume) // 2
         self.volume = volume
@@ -151,6 +222,11 @@ class Session(QObject):
                 return nodule.result.slice
         return self.volume.slice_at(index) if self.volume else None
 
+    def source_of(self, index: int) -> SliceSource | None:
+        """Return where a slice was read from; None if nothing is open."""
+        volume = self.volume
+        return SliceSource(volume.source, self.series_uid, index, volume.description) if volume else None
+
     @property
     def box_here(self) -> BoundingBox | None:
         """The box, if it is on the slice that is shown."""
@@ -169,9 +245,22 @@ class Session(QObject):
         return tuple(nodule for nodule in self.accepted if nodule.slice_index == self.slice_index)
 
     @property
+    def nodules_here(self) -> tuple[PlacedNodule, ...]:
+        """The nodules of the slice that is shown: the accepted ones, and the one that waits."""
+        waits = self.candidate is not None and self.candidate.slice_index == self.slice_index
+        return (*self.accepted_here, *([self.candidate] if self.candidate and waits else []))
+
+    @property
     def not_exported(self) -> tuple[PlacedNodule, ...]:
         """The accepted nodules that have not been exported."""
         return tuple(nodule for nodule in self.accepted if nodule not in self.exported)
+
+    @property
+    def lungs_here(self) -> NDArray[np.bool_] | None:
+        """Where the lungs are on the slice that is shown; None if that is off or not known yet."""
+        lungs, is_on = self.lungs, self.shown.lungs
+        is_here = lungs is not None and lungs.volume is self.volume and lungs.slice_index == self.slice_index
+        return lungs.mask if lungs and is_on and is_here else None
 
     @property
     def shown_hu(self) -> HUArray | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.ct import WINDOW_PRESETS, CTVolume, Vector, WindowLevel
+from engine.ct import CTVolume, HUArray, Vector, WindowLevel
 from engine.nodule import SCORE_NAMES, BoundingBox
 from studio.session import PlacedNodule, Session
 
@@ -32,7 +32,7 @@ def series_text(volume: CTVolume) -> str:
 def window_text(session: Session) -> str:
     """Return the window, with the name of its preset, and what the slice is if it is not as read."""
     window = session.window
-    names = (name for name, preset in WINDOW_PRESETS.items() if preset == window)
+    names = (name for name, preset in session.presets.items() if preset == window)
     lines = [*names, _width_level(window)]
     if session.original_shown:
         lines.append("Original")
@@ -62,6 +62,15 @@ def side_text(box: BoundingBox, spacing: tuple[float, float]) -> str:
     if abs(height - width) < 0.05:
         return f"{width:.1f} mm"
     return f"{width:.1f} × {height:.1f} mm"
+
+
+def box_text(box: BoundingBox, spacing: tuple[float, float], hu: HUArray | None) -> str:
+    """Return the side of a box, and the mean and standard deviation of the HU in it."""
+    side = side_text(box, spacing)
+    if hu is None or hu.shape != box.slice_shape:
+        return side
+    inside = hu[box.slices]
+    return f"{side}\nmean {signed(float(inside.mean()))}, SD {float(inside.std()):.0f} HU"
 
 
 def orientation_letters(volume: CTVolume) -> tuple[str, str, str, str]:

@@ -17,13 +17,14 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from engine.ct import CTVolume, WindowLevel
-from studio import commands, slice_painter, slice_texts
+from engine.ct import WindowLevel
+from studio import commands, overlays, slice_painter, slice_scene
 from studio.box_drag import Grip, grip_at
 from studio.box_gesture import BoxGesture
 from studio.placing import Placing
 from studio.reasons import hint
-from studio.session import PlacedNodule, Session
+from studio.ruler import Ruler
+from studio.session import Session
 from studio.slice_image import grey_image
 from studio.theme import colour
 from studio.viewport import Viewport
@@ -79,6 +80,8 @@ class SliceView(QWidget):
         self._cursor_at: QPointF | None = None
         self._turned = 0
         self._image: QImage | None = None
+        self._tint: QImage | None = None
+        self.ruler = Ruler()
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("CT slice")
@@ -92,6 +95,8 @@ class SliceView(QWidget):
             session.original_shown_changed,
         ):
             signal.connect(self._forget_image)
+        session.shown_changed.connect(self._forget_image)
+        session.lungs_changed.connect(self._forget_image)
         session.preview_changed.connect(self._show_preview)
         session.box_changed.connect(self.update)
         session.volume_changed.connect(self.fit)
@@ -122,9 +127,21 @@ class SliceView(QWidget):
             self._viewport = self._viewport.zoomed(factor, around or QRectF(self.rect()).center())
             self.update()
 
+    def show_pixels(self) -> None:
+        """Show one column of the slice on one pixel of the screen."""
+        if self._viewport:
+            wanted = 1 / (self._viewport.spacing[1] * self.devicePixelRatioF())
+            self.zoom(wanted / self._viewport.zoom)
+
     def set_smooth(self, smooth: bool) -> None:
         """Choose between smooth enlargement and plain pixels."""
         self._is_smooth = smooth
+        self.update()
+
+    def set_ruler(self, is_on: bool) -> None:
+        """Let a left-drag measure, or draw boxes again; without a ruler nothing that was measured remains."""
+        self.ruler.is_on = is_on
+        self.ruler.clear()
         self.update()
 
     def cancel_gesture(self) -> bool:
@@ -134,7 +151,7 @@ class SliceView(QWidget):
         return was_dragging
 
     def _forget_image(self) -> None:
-        self._image = None
+        self._image = self._tint = None
         self.update()
 
     def _show_preview(self) -> None:
@@ -142,12 +159,13 @@ class SliceView(QWidget):
         self._image = None
         job = self._session.job
         if job and self._viewport:
-            self.update(self._viewport.box_rect(job.request.box).adjusted(-8, -8, 48, 12).toAlignedRect())
+            self.update(self._viewport.box_rect(job.request.box).adjusted(-8, -44, 150, 12).toAlignedRect())
         else:
             self.update()
 
     def _drop_gesture(self) -> None:
         self._gesture.drop()
+        self.ruler.clear()
         self._forget_image()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -159,58 +177,26 @@ class SliceView(QWidget):
             return
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._is_smooth)
         painter.drawImage(viewport.image_rect, self._image_now())
+        lungs = self._session.lungs_here
+        if lungs is not None:
+            self._tint = self._tint or overlays.tint(lungs)
+            painter.drawImage(viewport.image_rect, self._tint)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if not self._session.original_shown:
-            self._paint_boxes(painter, viewport)
-        self._paint_words(painter, viewport, volume)
+            slice_scene.paint_nodules(painter, viewport, self._session, self._gesture)
+        overlays.paint_ruler(painter, viewport, self.ruler)
+        slice_scene.paint_words(painter, viewport, self._session, volume, self._cursor_at)
+        advice = hint(self._session)
+        if advice and self._gesture.box is None and not self.ruler.is_on:
+            slice_painter.paint_hint(painter, QRectF(self.rect()), advice)
 
     def _image_now(self) -> QImage:
         if self._image is None:
             nodule = self._gesture.moved_nodule
-            hu = nodule.result.request.slice.hu if nodule else self._session.shown_hu
-            self._image = grey_image(hu, self._session.window)
+            before = nodule.result.before if nodule else None
+            hu = before.hu if before else self._session.shown_hu
+            self._image = grey_image(hu, self._session.window, self._session.shown.inverted)
         return self._image
-
-    def _paint_boxes(self, painter: QPainter, viewport: Viewport) -> None:
-        session = self._session
-        for nodule in session.accepted_here:
-            if nodule.place != session.box:
-                slice_painter.paint_accepted(painter, viewport.box_rect(nodule.place.box))
-        box = self._gesture.box or session.box_here
-        if box is None:
-            return
-        rect = viewport.box_rect(box)
-        if self._gesture.moved_nodule:
-            self._paint_ghost(painter, rect, self._gesture.moved_nodule)
-        slice_painter.paint_box(painter, rect, slice_texts.side_text(box, viewport.spacing), self._progress())
-
-    def _paint_ghost(self, painter: QPainter, rect: QRectF, nodule: PlacedNodule) -> None:
-        """Paint the nodule that is being moved, half transparent: what forms there will differ."""
-        patch = nodule.result.slice.hu[nodule.place.box.slices]
-        painter.setOpacity(0.6)
-        painter.drawImage(rect, grey_image(patch, self._session.window))
-        painter.setOpacity(1.0)
-
-    def _progress(self) -> float | None:
-        preview = self._session.preview
-        if self._session.job is None or self._gesture.box:
-            return None
-        return preview.step / preview.steps if preview else 0.0
-
-    def _paint_words(self, painter: QPainter, viewport: Viewport, volume: CTVolume) -> None:
-        session, area = self._session, QRectF(self.rect())
-        point = viewport.to_image(self._cursor_at) if self._cursor_at else None
-        texts = {
-            "top left": slice_texts.slice_text(volume, session.slice_index),
-            "top right": slice_texts.window_text(session),
-            "bottom left": slice_texts.cursor_text(session, point),
-        }
-        slice_painter.paint_corners(painter, area, texts)
-        slice_painter.paint_letters(painter, area, slice_texts.orientation_letters(volume))
-        slice_painter.paint_scale_bar(painter, area, viewport.zoom)
-        advice = hint(session)
-        if advice and self._gesture.box is None:
-            slice_painter.paint_hint(painter, area, advice)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the slice fitted, or its centre where it is."""
@@ -227,13 +213,18 @@ class SliceView(QWidget):
         if event.button() is _LEFT and self._viewport:
             self._pressed = event.position()
             at = self._viewport.to_image(event.position())
+            if self.ruler.is_on:
+                self.ruler.press(at)
+                return
             self._gesture.press(self._grip_at(event.position()), at, self._viewport.shape)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Go on with a drag; show what is under the cursor."""
         movement = event.position() - self._last
         self._last = self._cursor_at = event.position()
-        if event.buttons() & _LEFT and self._gesture.is_by_mouse:
+        if event.buttons() & _LEFT and self.ruler.is_dragged and self._viewport:
+            self.ruler.drag_to(self._viewport.to_image(event.position()))
+        elif event.buttons() & _LEFT and self._gesture.is_by_mouse:
             self._drag_box(event.position())
         elif event.buttons() & _RIGHT:
             self._drag_window(movement)
@@ -241,11 +232,16 @@ class SliceView(QWidget):
             self._is_fitted = False
             self._viewport = self._viewport.panned(movement)
         elif not event.buttons():
-            self.setCursor(_CURSORS[self._grip_at(event.position())])
+            grip = Grip.NOTHING if self.ruler.is_on else self._grip_at(event.position())
+            self.setCursor(_CURSORS[grip])
         self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """End a drag; a click selects the accepted nodule under it."""
+        if self.ruler.is_dragged:
+            self.ruler.release()
+            self.update()
+            return
         if event.button() is _LEFT and self._gesture.is_by_mouse:
             was_drag = self._gesture.finish()
             self._forget_image()

@@ -7,7 +7,10 @@ from pathlib import Path
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from studio.history_card import time_text
+from studio.project_actions import why_not_reopen
 from studio.recent_files import recent_files
+from studio.saved_session import SavedSession
 from studio.theme import icon
 
 _SHOWN = 5
@@ -20,8 +23,9 @@ class Welcome(QFrame):
     file_wanted = Signal()
     folder_wanted = Signal()
     path_chosen = Signal(Path)
+    last_wanted = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, last: SavedSession | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("welcome")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -31,6 +35,11 @@ class Welcome(QFrame):
         title.setProperty("role", "title")
         text = QLabel("Drop it here: a DICOM file, folder or zip, NIfTI, NRRD or MHA")
         text.setProperty("role", "muted")
+        self.go_on = QPushButton(icon("restore"), "Go on where you stopped")
+        self.go_on.setMinimumWidth(296)
+        self.go_on.clicked.connect(self.last_wanted)
+        self.last = QLabel(alignment=_CENTRE)
+        self.last.setProperty("role", "muted")
         self.recent = QVBoxLayout()
         self.recent.setSpacing(2)
         layout = QVBoxLayout(self)
@@ -42,10 +51,26 @@ class Welcome(QFrame):
         layout.addWidget(text, 0, _CENTRE)
         layout.addSpacing(16)
         layout.addLayout(self._buttons())
-        layout.addSpacing(24)
+        layout.addSpacing(16)
+        layout.addWidget(self.go_on, 0, _CENTRE)
+        layout.addWidget(self.last, 0, _CENTRE)
+        layout.addSpacing(16)
         layout.addLayout(self.recent)
         layout.addStretch(5)
         self.show_recent()
+        self.show_last(last)
+
+    def take_focus(self) -> None:
+        """Put the keys where they are most likely wanted: Return goes on where one stopped."""
+        (self.go_on if self.go_on.isVisibleTo(self) and self.go_on.isEnabled() else self).setFocus()
+
+    def show_last(self, last: SavedSession | None) -> None:
+        """Offer to go on with the last session, or say why that cannot be."""
+        why = why_not_reopen(last)
+        self.go_on.setVisible(last is not None)
+        self.last.setVisible(last is not None)
+        self.go_on.setEnabled(why is None)
+        self.last.setText(why or (last_text(last) if last else ""))
 
     def _buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -87,6 +112,15 @@ class Welcome(QFrame):
         self.setProperty("dropping", is_dropping)
         self.style().unpolish(self)
         self.style().polish(self)
+
+
+def last_text(last: SavedSession) -> str:
+    """Return what was open last, and whether the program was closed then."""
+    count = len(last.accepted)
+    nodules = "" if count == 0 else ", 1 accepted nodule" if count == 1 else f", {count} accepted nodules"
+    name = last.description or last.path.name
+    how = "" if last.ended else "\nThe program ended without being closed; nothing that was finished is lost."
+    return f"{name}, slice {last.slice_index + 1}{nodules}, {time_text(last.saved)}{how}"
 
 
 def _short(path: Path) -> str:

@@ -17,6 +17,12 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 STANDARD_ORIENTATION = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_user_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Nothing that a test exports or records lands among the user's own data."""
+    os.environ["XDG_DATA_HOME"] = str(tmp_path_factory.mktemp("user-data"))
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder of real data: NODULE_STUDIO_DATA, else `../shared/data` beside the repository."""

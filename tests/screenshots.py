@@ -25,6 +25,7 @@ from engine.events import EngineState
 from engine.job_runner import default_runner
 from studio.engine_client import EngineClient
 from studio.export_dialog import ExportDialog
+from studio.history import History
 from studio.main_window import MainWindow
 from studio.theme import RESOURCES, apply_theme
 from tests.phantom import phantom_volume
@@ -42,8 +43,9 @@ def main() -> int:
         QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, scratch)
         app.setOrganizationName("Nodule Studio pictures")
         apply_theme(app)
-        engine = EngineClient(_open_runner(options.checkpoint))
-        window = MainWindow(engine)
+        history = History(Path(scratch) / "journal")
+        engine = EngineClient(_open_runner(options.checkpoint), history.record)
+        window = MainWindow(engine, history, Path(scratch) / "session.json")
         try:
             engine.start()
             options.out.mkdir(parents=True, exist_ok=True)
@@ -101,7 +103,23 @@ def _picture_all(window: MainWindow, options: argparse.Namespace, scratch: Path)
     _save(window, options.out / "candidate.png")
     QTest.keyClick(view, Qt.Key.Key_A)
     _save(window, options.out / "accepted.png")
+    _picture_history(window, options.out)
     _picture_export(window, options.out, scratch)
+
+
+def _picture_history(window: MainWindow, out: Path) -> None:
+    session, strip = window.session, window.strip
+    QTest.keyClick(window.view, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(window.view, Qt.Key.Key_G, Qt.KeyboardModifier.ShiftModifier)
+    _wait(lambda: session.queue.done == 4 and session.queue_step is not None)
+    _save(window, out / "queue.png")
+    _wait(lambda: session.queue.is_empty)
+    card = strip.list.visualRect(strip.list.model().index(2, 0)).center()
+    shown = session.candidate
+    QTest.mouseClick(strip.list.viewport(), Qt.MouseButton.LeftButton, pos=card)
+    _wait(lambda: session.candidate is not shown)
+    _save(window, out / "history.png")
+    QTest.keyClick(window.view, Qt.Key.Key_A)
 
 
 def _picture_export(window: MainWindow, out: Path, scratch: Path) -> None:

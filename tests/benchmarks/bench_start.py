@@ -17,8 +17,8 @@ import sys, time
 from studio import __main__ as program
 
 class Watched(program.MainWindow):
-    def __init__(self, engine):
-        super().__init__(engine)
+    def __init__(self, *parts):
+        super().__init__(*parts)
         self.first_painted.connect(lambda: (print(time.time()), sys.stdout.flush(), program.QApplication.quit()))
 
 program.MainWindow = Watched

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication
 
 from engine.ct import CTVolume
 from studio.engine_client import EngineClient
+from studio.history import History
 from studio.main_window import MainWindow
 from studio.theme import apply_theme
 from tests.scripted_engine import Loading, ScriptedRunner
@@ -61,15 +62,23 @@ def volume():
 
 
 @pytest.fixture
-def make_window(qapp, qtbot):
+def wide_volume():
+    """One slice of 200 x 240 pixels of 0.7 mm, with room for nodules that do not see each other."""
+    hu = np.linspace(-900, -700, 200 * 240).reshape(1, 200, 240).astype(np.int16)
+    return CTVolume(hu, (0.7, 0.7), ((0.0, 0.0, 0.0),), description="Wide")
+
+
+@pytest.fixture
+def make_window(qapp, qtbot, tmp_path):
     """Show windows; close them after the test, and look that nothing of them is left."""
     windows = []
 
     def make(runner=None, start=True, record=None, open_runner=None):
         runner = runner or ScriptedRunner()
         open_runner = open_runner or (runner if isinstance(runner, Loading) else Loading(runner))
-        engine = EngineClient(open_runner, record)
-        window = MainWindow(engine)
+        history = History(tmp_path / "journal")
+        engine = EngineClient(open_runner, record or history.record)
+        window = MainWindow(engine, history, tmp_path / "session.json")
         windows.append(window)
         window.resize(1000, 800)
         window.show()
@@ -83,7 +92,8 @@ def make_window(qapp, qtbot):
     yield make
     while windows:
         window = windows.pop()
-        window.session.accepted = ()  # Or it would ask whether to export them.
+        window.session.accepted = ()  # Or it would ask whether to export them,
+        window.queue.cancel_all()  # and whether to drop these.
         window.close()
         window.deleteLater()
         delete_later_now()

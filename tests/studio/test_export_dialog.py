@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pydicom
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -13,9 +14,16 @@ from studio.export_dialog import ExportDialog
 from tests.studio.driving import LEFT, draw_box, generate, wheel
 
 KEY, CTRL = Qt.Key, Qt.KeyboardModifier.ControlModifier
+ALWAYS = {"request.json", "deidentification.json"}
+PICTURES = {
+    *("before.png", "after.png", "mask.png"),
+    *("before-16bit.png", "after-16bit.png", "difference.png"),
+}
 ALL_FILES = {
-    *("slice.dcm", "mask.dcm", "slice.nii.gz", "mask.nii.gz", "box.nii.gz"),
-    *("before.png", "after.png", "mask.png", "request.json"),
+    *("slice.dcm", "mask.dcm", "report.dcm", "slice.nii.gz", "mask.nii.gz", "box.nii.gz"),
+    *("slice.nrrd", "mask.nrrd", "box.nrrd", "nodule.xml", "boxes.json", "after.txt", "nodule.csv"),
+    *PICTURES,
+    *ALWAYS,
 }
 
 
@@ -39,6 +47,13 @@ def open_dialog(window, folder=None):
     if folder:
         dialog.folder.setText(str(folder))
     return dialog
+
+
+def choose(dialog, *names):
+    """Check the boxes of some formats, and no others."""
+    for name, box in dialog.formats.items():
+        if box.isChecked() != (name in names):
+            box.click()
 
 
 def write(dialog, qtbot):
@@ -82,25 +97,22 @@ def test_only_what_is_chosen_is_written(accepted, tmp_path, qtbot):
     draw_box(accepted)
     generate(accepted, qtbot)
     QTest.keyClick(accepted.view, KEY.Key_A)
-    dialog = open_dialog(accepted, tmp_path)
+    dialog = open_dialog(accepted, tmp_path / "out")
     dialog.nodules.item(0).setCheckState(Qt.CheckState.Unchecked)
-    dialog.formats["DICOM"].click()
-    dialog.formats["NIfTI"].click()
+    choose(dialog, "PNG")
     write(dialog, qtbot)
-    assert [folder.name for folder in tmp_path.iterdir()] == ["slice-002"]
-    assert {file.name for file in (tmp_path / "slice-002").iterdir()} == {
-        *("before.png", "after.png", "mask.png", "request.json")
-    }
+    assert [folder.name for folder in (tmp_path / "out").iterdir()] == ["slice-002"]
+    assert {file.name for file in (tmp_path / "out" / "slice-002").iterdir()} == PICTURES | ALWAYS
     assert accepted.panel.placing.export_reason.text() == "2 accepted nodules, 1 not exported"
 
 
 def test_nothing_is_overwritten(accepted, tmp_path, qtbot):
     for _ in range(2):
-        dialog = open_dialog(accepted, tmp_path)
+        dialog = open_dialog(accepted, tmp_path / "out")
         write(dialog, qtbot)
         QTest.mouseClick(dialog.close_button, LEFT)
         qtbot.waitUntil(lambda: accepted.findChild(ExportDialog) is None)
-    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["slice-003", "slice-003-2"]
+    assert sorted(folder.name for folder in (tmp_path / "out").iterdir()) == ["slice-003", "slice-003-2"]
 
 
 def test_the_folder_is_remembered(accepted, tmp_path, qtbot):
@@ -112,12 +124,11 @@ def test_the_folder_is_remembered(accepted, tmp_path, qtbot):
 
 
 def test_the_export_button_says_why_it_cannot_be_pressed(accepted, tmp_path):
-    dialog = open_dialog(accepted, tmp_path)
+    dialog = open_dialog(accepted, tmp_path / "out")
     dialog.nodules.item(0).setCheckState(Qt.CheckState.Unchecked)
     assert (dialog.export.isEnabled(), dialog.reason.text()) == (False, "Choose a nodule.")
     dialog.nodules.item(0).setCheckState(Qt.CheckState.Checked)
-    for box in dialog.formats.values():
-        box.click()
+    choose(dialog)
     assert (dialog.export.isEnabled(), dialog.reason.text()) == (False, "Choose a kind of file.")
     dialog.formats["NIfTI"].click()
     dialog.folder.setText(" ")
@@ -140,18 +151,56 @@ def test_a_folder_that_cannot_be_written_to_is_told(accepted, tmp_path, qtbot):
 def test_the_pictures_have_the_window_of_the_slice(accepted, tmp_path, qtbot, monkeypatch):
     from engine import exports
 
-    windows = []
-    monkeypatch.setattr(exports, "export_png", lambda *arguments: windows.append(arguments[-1]) or [])
+    options = []
+    monkeypatch.setattr(exports, "export_files", lambda *arguments: options.append(arguments[-1]) or [])
     QTest.keyClick(accepted.view, KEY.Key_2)
     nodules, volume = accepted.session.accepted, accepted.session.volume
     (tmp_path / "slice-003").mkdir()
     parts = []
-    folders = exporting.export_nodules(
-        volume, nodules, ["PNG and JSON"], tmp_path, accepted.session.window, parts.append
-    )
-    assert windows == [accepted.session.window]
+    choices = exporting.ExportChoices(["PNG"], accepted.session.window)
+    folders = exporting.export_nodules(volume, nodules, choices, tmp_path, parts.append)
+    assert options == [exports.ExportOptions(accepted.session.window)]
     assert folders == [tmp_path / "slice-003-2"]
     assert parts == [0.0, 1.0]
+
+
+def test_every_format_of_the_engine_can_be_chosen():
+    from engine import exports
+
+    assert set(exporting.FORMATS) == set(exports.FORMATS)
+    assert exporting.SERIES == exports.SERIES
+
+
+def test_the_whole_series_is_written_once_for_all_nodules(accepted, tmp_path, qtbot):
+    wheel(accepted.view, 1)
+    draw_box(accepted)
+    generate(accepted, qtbot)
+    QTest.keyClick(accepted.view, KEY.Key_A)
+    dialog = open_dialog(accepted, tmp_path / "out")
+    assert not dialog.formats["DICOM series"].isChecked()
+    choose(dialog, "DICOM series")
+    write(dialog, qtbot)
+    assert {folder.name for folder in (tmp_path / "out").iterdir()} == {"slice-002", "slice-003", "whole-series"}
+    images = [pydicom.dcmread(file) for file in sorted((tmp_path / "out" / "whole-series" / "series").iterdir())]
+    assert [image.SyntheticData for image in images] == ["NO", "YES", "YES", "NO", "NO"]
+    assert "whole-series: 0001.dcm, 0002.dcm" in dialog.outcome.text()
+    assert {file.name for file in (tmp_path / "out" / "slice-002").iterdir()} == ALWAYS
+
+
+def test_the_identity_is_left_in_only_if_asked_for(accepted, tmp_path, qtbot):
+    for kept in (False, True):
+        dialog = open_dialog(accepted, tmp_path / "out")
+        choose(dialog, "Tables")
+        if kept:
+            dialog.keep_identity.click()
+        write(dialog, qtbot)
+        dialog.close()
+        qtbot.waitUntil(lambda: accepted.findChild(ExportDialog) is None)
+    said = [
+        json.loads((tmp_path / "out" / name / "deidentification.json").read_text())["identity_kept"]
+        for name in ("slice-003", "slice-003-2")
+    ]
+    assert said == [False, True]
 
 
 def answering(text):
@@ -185,7 +234,7 @@ def test_opening_another_file_asks_too(accepted, monkeypatch, tmp_path):
 
 
 def test_closing_asks_nothing_after_exporting(accepted, tmp_path, qtbot, monkeypatch):
-    dialog = open_dialog(accepted, tmp_path)
+    dialog = open_dialog(accepted, tmp_path / "out")
     write(dialog, qtbot)
     dialog.close()
     monkeypatch.setattr(QMessageBox, "exec", lambda box: pytest.fail("it asked"))

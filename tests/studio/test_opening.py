@@ -34,7 +34,7 @@ def opened(window, path, qtbot):
 def test_the_empty_window_says_what_to_do(empty):
     assert empty.welcome.isVisible()
     assert not empty.view.isVisible()
-    buttons = {button.text() for button in empty.welcome.findChildren(QPushButton)}
+    buttons = {button.text() for button in empty.welcome.findChildren(QPushButton) if button.isVisible()}
     assert buttons == {"Open file…", "Open folder…"}
     assert empty.panel.placing.status.text() == "Open a chest CT first."
 
@@ -244,8 +244,8 @@ def test_the_command_line_opens_a_path(chest, write_ct_series, tmp_path, monkeyp
     shown = []
 
     class Watched(program.MainWindow):
-        def __init__(self, engine):
-            super().__init__(engine)
+        def __init__(self, *parts):
+            super().__init__(*parts)
             shown.append(self)
 
     def run(app):
@@ -255,6 +255,8 @@ def test_the_command_line_opens_a_path(chest, write_ct_series, tmp_path, monkeyp
         return 0
 
     monkeypatch.setattr(program, "MainWindow", Watched)
+    monkeypatch.setattr(program, "journal_folder", lambda: tmp_path / "journal")
+    monkeypatch.setattr(program, "session_file", lambda: tmp_path / "session.json")
     monkeypatch.setattr(program, "default_runner", lambda folder: ScriptedRunner())
     monkeypatch.setattr(program.QApplication, "exec", run)
     write_ct_series(tmp_path / "series", chest)

@@ -1,0 +1,206 @@
+"""The journal at a glance: what its entries are, without their images; to star, delete and put them back.
+
+    journal/
+        2031-05-09T14-03-59.123456Z-1f0c22ab/
+            result.json, result.npz    the result itself: see `engine.journal`; never written again
+            starred                    an empty file: this result is starred
+        .trash/                        deleted entries, whole, as they were
+
+A deleted entry is kept for 30 days after its deletion and can be put back until then; `tidy` removes it for good.
+(Not at exit: a program that was killed has no exit, and regret often comes the next morning.)
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from engine.errors import InputError
+from engine.events import SamplingOptions, SliceSource
+from engine.journal import JSON_NAME, entries, is_whole, read_source
+from engine.nodule import NoduleAttributes
+
+KEPT_AFTER_DELETION = timedelta(days=30)
+#: What is half written belongs to a running program, unless it is older than this.
+_UNFINISHED_FOR = timedelta(days=1)
+_TRASH, _STAR = ".trash", "starred"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What `result.json` of one entry says.
+
+    Attributes
+    ----------
+    path : Path
+        Folder of the entry, in the journal or in its trash.
+    recorded : datetime
+        When the result was finished, with time zone.
+    diameter_mm : float
+        As measured; 0 if no nodule was found.
+    source : SliceSource or None
+        Where the slice was opened from, if that is known.
+    """
+
+    path: Path
+    recorded: datetime
+    attributes: NoduleAttributes
+    options: SamplingOptions
+    diameter_mm: float
+    mean_hu: float
+    seconds: float
+    checkpoint_name: str
+    source: SliceSource | None
+    is_starred: bool
+
+    @property
+    def is_deleted(self) -> bool:
+        """Whether it lies in the trash."""
+        return self.path.parent.name == _TRASH
+
+
+def read_entry(path: Path) -> Entry:
+    """Read what an entry says of itself; its images stay on the disk.
+
+    Raises
+    ------
+    InputError
+        If its `result.json` is missing or altered.
+    """
+    try:
+        written: Any = json.loads((path / JSON_NAME).read_text(encoding="utf-8"))
+        return Entry(
+            path=path,
+            recorded=datetime.fromisoformat(written["recorded"]),
+            attributes=NoduleAttributes(**written["attributes"]),
+            options=SamplingOptions(**written["options"]),
+            diameter_mm=float(written["measurement"]["diameter_mm"]),
+            mean_hu=float(written["measurement"]["mean_hu"]),
+            seconds=float(written["seconds"]),
+            checkpoint_name=written["checkpoint"]["name"],
+            source=read_source(written),
+            is_starred=(path / _STAR).exists(),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"The saved result {path} cannot be read ({error}): restore its files from a copy, or delete it."
+        ) from error
+
+
+def list_entries(journal: Path) -> list[Entry]:
+    """Return all entries of a journal, those in its trash included, newest first; the unreadable are left out."""
+    found: list[Entry] = []
+    for path in (*entries(journal), *entries(journal / _TRASH)):
+        try:
+            found.append(read_entry(path))
+        except InputError as error:
+            logger.warning("%s", error)
+    return sorted(found, key=lambda entry: entry.path.name, reverse=True)
+
+
+def star(path: Path, starred: bool) -> None:
+    """Star an entry, or take its star away.
+
+    Raises
+    ------
+    InputError
+        If the journal cannot be written to.
+    """
+    with _explained("The star could not be saved"):
+        if starred:
+            (path / _STAR).touch()
+        else:
+            (path / _STAR).unlink(missing_ok=True)
+
+
+def delete(path: Path) -> Path:
+    """Move an entry to the trash of its journal; return where it is now.
+
+    Raises
+    ------
+    InputError
+        If it cannot be moved; it stays where it is then.
+    """
+    with _explained("The result could not be deleted"):
+        trash = path.parent / _TRASH
+        trash.mkdir(exist_ok=True)
+        # Before the move: the folder's time tells how long it has been in the trash, at every moment.
+        os.utime(path)
+        return path.rename(trash / path.name)
+
+
+def put_back(path: Path) -> Path:
+    """Move a deleted entry back into its journal; return where it is now.
+
+    Raises
+    ------
+    InputError
+        If it cannot be moved.
+    """
+    with _explained("The result could not be put back"):
+        return path.rename(path.parent.parent / path.name)
+
+
+def located(path: Path) -> Path:
+    """Return where an entry is now: where it was, or in the trash of its journal; `path` if it is nowhere."""
+    trashed = path.parent / _TRASH / path.name
+    return trashed if is_whole(trashed) and not is_whole(path) else path
+
+
+def adopt(path: Path, journal: Path) -> Path:
+    """Copy an entry from elsewhere into a journal, whole or not at all; return the copy, or what is there already.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or written.
+    """
+    there = located(journal / path.name)
+    if is_whole(there):
+        return there
+    partial = journal / f".{path.name}"
+    with _explained("The result could not be copied"):
+        try:
+            journal.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(path, partial, dirs_exist_ok=True)
+            return partial.rename(journal / path.name)
+        except OSError:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+
+def tidy(journal: Path, now: datetime | None = None) -> int:
+    """Remove for good what was deleted 30 days ago, and what a crash left half written; return how many folders."""
+    now = now or datetime.now(UTC)
+    old = [*_older(journal / _TRASH, now - KEPT_AFTER_DELETION)]
+    unfinished = _older(journal, now - _UNFINISHED_FOR)
+    old += [path for path in unfinished if path.name.startswith(".") and path.name != _TRASH]
+    for path in old:
+        shutil.rmtree(path, ignore_errors=True)
+    return len(old)
+
+
+def _older(folder: Path, than: datetime) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    folders = [path for path in folder.iterdir() if path.is_dir()]
+    return [path for path in folders if path.stat().st_mtime < than.timestamp()]
+
+
+@contextmanager
+def _explained(what: str) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InputError(f"{what} ({reason}): check that the journal's folder can be written to.") from error

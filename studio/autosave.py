@@ -1,0 +1,105 @@
+"""Keeps what is open in a small file, so that the next start can go on where this one stopped, however it stopped.
+
+The studio offers the last session on its first page and does not open it by itself: at the next start most readers
+want the next patient, the screen may be somebody else's by then, and a file that made the program end must not
+end it again and again. It is one click, or the Return key, away.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer
+
+from engine.errors import InputError
+from engine.journal import journal_folder
+from studio.history import History
+from studio.saved_session import SavedSession, from_record, saved_session, to_record
+from studio.session import Session
+
+#: What changes is written this much later, in ms: once for a drag over many slices, not once a slice.
+_DELAY_MS = 400
+
+logger = logging.getLogger(__name__)
+
+
+def session_file() -> Path:
+    """Return where the studio keeps what was open: in the user's data folder, beside the journal."""
+    return journal_folder().parent / "session.json"
+
+
+def read_session(path: Path) -> SavedSession | None:
+    """Return what was open last; None if nothing was, or if it cannot be read."""
+    try:
+        return from_record(json.loads(path.read_text(encoding="utf-8")), path.parent)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, InputError) as error:
+        logger.warning("The last session cannot be read: %s", error)
+        return None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that it is whole at every moment: the old one until the new one is on the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.new")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+class Autosave(QObject):
+    """Writes the session of a window to its file whenever it has changed; never in the thread of the window."""
+
+    def __init__(self, session: Session, history: History, path: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._history = history
+        self._path = path
+        self._writer = ThreadPoolExecutor(1, "autosave")
+        self._is_stopped = False
+        self._timer = QTimer(self, singleShot=True, interval=_DELAY_MS)
+        self._timer.timeout.connect(self._write)
+        for signal in (
+            session.volume_changed,
+            session.slice_index_changed,
+            session.window_changed,
+            session.box_changed,
+            session.attributes_changed,
+            session.options_changed,
+            session.candidate_changed,
+            session.accepted_changed,
+            session.exported_changed,
+        ):
+            signal.connect(self._write_soon)
+
+    def stop(self) -> None:
+        """Write a last time, that the program was closed, and wait until it is on the disk. Once is enough."""
+        if self._is_stopped:
+            return
+        self._is_stopped = True
+        self._timer.stop()
+        self._write(ended=True)
+        self._writer.shutdown()
+
+    def _write_soon(self) -> None:
+        # Not put off by the next change, or a long drag would never be written.
+        if not self._is_stopped and not self._timer.isActive():
+            self._timer.start()
+
+    def _write(self, ended: bool = False) -> None:
+        saved = saved_session(self._session, self._history, ended)
+        if saved:  # Nothing open is nothing to go on with: what was open before stays on offer.
+            self._writer.submit(self._write_now, json.dumps(to_record(saved), indent=1))
+
+    def _write_now(self, text: str) -> None:
+        try:
+            write_text(self._path, text)
+        except OSError as error:
+            logger.warning("The session could not be saved: %s", error)

@@ -1,0 +1,155 @@
+"""What can be done with an entry of the history: show it, take its settings, restore all of it, star and delete it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from PySide6.QtCore import QObject, Signal
+
+from engine.errors import InputError
+from engine.events import GenerationResult, SliceSource
+from engine.history import Entry
+from studio import commands
+from studio.background import Task
+from studio.history import History
+from studio.rebasing import is_from_open_series, place_now, source_of
+from studio.session import Notice, PlacedNodule, Session, Severity
+from studio.settings_commands import DeleteResult, TakeSettings
+
+Then = Callable[[GenerationResult], None]
+
+
+class LookingBack(QObject):
+    """Acts on entries for one session; reads them in the background, the last one asked for only.
+
+    Attributes
+    ----------
+    source_wanted : Signal(SliceSource, object)
+        That series is to be opened, and the object, () -> None, to be called once it is.
+    """
+
+    source_wanted = Signal(object, object)
+
+    def __init__(self, session: Session, history: History, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._history = history
+        self._task: Task | None = None
+
+    def show(self, entry: Entry) -> None:
+        """Show the result in its slice; if that is not open, offer to open it."""
+        self._read(entry, lambda result: self._show(entry, result))
+
+    def take_settings(self, entry: Entry) -> None:
+        """Set the scores, the seed and the steps of the result and, where its slice is open, its box."""
+        self._read(entry, self._take_settings)
+
+    def use(self, entry: Entry) -> None:
+        """Show the result and take its settings."""
+        self._read(entry, lambda result: self._show_and_take(entry, result))
+
+    def restore_all(self, entry: Entry) -> None:
+        """Open what the result was made of, if need be; show the result and take its settings."""
+
+        def restore(result: GenerationResult) -> None:
+            source = source_of(result)
+            if place_now(self._session, result) or not source or is_from_open_series(self._session, result):
+                self._show_and_take(entry, result)
+            else:
+                self.source_wanted.emit(source, lambda: self._show_and_take(entry, result))
+
+        self._read(entry, restore)
+
+    def star(self, entry: Entry) -> None:
+        """Star the entry, or take its star away."""
+        try:
+            self._history.star(entry.path, not entry.is_starred)
+        except InputError as error:
+            self._session.say(str(error), Severity.ERROR)
+
+    def delete(self, entry: Entry) -> None:
+        """Move the entry to the trash; that can be undone, and for 30 days it can be put back from there."""
+        if entry.is_deleted:
+            self.put_back(entry)
+        else:
+            self._session.undo_stack.push(DeleteResult(self._session, self._history, entry.path))
+
+    def put_back(self, entry: Entry) -> None:
+        """Take a deleted entry out of the trash."""
+        try:
+            self._history.put_back(entry.path)
+        except InputError as error:
+            self._session.say(str(error), Severity.ERROR)
+
+    def stop(self) -> None:
+        """Show nothing any more, and wait for the reading to end."""
+        if self._task:
+            self._task.abandon()
+            self._task.wait()
+
+    def _read(self, entry: Entry, then: Then) -> None:
+        if self._task:
+            self._task.abandon()
+        self._task = Task(lambda progress: self._history.read(entry.path), "The result could not be read", self)
+        self._task.succeeded.connect(then)
+        self._task.failed.connect(partial(self._session.say, severity=Severity.ERROR))
+        self._task.start()
+
+    def _show(self, entry: Entry, result: GenerationResult) -> None:
+        session = self._session
+        placed = self._already_placed(entry)
+        if placed:
+            session.go_to_slice(placed.slice_index)
+            commands.select(session, placed)
+            return
+        nodule = place_now(session, result)
+        if nodule is None:
+            session.notice = self._why_not_shown(entry, result)
+            return
+        self._history.remember(nodule.result, entry.path)
+        session.notice = None
+        session.go_to_slice(nodule.slice_index)
+        commands.look_back(session, nodule)
+
+    def _already_placed(self, entry: Entry) -> PlacedNodule | None:
+        """Return the accepted nodule that is this result: the slice as it is now holds it."""
+        paths = ((nodule, self._history.path_of(nodule.result)) for nodule in self._session.accepted)
+        return next((nodule for nodule, path in paths if path and path.name == entry.path.name), None)
+
+    def _take_settings(self, result: GenerationResult) -> None:
+        session, request = self._session, result.request
+        nodule = place_now(session, result)
+        stack = session.undo_stack
+        stack.beginMacro("settings of an earlier result")
+        stack.push(TakeSettings(session, request))
+        if nodule:
+            session.go_to_slice(nodule.slice_index)
+            if session.box != nodule.place:
+                commands.set_box(session, request.box)
+        stack.endMacro()
+        if nodule is None:
+            session.say("Scores, seed and steps are set; the box is not, for its slice is not open.")
+
+    def _show_and_take(self, entry: Entry, result: GenerationResult) -> None:
+        self._take_settings(result)
+        self._show(entry, result)
+
+    def _why_not_shown(self, entry: Entry, result: GenerationResult) -> Notice:
+        source = source_of(result)
+        if is_from_open_series(self._session, result) and source:
+            return Notice(
+                f"Slice {source.slice_index + 1} has changed around this nodule since it was made: undo or delete the "
+                "nodules there, or take its settings and generate it again.",
+            )
+        if source is None:
+            return Notice("This result is of a slice that is not open; open its CT and choose it again.")
+        name = f"slice {source.slice_index + 1} of {source.description or source.path.name}"
+        if not source.path.exists():
+            return Notice(f"This result is of {name}, which is no longer in {source.path}; open it from where it is.")
+        return Notice(
+            f"This result is of {name}, which is not open.", offer="Open it", do=partial(self._open, entry, source)
+        )
+
+    def _open(self, entry: Entry, source: SliceSource) -> None:
+        self.source_wanted.emit(source, partial(self.show, entry))

@@ -1,0 +1,109 @@
+"""A project: a folder of plain files from which a session can be gone on with, here or on another machine.
+
+    my project/
+        project.json      what was open and how: see `studio.saved_session`; "result" is relative to this folder
+        results/
+            2031-05-09T14-03-59.123456Z-1f0c22ab/
+                result.json, result.npz    what was asked, what came out: see `engine.journal`
+            ...
+
+`results` holds the nodules that are in the slices, accepted or waiting, and the starred results of the series.
+The CT itself is not copied: "source" says where it is, also relative to the project ("relative_path"), so that a
+CT kept beside its project is found wherever both are moved. Results are written first and project.json last: a
+crash in between leaves the project as it was. Opening one copies its results into the user's journal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from engine.errors import InputError
+from engine.history import adopt, located
+from engine.journal import entries
+from studio.autosave import write_text
+from studio.saved_session import SavedNodule, SavedSession, from_record, to_record
+
+FILE_NAME = "project.json"
+_RESULTS = "results"
+
+
+def is_project(path: Path) -> bool:
+    """Return whether a path is that of a project: its folder, or the file in it."""
+    return (path / FILE_NAME).is_file() or (path.name == FILE_NAME and path.is_file())
+
+
+def save_project(folder: Path, saved: SavedSession, starred: Iterable[Path]) -> None:
+    """Write a session to the folder of a project, which is made if need be.
+
+    Parameters
+    ----------
+    starred : paths of journal entries
+        Saved beside those that are in slices.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else, or cannot be written to.
+    """
+    if folder.exists() and not is_project(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} holds other files; choose a new folder, an empty one or one of a project.")
+    for entry in dict.fromkeys((*saved.entries, *starred)):
+        adopt(located(entry), folder / _RESULTS)
+    record = to_record(_inside(saved))
+    try:
+        record["source"]["relative_path"] = Path(os.path.relpath(saved.path, folder)).as_posix()
+    except ValueError:  # On Windows, there is no way from one drive to another.
+        record["source"]["relative_path"] = None
+    try:
+        write_text(folder / FILE_NAME, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise InputError(f"The project could not be written to {folder} ({error.strerror}); choose another.") from error
+
+
+def read_project(path: Path) -> SavedSession:
+    """Read a project; entries are paths into it.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder, or the project.json in it.
+
+    Raises
+    ------
+    InputError
+        If it is none, or if the CT is neither where it was nor beside the project.
+    """
+    folder = path.parent if path.is_file() else path
+    try:
+        record: Any = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder} is not a project that can be read ({error}); choose another folder.") from error
+    saved = from_record(record, folder)
+    beside = record["source"].get("relative_path")
+    if not saved.path.exists() and beside:
+        saved = replace(saved, path=(folder / beside).resolve())
+    if not saved.path.exists():
+        name = record["source"]["path"]
+        raise InputError(f"The CT of this project is not in {name} any more; put it there, or beside the project.")
+    return saved
+
+
+def project_entries(path: Path) -> list[Path]:
+    """Return the folders of all results in a project."""
+    folder = path.parent if path.is_file() else path
+    return entries(folder / _RESULTS)
+
+
+def _inside(saved: SavedSession) -> SavedSession:
+    """Return the session with the entries as they are called in a project."""
+
+    def moved(nodule: SavedNodule) -> SavedNodule:
+        return replace(nodule, entry=Path(_RESULTS) / nodule.entry.name)
+
+    candidate = moved(saved.candidate) if saved.candidate else None
+    return replace(saved, accepted=tuple(map(moved, saved.accepted)), candidate=candidate)

@@ -1,0 +1,133 @@
+"""Saving and opening projects, and going on where the last session stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from engine.errors import InputError
+from engine.history import Entry
+from studio import project
+from studio.background import Task
+from studio.history import History
+from studio.restoring import Restorer
+from studio.saved_session import SavedSession, saved_session
+from studio.session import Session, Severity
+
+
+class ProjectActions(QObject):
+    """What the File menu does with whole sessions.
+
+    Parameters
+    ----------
+    last : SavedSession or None
+        What was open when the program last ran.
+    may_leave : () -> bool
+        Asks whether what is open may be replaced.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        history: History,
+        restorer: Restorer,
+        last: SavedSession | None,
+        may_leave: Callable[[], bool],
+        window: QWidget,
+    ) -> None:
+        super().__init__(window)
+        self._session = session
+        self._history = history
+        self._restorer = restorer
+        self._may_leave = may_leave
+        self._window = window
+        self._folder: Path | None = None
+        self._task: Task | None = None
+        self.last = last
+        session.volume_changed.connect(self._forget_folder)
+
+    def reopen_last(self) -> None:
+        """Go on where the last session stopped; or say why not."""
+        why = why_not_reopen(self.last)
+        if why or self.last is None:
+            self._session.say(why or "")
+        elif self._may_leave():
+            self._restorer.reopen(self.last)
+
+    def choose_project(self) -> None:
+        """Ask for the folder of a project and open it."""
+        name = QFileDialog.getExistingDirectory(self._window, "Open a project")
+        if name:
+            self.open(Path(name))
+
+    def open(self, path: Path) -> None:
+        """Open a project."""
+        try:
+            saved = project.read_project(path)
+        except InputError as error:
+            self._session.say(str(error), Severity.ERROR)
+            return
+        if self._may_leave():
+            self._restorer.reopen(saved, project.project_entries(path))
+
+    def save(self) -> None:
+        """Save to the folder of the project that was saved last; ask for one the first time."""
+        if self._folder:
+            self.save_to(self._folder)
+        else:
+            self.save_as()
+
+    def save_as(self) -> None:
+        """Ask for a folder and save the project there."""
+        if self._session.volume is None:
+            self._session.say("There is nothing to save: open a chest CT first.")
+            return
+        name = QFileDialog.getExistingDirectory(self._window, "Save the project to a new or empty folder")
+        if name:
+            self.save_to(Path(name))
+
+    def save_to(self, folder: Path) -> None:
+        """Save the project in the background, and say so."""
+        saved = saved_session(self._session, self._history)
+        if saved is None:
+            return
+        starred = [entry.path for entry in self._history.entries if self._belongs(entry)]
+        work = Task(
+            lambda progress: project.save_project(folder, saved, starred), "The project could not be saved", self
+        )
+        work.succeeded.connect(partial(self._tell_saved, folder))
+        work.failed.connect(partial(self._session.say, severity=Severity.ERROR))
+        self._task = work
+        work.start()
+
+    def stop(self) -> None:
+        """Let what is being written become whole."""
+        if self._task:
+            self._task.wait(60)
+
+    def _belongs(self, entry: Entry) -> bool:
+        """Whether a result goes into the project although it is in no slice."""
+        source = entry.source
+        is_of_series = source is not None and source == self._session.source_of(source.slice_index)
+        return entry.is_starred and not entry.is_deleted and is_of_series
+
+    def _tell_saved(self, folder: Path, _: object) -> None:
+        self._folder = folder
+        self._session.say(f"The project was saved to {folder}.")
+
+    def _forget_folder(self) -> None:
+        """Another series is another project."""
+        self._folder = None
+
+
+def why_not_reopen(last: SavedSession | None) -> str | None:
+    """Return why the last session cannot be reopened, as one sentence; None if it can."""
+    if last is None:
+        return "There is no earlier session to go on with."
+    if not last.path.exists():
+        return f"The CT of the last session is not in {last.path} any more."
+    return None

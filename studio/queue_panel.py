@@ -1,0 +1,176 @@
+"""The queue: what is being made and how far it is, what waits, and in which order."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QModelIndex, QSize, Qt
+from PySide6.QtGui import QDropEvent, QKeyEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from studio.history_card import CARD
+from studio.queue import JobQueue
+from studio.session import QueuedJob, Session
+from studio.theme import icon
+
+_WIDTH = 264
+_NUMBER = Qt.ItemDataRole.UserRole
+
+
+class WaitingJobs(QListWidget):
+    """The jobs that wait, the next one first: drag one, or Alt and an arrow key, changes the order; Del cancels."""
+
+    def __init__(self, queue: JobQueue, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._queue = queue
+        self.setObjectName("queue")
+        self.setAccessibleName("Waiting jobs")
+        self.setToolTip("Drag a job to change the order, or Alt+Up and Alt+Down; Del cancels it")
+        self.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
+        self.setDefaultDropAction(Qt.DropAction.MoveAction)
+        self.setUniformItemSizes(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def show_jobs(self, jobs: tuple[QueuedJob, ...]) -> None:
+        """List these jobs; the chosen one stays so."""
+        chosen = self.number_at(self.currentIndex())
+        self.clear()
+        for job in jobs:
+            item = QListWidgetItem(job_text(job))
+            item.setData(_NUMBER, job.number)
+            item.setSizeHint(QSize(0, 22))
+            self.addItem(item)
+            if job.number == chosen:
+                self.setCurrentItem(item)
+            self.setItemWidget(item, self._cancel_button(job))
+
+    def number_at(self, index: QModelIndex) -> int | None:
+        """Return the number of the job of a row."""
+        return index.data(_NUMBER)
+
+    def _cancel_button(self, job: QueuedJob) -> QWidget:
+        """Return a row that is empty but for a button at its end; the text behind it is the list's."""
+        row, button = QWidget(), QPushButton(icon("close"), "")
+        button.setProperty("role", "tiny")
+        button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        button.setToolTip("Cancel this job (Del)")
+        button.setAccessibleName(f"Cancel {job_text(job)}")
+        button.clicked.connect(lambda: self._queue.cancel(job.number))
+        layout = QHBoxLayout(row)
+        layout.setContentsMargins(0, 0, 2, 0)
+        layout.addStretch(1)
+        layout.addWidget(button)
+        return row
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Change the order of the queue; the list follows."""
+        number = self.number_at(self.currentIndex())
+        onto = self.indexAt(event.position().toPoint())
+        below = self.dropIndicatorPosition() == QAbstractItemView.DropIndicatorPosition.BelowItem
+        to = onto.row() + (1 if below else 0) if onto.isValid() else self.count()
+        event.accept()
+        # Not a move to Qt, which would remove the row that was dragged: the list is made anew.
+        event.setDropAction(Qt.DropAction.IgnoreAction)
+        if number is not None:
+            self._queue.move(number, to - 1 if to > self.currentRow() else to)
+
+    def event(self, event: QEvent) -> bool:
+        """Take Del before the window does, which would delete the box."""
+        is_ours = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Delete
+        if event.type() is QEvent.Type.ShortcutOverride and is_ours:
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Alt and an arrow key move the chosen job, Del cancels it."""
+        number, row = self.number_at(self.currentIndex()), self.currentRow()
+        steps = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
+        if number is not None and event.key() == Qt.Key.Key_Delete:
+            self._queue.cancel(number)
+        elif number is not None and event.key() in steps and event.modifiers() & Qt.KeyboardModifier.AltModifier:
+            self._queue.move(number, row + steps[Qt.Key(event.key())])
+        else:
+            super().keyPressEvent(event)
+
+
+class QueuePanel(QFrame):
+    """Shows the queue of a session while there is one."""
+
+    def __init__(self, session: Session, queue: JobQueue, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.setFixedSize(_WIDTH, CARD.height() + 14)
+        self.title = QLabel()
+        self.title.setProperty("role", "heading")
+        self.go_on = _small_button("Go on", "Go on with the jobs that wait")
+        self.cancel_all = _small_button("Cancel all", "Cancel what runs and what waits (Shift+Esc)")
+        self.go_on.clicked.connect(lambda: queue.go_on())
+        self.cancel_all.clicked.connect(lambda: queue.cancel_all())
+        self.progress = QProgressBar(textVisible=False)
+        self.progress.setAccessibleName("Progress of the queue")
+        self.jobs = WaitingJobs(queue)
+        header = QHBoxLayout()
+        header.setSpacing(4)
+        header.addWidget(self.title, 1)
+        header.addWidget(self.go_on)
+        header.addWidget(self.cancel_all)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addLayout(header)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.jobs, 1)
+        session.queue_changed.connect(self.show_queue)
+        session.queue_step_changed.connect(self.show_progress)
+        self.show_queue()
+
+    def show_queue(self) -> None:
+        """Show what runs and what waits."""
+        queue = self._session.queue
+        self.setVisible(not queue.is_empty)
+        self.title.setText(queue_text(self._session))
+        self.go_on.setVisible(queue.is_held)
+        self.jobs.show_jobs(queue.waiting)
+        self.show_progress()
+
+    def show_progress(self) -> None:
+        """Show how much of the whole queue is done."""
+        queue, step = self._session.queue, self._session.queue_step
+        total = queue.done + len(queue.waiting) + (1 if queue.running else 0)
+        self.progress.setRange(0, 100 * max(1, total))
+        part = step.step / step.steps if step else 0.0
+        self.progress.setValue(round(100 * (queue.done + part)))
+
+
+def queue_text(session: Session) -> str:
+    """Return what the queue is doing, in a few words."""
+    queue = session.queue
+    if queue.is_held:
+        return f"{len(queue.waiting)} held after a failure"
+    total = queue.done + len(queue.waiting) + (1 if queue.running else 0)
+    if queue.running is None:
+        return f"{len(queue.waiting)} waiting"
+    return f"Making {queue.done + 1} of {total}"
+
+
+def job_text(job: QueuedJob) -> str:
+    """Return what tells one job from another."""
+    return f"Slice {job.slice_index + 1}, seed {job.request.options.seed}"
+
+
+def _small_button(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setProperty("role", "small")
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    button.setToolTip(tip)
+    return button

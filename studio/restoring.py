@@ -1,0 +1,111 @@
+"""Brings a saved session back: the series, the slice, the nodules in it, and what was set."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject
+
+from engine.errors import InputError
+from engine.events import GenerationResult
+from engine.nodule import BoundingBox
+from studio.background import Progress, Task
+from studio.history import History
+from studio.opening import Opener
+from studio.rebasing import rebased
+from studio.saved_session import SavedNodule, SavedSession
+from studio.session import BoxOnSlice, PlacedNodule, Session, Severity
+
+logger = logging.getLogger(__name__)
+
+#: The results of a saved session by their folders; those that cannot be read are missing.
+Results = dict[Path, GenerationResult]
+
+
+class Restorer(QObject):
+    """Reopens saved sessions, one at a time."""
+
+    def __init__(self, session: Session, history: History, opener: Opener, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._history = history
+        self._opener = opener
+        self._task: Task | None = None
+
+    def reopen(self, saved: SavedSession, others: Sequence[Path] = ()) -> None:
+        """Read the results, then the series; show all of it at once.
+
+        Results from outside the journal, those of a project, are copied into it, and `others` with them.
+        """
+        self.stop()
+        work = partial(self._read, saved, others)
+        self._task = Task(work, "The session could not be read", self)
+        self._task.succeeded.connect(partial(self._open, saved))
+        self._task.start()
+
+    def stop(self) -> None:
+        """Restore no further."""
+        if self._task:
+            self._task.abandon()
+            self._task.wait()
+            self._task = None
+
+    def _read(self, saved: SavedSession, others: Sequence[Path], progress: Progress) -> Results:
+        found: Results = {}
+        for path in (*saved.entries, *others):
+            progress(0.0)
+            try:
+                found[path] = self._history.read(self._history.adopt(path))
+            except InputError as error:
+                logger.warning("%s", error)
+        return found
+
+    def _open(self, saved: SavedSession, results: Results) -> None:
+        self._task = None
+        self._opener.read(saved.path, saved.series_uid, lambda: self._show(saved, results))
+
+    def _show(self, saved: SavedSession, results: Results) -> None:
+        session = self._session
+        session.window, session.attributes, session.options = saved.window, saved.attributes, saved.options
+        session.go_to_slice(saved.slice_index)
+        lost = sum(not self._accept(nodule, results) for nodule in saved.accepted)
+        candidate = self._placed(saved.candidate, results) if saved.candidate else None
+        session.candidate = candidate
+        session.box = candidate.place if candidate else self._box(saved)
+        if lost:
+            which = "1 accepted nodule" if lost == 1 else f"{lost} accepted nodules"
+            session.say(f"{which} could not be put back: the result or the CT has changed.", Severity.WARNING)
+
+    def _accept(self, nodule: SavedNodule, results: Results) -> bool:
+        placed = self._placed(nodule, results)
+        if placed is None:
+            return False
+        self._session.accepted = (*self._session.accepted, placed)
+        if nodule.is_exported:
+            self._session.exported = (*self._session.exported, placed)
+        return True
+
+    def _placed(self, nodule: SavedNodule, results: Results) -> PlacedNodule | None:
+        """Return the nodule on the slice as it is by now; None if it does not fit there."""
+        volume, result = self._session.volume, results.get(nodule.entry)
+        if result is None or volume is None or not 0 <= nodule.slice_index < len(volume):
+            return None
+        now = self._session.slice_with_accepted(nodule.slice_index)
+        fitting = rebased(result, now) if now else None
+        if fitting is None:
+            return None
+        self._history.remember(fitting, self._history.path_of(result) or nodule.entry)
+        return PlacedNodule(nodule.slice_index, fitting)
+
+    def _box(self, saved: SavedSession) -> BoxOnSlice | None:
+        volume = self._session.volume
+        if saved.box is None or volume is None:
+            return None
+        index, *edges = saved.box
+        try:
+            return BoxOnSlice(index, BoundingBox(*edges, slice_shape=volume.slice_at(index).shape))
+        except InputError:
+            return None

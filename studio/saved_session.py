@@ -1,0 +1,163 @@
+"""What was open and how, as plain JSON: for going on where one stopped, and for projects.
+
+    {
+      "format_version": 1,
+      "saved": "2031-05-09T14:03:59+02:00",
+      "ended": false,                       whether the program was closed after this was written
+      "source": {"path": "/scans/LIDC-IDRI-0001", "series_uid": "1.3.6...", "description": "CHEST"},
+      "slice_index": 66,                    from 0
+      "window": {"width": 1500, "level": -600},
+      "box": {"slice_index": 66, "row": 230, "column": 110, "side": 32} or null,
+      "attributes": {"sphericity": 4, ...}, "options": {"seed": 7, "steps": 15, ...},
+      "accepted": [{"slice_index": 66, "result": PATH, "exported": false}, ...],  in the order of acceptance
+      "candidate": the same, or null        the nodule that waits to be accepted
+    }
+
+PATH is the folder of a result as `engine.journal` writes it: absolute in the last session, relative in a project.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from engine.ct import WindowLevel
+from engine.errors import InputError
+from engine.events import SamplingOptions
+from engine.nodule import NoduleAttributes
+from studio.history import History
+from studio.session import PlacedNodule, Session
+
+FORMAT_VERSION = 1
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SavedNodule:
+    """A nodule in a slice; `entry` is the folder of its result."""
+
+    slice_index: int
+    entry: Path
+    is_exported: bool
+
+
+@dataclass(frozen=True)
+class SavedSession:
+    """What was open and how. `box` is (slice index, row, column, side)."""
+
+    saved: datetime
+    ended: bool
+    path: Path
+    series_uid: str | None
+    description: str
+    slice_index: int
+    window: WindowLevel
+    box: tuple[int, int, int, int] | None
+    attributes: NoduleAttributes
+    options: SamplingOptions
+    accepted: tuple[SavedNodule, ...]
+    candidate: SavedNodule | None
+
+    @property
+    def entries(self) -> tuple[Path, ...]:
+        """The folders of all results that are in slices."""
+        waiting = (self.candidate,) if self.candidate else ()
+        return tuple(nodule.entry for nodule in (*self.accepted, *waiting))
+
+
+def saved_session(session: Session, history: History, ended: bool = False) -> SavedSession | None:
+    """Return what is open now; None if nothing is. A result that could not be recorded is left out."""
+    volume = session.volume
+    if volume is None:
+        return None
+
+    def saved(nodule: PlacedNodule) -> SavedNodule | None:
+        path = history.path_of(nodule.result)
+        return SavedNodule(nodule.slice_index, path, nodule in session.exported) if path else None
+
+    box = session.box
+    return SavedSession(
+        saved=datetime.now().astimezone(),
+        ended=ended,
+        path=volume.source.absolute(),
+        series_uid=session.series_uid,
+        description=volume.description,
+        slice_index=session.slice_index,
+        window=session.window,
+        box=(box.slice_index, box.box.row, box.box.column, box.box.side) if box else None,
+        attributes=session.attributes,
+        options=session.options,
+        accepted=tuple(nodule for nodule in map(saved, session.accepted) if nodule),
+        candidate=saved(session.candidate) if session.candidate else None,
+    )
+
+
+def to_record(saved: SavedSession) -> Record:
+    """Return a saved session as JSON types, see the top of this file; paths as they are."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "saved": saved.saved.isoformat(timespec="seconds"),
+        "ended": saved.ended,
+        "source": {"path": str(saved.path), "series_uid": saved.series_uid, "description": saved.description},
+        "slice_index": saved.slice_index,
+        "window": asdict(saved.window),
+        "box": dict(zip(_BOX, saved.box, strict=True)) if saved.box else None,
+        "attributes": asdict(saved.attributes),
+        "options": asdict(saved.options),
+        "accepted": [_nodule_record(nodule) for nodule in saved.accepted],
+        "candidate": _nodule_record(saved.candidate) if saved.candidate else None,
+    }
+
+
+def from_record(record: Any, place: Path) -> SavedSession:
+    """Return the saved session of a record.
+
+    Parameters
+    ----------
+    record : what was read from JSON
+    place : Path
+        Folder from which relative paths go.
+
+    Raises
+    ------
+    InputError
+        If it is no such record, or one of a later version.
+    """
+    try:
+        if record["format_version"] != FORMAT_VERSION:
+            raise ValueError(f"its format is {record['format_version']}, not {FORMAT_VERSION}")
+        return _restored(record, place)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"What is saved in {place} cannot be read ({error}): open the CT itself.") from error
+
+
+_BOX = ("slice_index", "row", "column", "side")
+
+
+def _restored(record: Mapping[str, Any], place: Path) -> SavedSession:
+    source, box, candidate = record["source"], record["box"], record["candidate"]
+    return SavedSession(
+        saved=datetime.fromisoformat(record["saved"]),
+        ended=bool(record["ended"]),
+        path=place / source["path"],
+        series_uid=source["series_uid"],
+        description=source["description"],
+        slice_index=int(record["slice_index"]),
+        window=WindowLevel(**record["window"]),
+        box=tuple(int(box[name]) for name in _BOX) if box else None,  # pyright: ignore[reportArgumentType]
+        attributes=NoduleAttributes(**record["attributes"]),
+        options=SamplingOptions(**record["options"]),
+        accepted=tuple(_nodule(nodule, place) for nodule in record["accepted"]),
+        candidate=_nodule(candidate, place) if candidate else None,
+    )
+
+
+def _nodule_record(nodule: SavedNodule) -> Record:
+    return {"slice_index": nodule.slice_index, "result": str(nodule.entry), "exported": nodule.is_exported}
+
+
+def _nodule(record: Mapping[str, Any], place: Path) -> SavedNodule:
+    return SavedNodule(int(record["slice_index"]), place / record["result"], bool(record["exported"]))

@@ -1,0 +1,84 @@
+"""Actions of the View menu that stay on: window presets, overlays, the ruler."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QMenu
+
+from studio.presets import forget_presets, store_preset, stored_presets
+from studio.session import Session
+from studio.shown import SWITCHES
+from studio.slice_view import SliceView
+
+
+def preset_actions(window: QMainWindow, session: Session) -> list[QAction]:
+    """Return one action a window preset, on the keys 1 to 3; checked while it is in use."""
+    group = QActionGroup(window)
+    group.setExclusionPolicy(QActionGroup.ExclusionPolicy.None_)
+    actions = {name: QAction(name, window, checkable=True) for name in session.presets}
+
+    def show() -> None:
+        for number, (name, preset) in enumerate(session.presets.items(), start=1):
+            actions[name].setChecked(session.window == preset)
+            actions[name].setToolTip(f"{name}: width {preset.width:g}, level {preset.level:g} HU ({number})")
+
+    def use(name: str) -> None:
+        session.window = session.presets[name]
+        show()  # A click on a preset in use has unchecked it.
+
+    for number, (name, action) in enumerate(actions.items(), start=1):
+        action.setShortcut(QKeySequence(str(number)))
+        action.triggered.connect(lambda _=False, name=name: use(name))
+        group.addAction(action)
+    session.window_changed.connect(show)
+    session.presets_changed.connect(show)
+    show()
+    return list(actions.values())
+
+
+def preset_menu(window: QMainWindow, session: Session) -> QMenu:
+    """Return the menu by which presets are changed: to the window that is in use."""
+    menu = QMenu("Change presets", window)
+
+    def change(name: str) -> None:
+        store_preset(name, session.window)
+        session.presets = stored_presets()
+        width, level = session.window.width, session.window.level
+        session.say(f"{name} is now width {width:g}, level {level:g} HU. View > Change presets has the old ones.")
+
+    def forget() -> None:
+        forget_presets()
+        session.presets = stored_presets()
+
+    for number, name in enumerate(session.presets, start=1):
+        action = QAction(f"{name}: as the slice is shown now", window, shortcut=QKeySequence(f"Ctrl+{number}"))
+        action.triggered.connect(lambda _=False, name=name: change(name))
+        menu.addAction(action)
+    menu.addSeparator()
+    menu.addAction("All as they were delivered").triggered.connect(lambda _=False: forget())
+    return menu
+
+
+def switch_actions(window: QMainWindow, session: Session, view: SliceView) -> list[QAction]:
+    """Return one action for each that can be switched on over the slice, and one for the ruler."""
+    actions: dict[str, QAction] = {}
+    for name, (text, key) in SWITCHES.items():
+        actions[name] = QAction(text, window, checkable=True, shortcut=QKeySequence(key))
+        actions[name].triggered.connect(lambda is_on=False, name=name: _switch(session, name, is_on))
+
+    def show() -> None:
+        for name, action in actions.items():
+            action.setChecked(getattr(session.shown, name))
+
+    session.shown_changed.connect(show)
+    show()
+    ruler = QAction("Ruler", window, checkable=True, shortcut=QKeySequence("M"))
+    ruler.toggled.connect(view.set_ruler)
+    return [*actions.values(), ruler]
+
+
+def _switch(session: Session, name: str, is_on: bool) -> None:
+    changed = {name: is_on}
+    session.shown = replace(session.shown, **changed)

@@ -1,0 +1,55 @@
+"""Two fields for the HU shown as black and as white."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QWidget
+
+from engine.ct import WindowLevel
+from studio.session import Session
+
+_LEAST, _MOST = -4000, 8000
+
+
+class WindowEntry(QWidget):
+    """Shows and changes the window of a session by its bounds; black stays below white."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self.black, self.white = (QSpinBox(minimum=_LEAST, maximum=_MOST, singleStep=10) for _ in range(2))
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 0, 0, 0)
+        layout.setSpacing(6)
+        for field, name in ((self.black, "Black"), (self.white, "White")):
+            field.setAccessibleName(f"HU shown as {name.lower()}")
+            field.setToolTip(f"HU shown as {name.lower()}; what is beyond looks the same")
+            field.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+            field.setFixedWidth(84)
+            field.lineEdit().setTextMargins(6, 0, 0, 0)
+            field.setKeyboardTracking(False)
+            field.editingFinished.connect(self._use)
+            field.valueChanged.connect(self._use)
+            label = QLabel(name)
+            label.setProperty("role", "muted")
+            label.setContentsMargins(6, 0, 0, 0)
+            layout.addWidget(label)
+            layout.addWidget(field)
+        layout.addWidget(QLabel("HU"))
+        session.window_changed.connect(self.show_window)
+        self.show_window()
+
+    def show_window(self) -> None:
+        """Show the bounds of the window, without setting it again."""
+        for field, bound in zip((self.black, self.white), self._session.window.bounds, strict=True):
+            field.blockSignals(True)
+            field.setValue(round(bound))
+            field.blockSignals(False)
+
+    def _use(self) -> None:
+        black, white = self.black.value(), self.white.value()
+        if (black, white) == tuple(round(bound) for bound in self._session.window.bounds):
+            return
+        if white <= black:
+            white, black = (black + 1, black) if self.sender() is self.black else (white, white - 1)
+        self._session.window = WindowLevel(white - black, (white + black) / 2)

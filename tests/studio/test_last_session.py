@@ -1,0 +1,202 @@
+"""Going on where one stopped: after closing, after kill -9, and from a project."""
+
+import json
+import random
+import shutil
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFileDialog
+
+from engine import journal
+from engine.ct import WindowLevel
+from studio.autosave import read_session
+from tests.studio.driving import LEFT, draw_box, generate
+from tests.studio.killing import kill_once
+
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+KEY = Qt.Key
+
+
+@pytest.fixture
+def ct(tmp_path, write_ct_series):
+    """A folder of five DICOM slices of noise."""
+    hu = np.random.default_rng(0).integers(-900, -700, (5, 96, 120)).astype(np.int16)
+    return write_ct_series(tmp_path / "ct", hu)[0].parent
+
+
+@pytest.fixture
+def worked(make_window, ct, qtbot):
+    """A window with an accepted nodule, one that waits, a window of its own and the fourth slice shown."""
+    window = make_window()
+    window.open_path(ct)
+    qtbot.waitUntil(lambda: window.session.volume is not None)
+    draw_box(window)
+    generate(window, qtbot)
+    QTest.keyClick(window.view, KEY.Key_A)
+    draw_box(window, 60, 80, 16)
+    QTest.keyClick(window.view, KEY.Key_N)
+    generate(window, qtbot)
+    window.panel.rows["margin"].slider.setValue(2)
+    window.session.window = WindowLevel(400, 40)
+    window.session.go_to_slice(3)
+    return window
+
+
+def saved(window, tmp_path, qtbot):
+    """Wait until what is shown is in the file; return it."""
+    qtbot.waitUntil(lambda: not window.autosave._timer.isActive())
+    window.autosave._writer.submit(lambda: None).result()
+    return read_session(tmp_path / "session.json")
+
+
+def assert_same(session, other):
+    assert session.volume.source == other.volume.source
+    assert (session.slice_index, session.window, session.box) == (other.slice_index, other.window, other.box)
+    assert (session.attributes, session.options) == (other.attributes, other.options)
+    pairs = zip((*session.accepted, session.candidate), (*other.accepted, other.candidate), strict=True)
+    for one, another in pairs:
+        assert one.slice_index == another.slice_index
+        np.testing.assert_array_equal(one.result.slice.hu, another.result.slice.hu)
+    assert len(session.not_exported) == len(other.not_exported)
+
+
+def test_the_last_session_comes_back_as_it_was(worked, make_window, tmp_path, qtbot):
+    last = saved(worked, tmp_path, qtbot)
+    assert not last.ended
+    window = make_window()
+    assert window.session.volume is None
+    assert "slice 4, 1 accepted nodule" in window.welcome.last.text()
+    assert "nothing that was finished is lost" in window.welcome.last.text()
+    QTest.mouseClick(window.welcome.go_on, LEFT)
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
+    assert_same(window.session, worked.session)
+
+
+def test_return_goes_on_and_so_does_a_key_of_the_menu(worked, make_window, tmp_path, qtbot):
+    saved(worked, tmp_path, qtbot)
+    for key in ((KEY.Key_Space,), (KEY.Key_T, CTRL | SHIFT)):
+        window = make_window()
+        QTest.keyClick(window.welcome.go_on, *key)
+        qtbot.waitUntil(lambda window=window: window.session.candidate is not None)
+
+
+def test_a_window_that_was_closed_says_no_more_than_what_was_open(worked, make_window, tmp_path, qtbot):
+    worked.session.exported = worked.session.accepted
+    worked.close()
+    assert read_session(tmp_path / "session.json").ended
+    assert "without being closed" not in make_window().welcome.last.text()
+
+
+def test_nothing_is_offered_at_the_very_first_start(make_window):
+    window = make_window()
+    assert not window.welcome.go_on.isVisible()
+    window.projects.reopen_last()
+    assert "no earlier session" in window.notice_bar.text.text()
+
+
+def test_a_ct_that_is_gone_is_said_beside_the_button(worked, make_window, tmp_path, ct, qtbot):
+    saved(worked, tmp_path, qtbot)
+    shutil.rmtree(ct)
+    window = make_window()
+    assert not window.welcome.go_on.isEnabled()
+    assert f"not in {ct} any more" in window.welcome.last.text()
+
+
+def test_a_nodule_whose_result_is_gone_is_told(worked, make_window, tmp_path, qtbot):
+    last = saved(worked, tmp_path, qtbot)
+    shutil.rmtree(last.accepted[0].entry)
+    window = make_window()
+    QTest.mouseClick(window.welcome.go_on, LEFT)
+    qtbot.waitUntil(lambda: window.session.notice is not None)
+    assert "1 accepted nodule could not be put back" in window.notice_bar.text.text()
+
+
+def test_a_deleted_result_that_is_in_a_slice_still_comes_back(worked, make_window, tmp_path, qtbot):
+    worked.history.delete(worked.history.path_of(worked.session.accepted[0].result))
+    saved(worked, tmp_path, qtbot)
+    window = make_window()
+    QTest.mouseClick(window.welcome.go_on, LEFT)
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
+    assert len(window.session.accepted) == 1
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"format_version": 9}', '{"format_version": 1}'])
+def test_a_spoilt_session_file_is_as_none(make_window, tmp_path, text, caplog):
+    (tmp_path / "session.json").write_text(text)
+    assert not make_window().welcome.go_on.isVisible()
+
+
+# --- projects --------------------------------------------------------------------------------------------
+
+
+def choose(monkeypatch, folder):
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: str(folder))
+
+
+def save_project(window, folder, monkeypatch, qtbot):
+    choose(monkeypatch, folder)
+    QTest.keyClick(window.view, KEY.Key_S, CTRL)
+    qtbot.waitUntil(lambda: window.session.notice is not None)
+    return window.notice_bar.text.text()
+
+
+def test_a_project_is_plain_files_and_comes_back_elsewhere(worked, make_window, tmp_path, ct, qtbot, monkeypatch):
+    folder = tmp_path / "mine" / "project"
+    said = save_project(worked, folder, monkeypatch, qtbot)
+    assert said == f"The project was saved to {folder}."
+    record = json.loads((folder / "project.json").read_text())
+    assert record["slice_index"] == 3
+    assert (folder / record["accepted"][0]["result"] / "result.json").is_file()
+    assert len(journal.entries(folder / "results")) == 2
+    # Another machine: no journal, other places, the CT beside the project as before.
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(tmp_path / "mine", elsewhere / "mine")
+    shutil.move(ct, elsewhere / "ct")
+    worked.autosave.stop()
+    shutil.rmtree(tmp_path / "journal")
+    window = make_window()
+    window.open_path(elsewhere / "mine" / "project")
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
+    assert len(window.session.accepted) == 1
+    assert window.session.volume.source == elsewhere / "ct"
+    assert len(journal.entries(tmp_path / "journal")) == 2
+
+
+def test_a_project_saved_again_replaces_what_it_was(worked, tmp_path, qtbot, monkeypatch):
+    folder = tmp_path / "project"
+    save_project(worked, folder, monkeypatch, qtbot)
+    worked.session.go_to_slice(1)
+    worked.session.notice = None
+    QTest.keyClick(worked.view, KEY.Key_S, CTRL)
+    qtbot.waitUntil(lambda: json.loads((folder / "project.json").read_text())["slice_index"] == 1)
+
+
+def test_a_folder_with_other_files_is_refused(worked, tmp_path, qtbot, monkeypatch):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.txt").write_text("mine")
+    said = save_project(worked, tmp_path / "other", monkeypatch, qtbot)
+    assert "holds other files" in said
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["thesis.txt"]
+
+
+def test_a_project_without_its_ct_says_where_to_put_it(worked, tmp_path, ct, qtbot, monkeypatch):
+    save_project(worked, tmp_path / "project", monkeypatch, qtbot)
+    ct.rename(tmp_path / "moved")
+    worked.session.exported = worked.session.accepted
+    worked.open_path(tmp_path / "project")
+    assert "put it there, or beside the project" in worked.notice_bar.text.text()
+
+
+# --- kill -9 ---------------------------------------------------------------------------------------------
+
+
+def test_nothing_finished_is_lost_when_the_program_is_killed(tmp_path, ct):
+    draw, finished = random.Random(1), 0
+    for _ in range(3):
+        left = kill_once(tmp_path, ct, draw)
+        assert left.missing == []
+        finished += len(left.finished)
+    assert finished >= 3

@@ -1,0 +1,179 @@
+"""The queue: ten seeds one after the other, cancelled and reordered, while the slice stays free."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QPushButton
+
+from studio.queue_panel import queue_text
+from tests.scripted_engine import Gate, Loading, ScriptedRunner, raising
+from tests.studio.driving import LEFT, draw_box, generate
+
+SHIFT, ALT = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.AltModifier
+KEY = Qt.Key
+
+
+class Doorman:
+    """An `on_step` that holds the first step of every job until it is let through."""
+
+    def __init__(self):
+        self.gate = Gate(1)
+
+    def __call__(self, step):
+        if step == 1:
+            self.gate(step)
+
+
+@pytest.fixture
+def held(make_window, volume):
+    """A window whose engine waits in the first step of the first job; then it runs freely."""
+    doorman = Doorman()
+    window = make_window(ScriptedRunner(steps=2, on_step=doorman))
+    window.session.show_volume(volume)
+    window.view.setFocus()
+    window.gate = doorman.gate
+    yield window
+    doorman.gate.open()
+
+
+def start(window):
+    """Draw a box, press Shift+G, and wait until the first job runs."""
+    draw_box(window)
+    QTest.keyClick(window.view, KEY.Key_G, SHIFT)
+    window.gate.wait_until_reached(1)
+
+
+def waiting(window):
+    return [job.request.options.seed for job in window.session.queue.waiting]
+
+
+def made(window):
+    return sorted(entry.options.seed for entry in window.history.entries)
+
+
+def finish(window, qtbot):
+    window.gate.open()
+    qtbot.waitUntil(lambda: window.session.queue.is_empty)
+
+
+def test_ten_seeds_are_made_one_after_the_other(held, qtbot):
+    start(held)
+    assert waiting(held) == list(range(1, 10))
+    assert queue_text(held.session) == "Making 1 of 10"
+    assert held.strip.queue.isVisible()
+    finish(held, qtbot)
+    qtbot.waitUntil(lambda: made(held) == list(range(10)))
+    assert held.session.candidate.result.request.options.seed == 0
+    assert not held.strip.queue.isVisible()
+
+
+def test_the_button_starts_them_and_says_why_it_cannot(held, qtbot):
+    assert not held.panel.placing.seeds.isEnabled()
+    assert "Draw a box" in held.panel.placing.seeds.toolTip()
+    draw_box(held)
+    QTest.mouseClick(held.panel.placing.seeds, LEFT)
+    held.gate.wait_until_reached(1)
+    assert len(waiting(held)) == 9
+
+
+def test_without_a_box_the_key_says_why(held):
+    QTest.keyClick(held.view, KEY.Key_G, SHIFT)
+    assert "Draw a box" in held.notice_bar.text.text()
+    assert held.session.queue.is_empty
+
+
+def test_cancelling_a_waiting_job_leaves_the_running_one(held, qtbot):
+    start(held)
+    running = held.session.queue.running
+    jobs = held.strip.queue.jobs
+    jobs.setCurrentRow(2)
+    QTest.keyClick(jobs, KEY.Key_Delete)
+    assert waiting(held) == [1, 2, 4, 5, 6, 7, 8, 9]
+    assert held.session.queue.running is running
+    finish(held, qtbot)
+    qtbot.waitUntil(lambda: made(held) == [0, 1, 2, 4, 5, 6, 7, 8, 9])
+
+
+def test_each_waiting_job_has_a_button_that_cancels_it(held):
+    start(held)
+    jobs = held.strip.queue.jobs
+    button = jobs.itemWidget(jobs.item(0)).findChild(QPushButton)
+    assert button.accessibleName() == "Cancel Slice 3, seed 1"
+    QTest.mouseClick(button, LEFT)
+    assert waiting(held) == list(range(2, 10))
+    held.queue.cancel_all()
+
+
+def test_esc_cancels_the_running_job_and_the_next_one_follows(held, qtbot):
+    start(held)
+    QTest.keyClick(held.view, KEY.Key_Escape)
+    assert held.session.queue.running.request.options.seed == 1
+    finish(held, qtbot)
+    qtbot.waitUntil(lambda: made(held) == list(range(1, 10)))
+
+
+def test_all_are_cancelled_at_once(held, qtbot):
+    start(held)
+    QTest.mouseClick(held.strip.queue.cancel_all, LEFT)
+    assert held.session.queue.is_empty
+    held.gate.open()
+    assert generate(held, qtbot)
+    qtbot.waitUntil(lambda: made(held) == [0])
+
+
+def test_the_order_can_be_changed_by_keys(held, qtbot):
+    start(held)
+    jobs = held.strip.queue.jobs
+    jobs.setCurrentRow(1)
+    QTest.keyClick(jobs, KEY.Key_Up, ALT)
+    assert waiting(held)[:3] == [2, 1, 3]
+    assert jobs.currentRow() == 0
+    QTest.keyClick(jobs, KEY.Key_Down, ALT)
+    assert waiting(held)[:3] == [1, 2, 3]
+    held.queue.cancel_all()
+
+
+def test_what_is_asked_for_in_the_slice_comes_next(held, qtbot):
+    start(held)
+    held.session.go_to_slice(0)
+    draw_box(held, 60, 80, 16)
+    QTest.keyClick(held.view, KEY.Key_G)
+    assert "Next, after" in held.panel.placing.status.text()
+    held.gate.open()
+    qtbot.waitUntil(lambda: held.session.candidate is not None)
+    assert held.session.candidate.slice_index == 0
+    assert len(held.history.entries) < 8
+    finish(held, qtbot)
+    qtbot.waitUntil(lambda: len(held.history.entries) == 11)
+    assert held.session.candidate.slice_index == 0
+
+
+def test_jobs_go_on_when_another_series_is_opened(held, qtbot, volume):
+    start(held)
+    held.session.show_volume(volume)
+    finish(held, qtbot)
+    qtbot.waitUntil(lambda: made(held) == list(range(10)))
+    assert held.session.candidate is None
+
+
+def test_a_failure_holds_the_rest_until_the_user_goes_on(make_window, volume, qtbot, caplog):
+    window = make_window(ScriptedRunner(steps=2, on_step=raising(MemoryError(), at=2)))
+    window.session.show_volume(volume)
+    draw_box(window)
+    QTest.keyClick(window.view, KEY.Key_G, SHIFT)
+    qtbot.waitUntil(lambda: window.session.queue.is_held)
+    assert queue_text(window.session) == "9 held after a failure"
+    assert "memory is full" in window.notice_bar.text.text()
+    QTest.mouseClick(window.strip.queue.go_on, LEFT)
+    qtbot.waitUntil(lambda: made(window) == list(range(1, 10)))
+
+
+def test_jobs_wait_for_a_model_that_is_being_loaded(make_window, volume, qtbot):
+    gate = Gate()
+    window = make_window(Loading(ScriptedRunner(steps=2), gate=gate))
+    window.session.show_volume(volume)
+    draw_box(window)
+    QTest.keyClick(window.view, KEY.Key_G, SHIFT)
+    assert queue_text(window.session) == "Making 1 of 10"
+    gate.open()
+    qtbot.waitUntil(lambda: made(window) == list(range(10)))

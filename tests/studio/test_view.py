@@ -1,0 +1,126 @@
+"""What can be laid over a slice and how it is shown: each by its key."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from engine.ct import LUNG, WindowLevel
+from studio.overlays import borders, tint
+from studio.presets import forget_presets, stored_presets
+from studio.slice_texts import box_text
+from tests.phantom import phantom_volume
+from tests.studio.driving import drag, draw_box, generate, grey_at
+
+CTRL = Qt.KeyboardModifier.ControlModifier
+KEY = Qt.Key
+INSIDE, OUTSIDE = (40, 50), (80, 100)
+
+
+def pixel(view, row, column):
+    """Colour that the view shows at an image point."""
+    point = view.viewport_now.to_widget(row, column).toPoint()
+    return view.grab().toImage().pixelColor(point)
+
+
+def test_grey_values_are_inverted(window):
+    before = grey_at(window.view, *OUTSIDE)
+    QTest.keyClick(window.view, KEY.Key_I)
+    assert grey_at(window.view, *OUTSIDE) == pytest.approx(255 - before, abs=1)
+    QTest.keyClick(window.view, KEY.Key_I)
+    assert grey_at(window.view, *OUTSIDE) == before
+
+
+def test_boxes_are_hidden_and_seen_again_while_one_is_drawn(window, qtbot):
+    draw_box(window)
+    edge = (30, 50)
+    assert pixel(window.view, *edge).saturation() > 50
+    QTest.keyClick(window.view, KEY.Key_X)
+    assert pixel(window.view, *edge).saturation() == 0
+    QTest.keyClick(window.view, KEY.Key_X)
+    assert pixel(window.view, *edge).saturation() > 50
+
+
+def test_the_outline_of_a_nodule_is_painted(window, qtbot):
+    draw_box(window)
+    generate(window, qtbot)
+    assert pixel(window.view, 39, 50).saturation() == 0
+    QTest.keyClick(window.view, KEY.Key_O)
+    assert pixel(window.view, 39, 50).saturation() > 50
+
+
+def test_borders_lie_between_inside_and_outside():
+    mask = np.zeros((4, 4), bool)
+    mask[1, 2] = True
+    assert sorted(borders(mask)) == [((1, 2), (1, 3)), ((1, 2), (2, 2)), ((1, 3), (2, 3)), ((2, 2), (2, 3))]
+
+
+def test_the_lungs_are_tinted(make_window, qtbot):
+    window = make_window()
+    window.session.show_volume(phantom_volume(1))
+    window.view.setFocus()
+    lung, spine = (262, 150), (368, 256)
+    assert pixel(window.view, *lung).saturation() == 0
+    QTest.keyClick(window.view, KEY.Key_L)
+    qtbot.waitUntil(lambda: window.session.lungs_here is not None, timeout=20_000)
+    assert pixel(window.view, *lung).saturation() > 20
+    assert pixel(window.view, *spine).saturation() == 0
+    QTest.keyClick(window.view, KEY.Key_L)
+    assert pixel(window.view, *lung).saturation() == 0
+
+
+def test_a_tint_is_clear_where_the_mask_is_not():
+    image = tint(np.array([[True, False]]))
+    assert image.pixelColor(0, 0).alpha() > 0
+    assert image.pixelColor(1, 0).alpha() == 0
+
+
+def test_the_ruler_measures_in_mm_and_draws_no_box(window):
+    QTest.keyClick(window.view, KEY.Key_M)
+    drag(window.view, (20, 30), (50, 70))
+    assert window.session.box is None
+    assert window.view.ruler.length_mm((0.7, 0.7)) == pytest.approx(35, abs=0.5)
+    window.session.go_to_slice(0)
+    assert window.view.ruler.start is None
+    drag(window.view, (20, 30), (50, 70))
+    QTest.keyClick(window.view, KEY.Key_M)
+    assert window.view.ruler.start is None
+    draw_box(window)
+
+
+def test_the_box_tells_the_hu_inside_it(window):
+    box = draw_box(window)
+    hu = np.full((96, 120), -800, np.int16)
+    hu[box.slices][:10] = -700
+    assert box_text(box, (0.7, 0.7), hu) == "14.0 mm\nmean \N{MINUS SIGN}750, SD 50 HU"
+    assert box_text(box, (0.7, 0.7), None) == "14.0 mm"
+
+
+def test_the_window_can_be_typed_as_black_and_white(window):
+    bar = window.window_entry
+    bar.black.setValue(-1000)
+    assert window.session.window == WindowLevel(1150, -425)
+    bar.white.setValue(0)
+    assert window.session.window == WindowLevel(1000, -500)
+    assert grey_at(window.view, *OUTSIDE) == pytest.approx((-712 + 1000) / 1000 * 255, abs=2)
+    bar.white.setValue(-2000)
+    assert window.session.window.bounds == (-2001, -2000)
+
+
+def test_presets_can_be_changed_for_good_and_had_back(window, make_window):
+    window.session.window = WindowLevel(1600, -550)
+    QTest.keyClick(window.view, KEY.Key_1, CTRL)
+    assert "Lung is now width 1600" in window.notice_bar.text.text()
+    QTest.keyClick(window.view, KEY.Key_2)
+    QTest.keyClick(window.view, KEY.Key_1)
+    assert window.session.window == WindowLevel(1600, -550)
+    assert window.presets[0].isChecked()
+    again = make_window()
+    assert again.session.window == WindowLevel(1600, -550)
+    forget_presets()
+    assert stored_presets()["Lung"] == LUNG
+
+
+def test_one_pixel_of_the_slice_on_one_of_the_screen(window):
+    QTest.keyClick(window.view, KEY.Key_0, CTRL)
+    assert window.view.viewport_now.image_rect.width() == pytest.approx(120)
