@@ -24,11 +24,13 @@ def write_markdown(figures: Figures) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def _number(value: float | None, digits: int = 3) -> str:
+def shown(value: float | None, digits: int = 3) -> str:
+    """Return a number with so many digits after the point, or a dash where there is none."""
     return "-" if value is None else f"{value:.{digits}f}"
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
+def markdown_table(header: list[str], rows: list[list[str]]) -> str:
+    """Return a table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -45,7 +47,7 @@ def _heading(figures: Figures) -> str:
 
 
 def _errors(errors: Figures) -> str:
-    rows = [[name, _number(value, 4)] for name, value in errors["mean_squared_error"].items()]
+    rows = [[name, shown(value, 4)] for name, value in errors["mean_squared_error"].items()]
     lines = [
         f"The error with attributes is lower by {gain['by']:.4f} (95 % interval over patients "
         f"{gain['interval_95'][0]:.4f} to {gain['interval_95'][1]:.4f}) than: {name}."
@@ -55,7 +57,7 @@ def _errors(errors: Figures) -> str:
         [
             "## Error of v inside the box",
             f"{errors['samples']} samples of {errors['patients']} patients; the same noise and time steps for all.",
-            _table(["network", "mean squared error"], rows),
+            markdown_table(["network", "mean squared error"], rows),
             *lines,
         ]
     )
@@ -75,9 +77,9 @@ def _sweeps(sweeps: dict[str, Figures], readers: dict[str, float]) -> str:
     for name in reversed(ATTRIBUTE_NAMES):
         if name in sweeps:
             sweep, digits = sweeps[name], 0 if name == "texture" else 3
-            means = [_number(value, digits) for value in sweep["mean_at_score"]]
+            means = [shown(value, digits) for value in sweep["mean_at_score"]]
             counts = [str(sweep["boxes"]), str(sweep["not_found"])]
-            figures = [_number(value, 2) for value in (sweep["pooled"], sweep["median_per_box"], readers[name])]
+            figures = [shown(value, 2) for value in (sweep["pooled"], sweep["median_per_box"], readers[name])]
             rows.append([f"{name} ({_PROXIES[name]})", *figures, *means, *counts])
     header = ["attribute (measured)", "Spearman, pooled", "median per box", "readers on real nodules"]
     return "\n\n".join(
@@ -86,7 +88,7 @@ def _sweeps(sweeps: dict[str, Figures], readers: dict[str, float]) -> str:
             "The same box and noise, one score swept. All but texture's mean HU are proxies; \"readers on real "
             "nodules\" is what the proxy reaches with a reader's scores on the real crops. For lobulation and "
             f"spiculation 1 is {SCORE_NAMES['lobulation'][0].lower()}, 5 {SCORE_NAMES['lobulation'][4].lower()}.",
-            _table([*header, *"12345", "boxes", "not found"], rows),
+            markdown_table([*header, *"12345", "boxes", "not found"], rows),
         ]
     )
 
@@ -95,9 +97,9 @@ def _realism(realism: Figures) -> str:
     rows = [
         [
             f"{name} distance",
-            f"{_number(one['generated'], digits)} ± {_number(one['generated_deviation'], digits)}",
-            f"{_number(one['floor'], digits)} ± {_number(one['floor_deviation'], digits)}",
-            _number(one["ratio"], 2),
+            f"{shown(one['generated'], digits)} ± {shown(one['generated_deviation'], digits)}",
+            f"{shown(one['floor'], digits)} ± {shown(one['floor_deviation'], digits)}",
+            shown(one["ratio"], 2),
         ]
         for name, digits in (("frechet", 2), ("kernel", 4))
         for one in [realism[name]]
@@ -110,7 +112,7 @@ def _realism(realism: Figures) -> str:
             "patients are split into halves A and B; the floor is A against B, and generated is what was made in "
             f"A's boxes with A's scores, against B. {low} to {high} crops a side, mean ± standard deviation over "
             f"{realism['splits']} splits.",
-            _table(["", "generated against real", "real against real (floor)", "ratio"], rows),
+            markdown_table(["", "generated against real", "real against real (floor)", "ratio"], rows),
             "With fewer crops than features both covariances are singular: the Frechet distance is computed exactly, "
             "nothing is added to the diagonal, but it is biased upwards on both sides, which draws the ratio to 1. "
             "Compare numbers of the same size of set only. The kernel distance is unbiased; its floor lies near 0, "
@@ -121,8 +123,7 @@ def _realism(realism: Figures) -> str:
 
 def _noise(noise: list[Figures]) -> str:
     rows = [
-        [f"{one['spacing_mm']:g}", _number(one["after"], 2), _number(one["before"], 2), str(one["cases"])]
-        for one in noise
+        [f"{one['spacing_mm']:g}", shown(one["after"], 2), shown(one["before"], 2), str(one["cases"])] for one in noise
     ]
     spacings = ", ".join(f"{spacing:g}" for spacing in NOISE_SPACINGS_MM)
     return "\n\n".join(
@@ -130,7 +131,7 @@ def _noise(noise: list[Figures]) -> str:
             "## Noise just inside the box over noise just outside",
             f"Robust standard deviation of HU minus HU smoothed over a pixel, in lung, at {spacings} mm. Where no crop "
             "has the spacing, means of 2 x 2 pixels of finer ones are taken.",
-            _table(["spacing, mm", "after placing", "before", "cases"], rows),
+            markdown_table(["spacing, mm", "after placing", "before", "cases"], rows),
         ]
     )
 
@@ -141,9 +142,9 @@ def _boxes(boxes: Figures) -> str:
         ["boxes in which a nodule was measured", f"{boxes['nodule_found']:.1%}"],
         ["nodules that touch the box's border", f"{boxes['touching_the_border']:.1%}"],
         ["real nodules that touch it, measured likewise", f"{boxes['real_touching_the_border']:.1%}"],
-        ["diameter over that of the real nodule, median", _number(boxes["diameter_over_real_median"], 2)],
+        ["diameter over that of the real nodule, median", shown(boxes["diameter_over_real_median"], 2)],
     ]
-    return "\n\n".join([f"## In the box ({boxes['boxes']} boxes)", _table(["", ""], rows)])
+    return "\n\n".join([f"## In the box ({boxes['boxes']} boxes)", markdown_table(["", ""], rows)])
 
 
 def _time(time: Figures) -> str:

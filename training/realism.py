@@ -58,7 +58,7 @@ def distances_over_splits(
 ) -> Figures:
     """As `compare_with_real`, for features (N, D) of the same N cases."""
     generator = np.random.default_rng(seed)
-    halves = [_halves(patients, generator) for _ in range(splits)]
+    halves = [patient_halves(patients, generator) for _ in range(splits)]
     figures: Figures = {"splits": splits, "crops_a_side": [min(len(a), len(b)) for a, b in halves]}
     for name, distance in (("frechet", frechet_distance), ("kernel", kernel_distance)):
         floors = np.array([distance(real[a], real[b]) for a, b in halves])
@@ -73,8 +73,10 @@ def distances_over_splits(
     return figures
 
 
-def _halves(patients: NDArray[np.str_], generator: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of two sets of equal size, no patient in both.
+def patient_halves(
+    patients: NDArray[np.str_], generator: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the indices, in random order, of two sets of equal size, no patient in both.
 
     Raises
     ------

@@ -5,7 +5,14 @@ import pytest
 import torch
 from scipy import linalg
 
-from training.frechet import frechet_distance, image_features, kernel_distance, load_feature_network
+from training.frechet import (
+    efficientnet_lite0,
+    frechet_distance,
+    image_features,
+    kernel_distance,
+    load_feature_network,
+    to_grey,
+)
 
 
 def normal(mean, covariance, count, seed):
@@ -113,3 +120,14 @@ def test_features_of_discs_tell_solid_from_ground_glass():
     assert solid.shape == (12, 1280)
     assert frechet_distance(solid, glass) > 3 * frechet_distance(solid, again)
     assert kernel_distance(solid, glass) > 3 * abs(kernel_distance(solid, again))
+
+
+def test_feature_network_is_the_same_one():
+    hu = torch.randn(2, 1, 32, 32, generator=torch.Generator().manual_seed(1)) * 400 - 400
+
+    network = efficientnet_lite0()
+
+    expected = image_features(load_feature_network(), hu)
+    np.testing.assert_array_equal(network.extract(to_grey(hu)), expected)
+    assert expected.shape == (2, network.length)
+    assert to_grey(torch.tensor([-2000.0, -1000, -300, 400, 3000])).tolist() == pytest.approx([0, 0, 0.5, 1, 1])

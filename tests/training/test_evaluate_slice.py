@@ -1,0 +1,204 @@
+"""The whole evaluation of slice generators on made-up slices and tiny checkpoints, from its command line."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from engine.checkpoint import read_manifest
+from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
+from tests.training.made_up_slices import write_made_up_slices
+from training import evaluate_slice, slice_samples
+from training.evaluate import main
+from training.frechet import FeatureNetwork
+from training.slice_report import write_slice_markdown
+
+SMALL = ["--count", "5", "--steps", "2", "--splits", "2", "--pairs", "2", "--time-count", "1", "--batch", "4"]
+#: Few training steps, so that DDPM takes as few.
+SCHEDULE = {
+    "num_train_timesteps": 5,
+    "beta_schedule": "scaled_linear",
+    "prediction_type": "epsilon",
+    "beta_start": 0.0015,
+    "beta_end": 0.0195,
+}
+FIRST, STUDIO = "(1) input nodule mask", "studio"
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    return write_made_up_slices(tmp_path_factory.mktemp("prepared"))
+
+
+@pytest.fixture(scope="module")
+def generators(tmp_path_factory):
+    root = tmp_path_factory.mktemp("generators")
+    return [
+        save_tiny_slice_checkpoint(root / conditioning, conditioning, size=256, scheduler=SCHEDULE)
+        for conditioning in ("paper-1", "tokens")
+    ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def brightness():
+    """A quick network in the place of both: mean and deviation of each quarter of the image."""
+
+    def extract(grey):
+        parts = grey.unfold(2, grey.shape[2] // 2, grey.shape[2] // 2).unfold(3, grey.shape[3] // 2, grey.shape[3] // 2)
+        flat = parts.flatten(1, 3).flatten(2)
+        return np.concatenate([flat.mean(2).double().numpy(), flat.std(2).double().numpy()], axis=1)
+
+    def replace_with(name):
+        return FeatureNetwork(name, 8, extract)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate_slice, "efficientnet_lite0", lambda: replace_with("EfficientNet-Lite0"))
+        patch.setattr(evaluate_slice, "inception_network", lambda _: replace_with("Inception v3"))
+        yield
+
+
+def arguments(generators, prepared, out, *more):
+    folders = [str(folder) for folder in generators]
+    return ["slice", "--checkpoint", *folders, "--data", str(prepared), "--out", str(out), *SMALL, *more]
+
+
+@pytest.fixture(scope="module")
+def report(generators, prepared, tmp_path_factory):
+    """The report folder of one run, without the paper's way."""
+    out = tmp_path_factory.mktemp("report")
+    assert main(arguments(generators, prepared, out)) == 0
+    return out
+
+
+def test_table_2_has_both_levels_of_every_configuration(report):
+    figures = json.loads((report / "report.json").read_text())
+
+    (network,) = figures["distances"]
+    assert network == "EfficientNet-Lite0"
+    for level in ("global", "nodules"):
+        found = figures["distances"][network][level]
+        assert set(found["training"]) == set(found["held-out"]) == {FIRST, STUDIO}
+        assert (found["training"][FIRST]["generated"], found["training"][FIRST]["real"]) == (5, 5)
+        assert (found["held-out"][FIRST]["generated"], found["held-out"][FIRST]["real"]) == (5, 4)
+        assert set(found["floor"]["rows"]) == {"real", "through the VQ-VAE", FIRST, STUDIO}
+        floor = {name: row["frechet"]["mean"] for name, row in found["floor"]["rows"].items()}
+        assert 0 < floor["real"] < min(floor[FIRST], floor[STUDIO])
+
+
+def test_report_says_what_was_compared(report, generators):
+    figures = json.loads((report / "report.json").read_text())
+
+    assert figures["data"]["training"] == {"slices": 9, "with_nodules": 6, "patients": 3, "sources": {"made-up": 9}}
+    assert figures["data"]["held-out"]["slices"] == 6
+    assert figures["generators"][STUDIO]["sha256"] == read_manifest(generators[1])["sha256"]
+    assert figures["options"]["steps"] == 2
+    assert figures["paper_way"] == {}
+    text = (report / "report.md").read_text()
+    for words in ("generated whole", "EfficientNet-Lite0 (8 features)", FIRST, "the floor", "Nearest training", "N"):
+        assert words in text
+    assert "nan" not in text
+
+
+def test_transplants_are_named_where_they_stand_for_real_slices(report):
+    figures = json.loads((report / "report.json").read_text())
+    plain = write_slice_markdown(figures)
+    figures["data"]["training"]["sources"] = {"made-up": 3, "made-up with transplant": 6}
+
+    assert plain == (report / "report.md").read_text()
+    assert "transplanted" not in plain
+    assert "stand for real ones" in write_slice_markdown(figures)
+
+
+def test_random_networks_have_learned_nothing_by_heart(report):
+    neighbours = json.loads((report / "report.json").read_text())["neighbours"]
+
+    assert set(neighbours["pixels"]["real"]) == {"held out", "training, other patients"}
+    assert neighbours["pixels"]["real"]["held out"]["count"] == 6
+    assert neighbours["pixels"]["real"]["training, other patients"]["count"] == 5
+    for label in (FIRST, STUDIO):
+        assert neighbours["pixels"]["generated"][label]["count"] == 5
+        assert set(neighbours["pixels"]["generated"][label]["nearer_than"].values()) == {0}
+        assert neighbours["features"]["generated"][label]["nearest"] > 0
+
+
+@pytest.mark.parametrize("name", ["slices", "scores_studio", "neighbours_pixels_studio", "neighbours_features_studio"])
+def test_pictures_are_drawn(report, name):
+    with Image.open(report / f"{name}.png") as picture:
+        colours = np.asarray(picture.convert("RGB"))
+
+    assert min(colours.shape[:2]) > 400
+    assert len(np.unique(colours)) > 50
+    assert (colours == (230, 40, 40)).all(axis=2).any() == (name != "scores_studio")
+
+
+def test_a_second_run_generates_nothing_again(report, generators, prepared, tmp_path, monkeypatch):
+    def fail(*_):
+        raise AssertionError("slices that are there were generated again")
+
+    shutil.copytree(report / "samples", tmp_path / "samples")
+    monkeypatch.setattr(slice_samples, "load_checkpoint", fail)
+
+    assert main(arguments(generators, prepared, tmp_path)) == 0
+
+
+def test_inception_and_the_papers_way(generators, prepared, tmp_path):
+    weights = tmp_path / "inception.pth"
+    weights.touch()
+    more = ["--inception", str(weights), "--against-ddpm", "--ddpm-count", "5"]
+
+    assert main(arguments(generators[1:], prepared, tmp_path / "out", *more)) == 0
+
+    figures = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert set(figures["distances"]) == {"EfficientNet-Lite0", "Inception v3"}
+    way = figures["paper_way"][STUDIO]
+    assert way["steps"] == 5
+    assert way["seconds"]["times_faster"] == pytest.approx(way["seconds"]["paper"] / way["seconds"]["few_steps"])
+    for network in ("EfficientNet-Lite0", "Inception v3"):
+        distances = way["distances"][network]["nodules"]
+        assert (distances["generated"], distances["real"]) == (5, 5)
+        few, paper = (distances["frechet"][name] for name in ("few_steps", "paper"))
+        assert distances["frechet"]["ratio"] == pytest.approx(few / paper)
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "Inception v3 (8 features)" in text
+    assert "Against the paper's way" in text
+
+
+def test_two_checkpoints_of_one_configuration_are_told_apart(generators, prepared, tmp_path):
+    other = save_tiny_slice_checkpoint(tmp_path / "other", "tokens", size=256, seed=1, scheduler=SCHEDULE)
+
+    assert main(arguments([generators[1], other], prepared, tmp_path / "out", "--conditions", "held-out")) == 0
+
+    figures = json.loads((tmp_path / "out" / "report.json").read_text())
+    names = [f"studio, tiny slice {read_manifest(folder)['sha256'][:6]}" for folder in (generators[1], other)]
+    assert list(figures["generators"]) == names
+    floor = figures["distances"]["EfficientNet-Lite0"]["global"]["floor"]["rows"]
+    assert sum(name.startswith("through the VQ-VAE ") for name in floor) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--count", "1"], "count is 1"),
+        (["--conditions", "dreams"], "no conditions 'dreams'"),
+        (["--hu-low", "500"], "hu_low is 500"),
+        (["--inception", "nowhere.pth"], "no file nowhere.pth"),
+        (["--data", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_input_is_one_sentence(generators, prepared, tmp_path, capsys, more, message):
+    assert main(arguments(generators, prepared, tmp_path, *more)) == 2
+
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("kind", ["nodule", "small"])
+def test_checkpoints_that_make_something_else(kind, prepared, tmp_path, capsys):
+    save = save_tiny_checkpoint if kind == "nodule" else save_tiny_slice_checkpoint
+
+    assert main(arguments([save(tmp_path / "other")], prepared, tmp_path / "out")) == 2
+
+    assert ("not whole slices" if kind == "nodule" else "64 pixels a side") in capsys.readouterr().err

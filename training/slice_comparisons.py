@@ -1,0 +1,229 @@
+"""What an evaluation of slice generators compares: distances, nearest neighbours, time, and the paper's way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.checkpoint import config_of, read_manifest
+from engine.errors import InputError
+from engine.events import SamplingOptions
+from training.frechet import HU_RANGE, FeatureNetwork, Features
+from training.nearest_neighbours import nearest, percentiles_of, share_nearer, small_pixels
+from training.paper_way import compare_distances, measure_seconds, paper_options
+from training.prepared import PreparedSlices
+from training.slice_conditions import SliceCondition
+from training.slice_distances import distances_beside_floor, distances_to
+from training.slice_figures import draw_neighbours
+from training.slice_samples import generate_slices, reconstruct_slices
+from training.slice_sets import LEVELS, Images, SliceSet, features_of, generated_set, joined, whole_set
+
+Figures = dict[str, Any]
+#: Name of a source of conditions -> the side of the split, and one of `training.slice_conditions.PRIORS`.
+CONDITIONS = {
+    "training": ("training", "data"),
+    "held-out": ("held-out", "data"),
+    "studio": ("training", "studio"),
+    "paper": ("training", "paper"),
+}
+
+
+@dataclass(frozen=True)
+class SliceEvaluationOptions:
+    """How much is measured, and how slices are generated; saved with the report. Each is an option of the command.
+
+    Attributes
+    ----------
+    count : slices that each checkpoint generates, and the most real ones that they are compared with
+    conditions : where boxes, scores and spacings come from, the same ones for all checkpoints
+        "training" or "held-out": from slices of those patients, as they are; "studio" or "paper": from the prior of
+        the studio or of the paper (`training.slice_conditions`).
+    splits : halvings of the real patients for the floor
+    pairs : of slices and their nearest neighbours that are drawn
+    ddpm_count : slices generated in the paper's way
+    time_count : slices that are timed
+    batch : slices that run through a network together
+    hu_low, hu_high : HU that become black and white before features are computed
+    seed : of the conditions and the splits
+    steps, guidance, solver : see `engine.events.SamplingOptions`; 1 switches guidance off
+    """
+
+    count: int = 2048
+    conditions: str = "training"
+    splits: int = 10
+    pairs: int = 6
+    ddpm_count: int = 64
+    time_count: int = 5
+    batch: int = 16
+    hu_low: float = HU_RANGE[0]
+    hu_high: float = HU_RANGE[1]
+    seed: int = 0
+    steps: int = 20
+    guidance: float = 1.0
+    solver: str = SamplingOptions.solver
+
+    def __post_init__(self) -> None:
+        for name, least in (("count", 4), ("splits", 1), ("ddpm_count", 4), ("time_count", 1), ("batch", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} is {getattr(self, name)}; give {least} or more.")
+        if self.conditions not in CONDITIONS:
+            raise InputError(f"There are no conditions {self.conditions!r}; choose one of {', '.join(CONDITIONS)}.")
+        if not self.hu_low < self.hu_high:
+            raise InputError(f"hu_low is {self.hu_low:g}; give one below hu_high, {self.hu_high:g}.")
+
+    @property
+    def sampling(self) -> SamplingOptions:
+        """The options of each slice, but for the seed."""
+        return SamplingOptions(steps=self.steps, guidance=self.guidance, solver=self.solver)
+
+    @property
+    def hu_range(self) -> tuple[float, float]:
+        """HU that become black and white."""
+        return self.hu_low, self.hu_high
+
+
+@dataclass(frozen=True)
+class SliceEvaluation:
+    """What all comparisons share: options, the report folder, the networks, and what every generator is asked for."""
+
+    options: SliceEvaluationOptions
+    out: Path
+    networks: tuple[FeatureNetwork, ...]
+    conditions: list[SliceCondition]
+
+    def features(self, network: FeatureNetwork, images: Images, label: str) -> Features:
+        """Return the features of images; `label` is that of the progress bar."""
+        cache, options = self.out / "features", self.options
+        return features_of(network, images, options.hu_range, cache, label, options.batch)
+
+    def generate(self, folder: Path, label: str, sampling: SamplingOptions, count: int) -> Images:
+        """Return what the checkpoint of a folder makes of the first `count` conditions."""
+        cache, batch = self.out / "samples", self.options.batch
+        return generate_slices(folder, self.conditions[:count], sampling, cache, label, batch)
+
+
+def file_name(label: str) -> str:
+    """Return a label as it stands in the names of pictures."""
+    return re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")
+
+
+def compare_all_distances(
+    work: SliceEvaluation, real: Mapping[str, SliceSet], made: Mapping[str, SliceSet], generators: Mapping[str, Path]
+) -> Figures:
+    """Return network -> level -> distances from training slices, from held-out ones, and beside the floor.
+
+    Parameters
+    ----------
+    real : "training" and "held-out"
+    made : label -> generated slices
+    generators : label -> folder of the checkpoint
+    """
+    everyone = joined(real["training"], real["held-out"])
+    through = _through_codecs(work, everyone, generators)
+    figures: Figures = {}
+    for network in work.networks:
+        figures[network.name] = {"length": network.length}
+        for level in LEVELS:
+            compared, sides, paired = (_features(work, network, level, sets) for sets in (made, real, through))
+            floor = distances_beside_floor(
+                np.concatenate([sides["training"], sides["held-out"]]),
+                everyone.patients,
+                paired,
+                compared,
+                work.options.splits,
+                work.options.seed,
+            )
+            to_sides = {name: distances_to(side, compared) for name, side in sides.items()}
+            figures[network.name][level] = {**to_sides, "floor": floor}
+    return figures
+
+
+def _features(
+    work: SliceEvaluation, network: FeatureNetwork, level: str, sets: Mapping[str, SliceSet]
+) -> dict[str, Features]:
+    return {name: work.features(network, one.at_level(level), f"{name}, {level}") for name, one in sets.items()}
+
+
+def _through_codecs(work: SliceEvaluation, real: SliceSet, generators: Mapping[str, Path]) -> dict[str, SliceSet]:
+    """The real slices as each VQ-VAE shows them: what its generator could reach at best."""
+    codecs = {read_manifest(folder).get("vqvae_sha256", "identity"): folder for folder in generators.values()}
+    cache, batch = work.out / "samples", work.options.batch
+    sets: dict[str, SliceSet] = {}
+    for sha256, folder in codecs.items():
+        name = "through the VQ-VAE" if len(codecs) == 1 else f"through the VQ-VAE {sha256[:6]}"
+        sets[name] = replace(real, images=reconstruct_slices(folder, real.images, cache, name, batch))
+    return sets
+
+
+def compare_neighbours(
+    work: SliceEvaluation, made: Mapping[str, SliceSet], training: PreparedSlices, held_out: PreparedSlices
+) -> Figures:
+    """Return "pixels" and "features" -> how near training slices are; draw the pairs that are nearest.
+
+    Beside every configuration stand real slices: held-out ones, and training slices among those of other patients.
+    """
+    network, known = work.networks[0], whole_set(training)
+    measures = {
+        "pixels": lambda images, _: small_pixels(images, work.options.hu_range),
+        "features": lambda images, name: work.features(network, images, f"{name}, global").astype(np.float32),
+    }
+    some = np.random.default_rng(work.options.seed).permutation(len(training))[: work.options.count]
+    figures: Figures = {}
+    for measure, vectors in measures.items():
+        seen = vectors(training.images, "all training slices")
+        real = {"held out": nearest(vectors(held_out.images, "all held-out slices"), seen)}
+        if len(np.unique(training.patients)) > 1:
+            others = nearest(seen[some], seen, training.patients[some], training.patients)
+            real["training, other patients"] = others
+        figures[measure] = {"real": {name: percentiles_of(one) for name, one in real.items()}, "generated": {}}
+        for label, one in made.items():
+            found = nearest(vectors(one.images, label), seen)
+            nearer = {name: share_nearer(found, apart) for name, apart in real.items()}
+            figures[measure]["generated"][label] = {**percentiles_of(found), "nearer_than": nearer}
+            unit = "HU" if measure == "pixels" else network.name
+            sheet = draw_neighbours(one, known, found, work.options.pairs, unit)
+            sheet.save(work.out / f"neighbours_{measure}_{file_name(label)}.png")
+    return figures
+
+
+def measure_time(work: SliceEvaluation, folder: Path) -> Figures:
+    """Return how long single slices take."""
+    seconds = measure_seconds(folder, work.conditions, work.options.sampling, work.options.time_count)
+    return {"median_seconds": float(np.median(seconds)), "slowest_seconds": max(seconds), "slices": len(seconds)}
+
+
+def compare_with_ddpm(work: SliceEvaluation, label: str, folder: Path, few: SliceSet, real: SliceSet) -> Figures:
+    """Return time and distances of the paper's way beside those of few steps; see `training.paper_way`.
+
+    Parameters
+    ----------
+    few : what the checkpoint has made in few steps
+    real : training slices
+    """
+    config = config_of(read_manifest(folder))
+    slow = paper_options(work.options.sampling, config.scheduler["num_train_timesteps"])
+    count = min(work.options.ddpm_count, len(few))
+    images = work.generate(folder, f"{label}, {slow.steps} steps of DDPM", slow, count)
+    sets = {
+        "few": few.taken(np.arange(count)),
+        "paper": generated_set(images, work.conditions[:count]),
+        "training": real,
+    }
+    distances: Figures = {}
+    for network in work.networks:
+        distances[network.name] = {}
+        for level in LEVELS:
+            found = _features(work, network, level, sets)
+            distances[network.name][level] = compare_distances(found["few"], found["paper"], found["training"])
+    seconds = measure_time(work, folder)["median_seconds"]
+    (paper_seconds,) = measure_seconds(folder, work.conditions, slow, 1)
+    return {
+        "steps": slow.steps,
+        "seconds": {"few_steps": seconds, "paper": paper_seconds, "times_faster": paper_seconds / seconds},
+        "distances": distances,
+    }

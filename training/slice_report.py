@@ -1,0 +1,206 @@
+"""The figures of an evaluation of slice generators as a page for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from training.evaluation_report import markdown_table, shown
+from training.slice_sets import LEVELS
+
+Figures = dict[str, Any]
+
+_CONDITIONS = {
+    "training": "Boxes, scores and spacings are those of training slices, drawn at random.",
+    "held-out": "Boxes, scores and spacings are those of held-out slices, drawn at random.",
+    "studio": "Boxes, scores and spacings are what the studio suggests, whatever the data have.",
+    "paper": "Boxes and scores are drawn as the paper does, independent of each other.",
+}
+_DIGITS = {"frechet": 2, "kernel": 4}
+
+
+def write_slice_markdown(figures: Figures) -> str:
+    """Return the report of `training.evaluate_slice`, all its tables, as Markdown."""
+    sections = [_heading(figures), _data(figures)]
+    sections += [_table_2(figures["distances"], side) for side in ("training", "held-out")]
+    sections += [_floor(figures["distances"]), _neighbours(figures["neighbours"]), _time(figures)]
+    if figures["paper_way"]:
+        sections.append(_paper_way(figures["paper_way"]))
+    return "\n\n".join(sections) + "\n"
+
+
+def _heading(figures: Figures) -> str:
+    options = figures["options"]
+    rows = [
+        [label, one["name"], one["sha256"][:12], str(one["samples_seen"])]
+        for label, one in figures["generators"].items()
+    ]
+    return "\n\n".join(
+        [
+            "# Evaluation of slice generators",
+            f"Every slice was generated whole; nothing here is in-painted. {options['count']} slices a configuration, "
+            f"{options['steps']} steps of {options['solver']}, guidance {options['guidance']:g}, the same conditions "
+            f"and noise for all. {_CONDITIONS[options['conditions']]} For features, HU from "
+            f"{options['hu_low']:g} to {options['hu_high']:g} become black to white, and every image is enlarged or "
+            "reduced (bilinear) to the size that its network takes: real and generated ones alike. "
+            f"The evaluation took {figures['minutes']:.1f} minutes.",
+            markdown_table(["configuration", "checkpoint", "hash", "samples seen"], rows),
+        ]
+    )
+
+
+def _data(figures: Figures) -> str:
+    rows = [
+        [
+            side,
+            str(one["slices"]),
+            str(one["with_nodules"]),
+            str(one["patients"]),
+            ", ".join(f"{source} {count}" for source, count in one["sources"].items()),
+        ]
+        for side, one in figures["data"].items()
+    ]
+    header = ["split", "slices", "with a nodule", "patients", "slices by source"]
+    parts = ["## Data taken as real", markdown_table(header, rows)]
+    if any("with transplant" in source for one in figures["data"].values() for source in one["sources"]):
+        parts.append(
+            "Slices with a transplant are real slices into which a real nodule of another patient was transplanted: "
+            "they stand for real ones here, and distances at nodule level are distances from those."
+        )
+    return "\n\n".join(parts)
+
+
+def _table_2(distances: Figures, side: str) -> str:
+    parts = ["## Distance from slices of held-out patients"]
+    if side == "training":
+        parts = [
+            "## Distance from slices of the patients trained on, as in the paper's Table 2",
+            f"Global: {LEVELS['global']}. Nodules: {LEVELS['nodules']}. The Frechet distance is biased upwards by few "
+            "slices on either side: compare numbers with the same N (generated) and M (real) only. KID, the kernel "
+            "distance, is not biased. Numbers of different networks cannot be compared, nor these with the paper's, "
+            "whose network is Inception and whose data are others.",
+        ]
+    for network, levels in distances.items():
+        rows = [
+            [label, *_distances_of([levels[level][side][label] for level in LEVELS])]
+            for label in levels["global"][side]
+        ]
+        header = [f"{network} ({levels['length']} features)", *_columns(), "N", "M"]
+        parts.append(markdown_table(header, rows) if rows else f"{network}: fewer than two slices with a nodule.")
+    return "\n\n".join(parts)
+
+
+def _columns() -> list[str]:
+    return [f"{distance}, {level}" for distance in ("Frechet", "KID") for level in LEVELS]
+
+
+def _distances_of(levels: list[Figures]) -> list[str]:
+    cells = [shown(level[distance], digits) for distance, digits in _DIGITS.items() for level in levels]
+    return [*cells, str(levels[0]["generated"]), str(levels[0]["real"])]
+
+
+def _floor(distances: Figures) -> str:
+    parts = ["## Beside the distance of real slices from real slices"]
+    for network, levels in distances.items():
+        floors = [levels[level]["floor"] for level in LEVELS]
+        if None in floors:
+            return parts[0] + "\n\nThere is none: slices with a nodule of two or more patients are needed."
+        if len(parts) == 1:
+            low, high = floors[0]["a_side"]
+            parts.append(
+                "The patients, trained on and held out together, are split at random into halves A and B. Real: A "
+                "against B, the floor. Through the VQ-VAE: A, encoded and decoded, against B, which is the best that "
+                "its generators can reach. The others: as many generated slices against B. N on both sides: "
+                f"{low if low == high else f'{low} to {high}'}; mean ± standard deviation over {floors[0]['splits']} "
+                "splits, whose halves differ as far as few patients do."
+            )
+        rows = [
+            [
+                name,
+                *(
+                    f"{shown(one['mean'], digits)} ± {shown(one['deviation'], digits)}"
+                    for distance, digits in _DIGITS.items()
+                    for floor in floors
+                    for one in [floor["rows"][name][distance]]
+                ),
+            ]
+            for name in floors[0]["rows"]
+        ]
+        parts.append(markdown_table([network, *_columns()], rows))
+    return "\n\n".join(parts)
+
+
+def _neighbours(neighbours: Figures) -> str:
+    rows: list[list[str]] = []
+    for measure, unit in (("pixels", "HU"), ("features", "feature")):
+        found = neighbours[measure]
+        dashes = ["-"] * len(found["real"])
+        rows += [
+            [f"{measure} ({unit})", f"real, {name}", *_spread(one), *dashes] for name, one in found["real"].items()
+        ]
+        rows += [
+            [f"{measure} ({unit})", label, *_spread(one), *(f"{share:.1%}" for share in one["nearer_than"].values())]
+            for label, one in found["generated"].items()
+        ]
+    header = ["by", "slices", "N", "nearest", "1st percentile", "5th percentile", "median"]
+    nearer = [f"nearer than real, {name}" for name in neighbours["pixels"]["real"]]
+    return "\n\n".join(
+        [
+            "## Nearest training slice",
+            "Root mean squared difference from the nearest training slice, of pixels at 64 x 64 and of features. Real "
+            "slices are held-out ones, and training slices among those of other patients. The last columns: the share "
+            "that is nearer than 99 % of those are; about 1 % if nothing was learned by heart. The pairs nearest to "
+            "each other are drawn in neighbours_*.png.",
+            markdown_table([*header, *nearer], rows),
+        ]
+    )
+
+
+def _spread(one: Figures) -> list[str]:
+    names = ("nearest", "percentile_1", "percentile_5", "percentile_50")
+    return [str(one["count"]), *(shown(one[name], 3) for name in names)]
+
+
+def _time(figures: Figures) -> str:
+    rows = [
+        [label, shown(one["median_seconds"], 2), shown(one["slowest_seconds"], 2), str(one["slices"])]
+        for label, one in figures["time"].items()
+    ]
+    return "\n\n".join(
+        [
+            "## Time of one slice",
+            f"{figures['options']['steps']} steps, one slice after another, without previews, on {figures['device']}.",
+            markdown_table(["configuration", "median, s", "slowest, s", "slices"], rows),
+        ]
+    )
+
+
+def _paper_way(ways: Figures) -> str:
+    parts = [
+        "## Against the paper's way: DDPM, all training steps, same weights",
+        "The same conditions for both, against training slices. N is small, since the paper's way takes long: these "
+        "distances are biased upwards, alike for both, and cannot be compared with those above. The deviation is that "
+        "of the ratio over random halves of the slices.",
+    ]
+    rows = [
+        [label, str(way["steps"]), *(shown(way["seconds"][name], 1) for name in ("few_steps", "paper", "times_faster"))]
+        for label, way in ways.items()
+    ]
+    parts.append(markdown_table(["configuration", "steps", "few steps, s", "the paper's way, s", "times faster"], rows))
+    header = ["configuration", "network", "level", "Frechet, few", "Frechet, DDPM", "ratio", "KID, few", "KID, DDPM"]
+    rows = [
+        [
+            label,
+            network,
+            level,
+            *(shown(one["frechet"][name], 2) for name in ("few_steps", "paper")),
+            f"{shown(one['frechet']['ratio'])} ± {shown(one['frechet']['deviation'])}",
+            *(shown(one["kernel"][name], 4) for name in ("few_steps", "paper")),
+            str(one["generated"]),
+            str(one["real"]),
+        ]
+        for label, way in ways.items()
+        for network, levels in way["distances"].items()
+        for level, one in levels.items()
+    ]
+    parts.append(markdown_table([*header, "N", "M"], rows))
+    return "\n\n".join(parts)

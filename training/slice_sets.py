@@ -1,0 +1,136 @@
+"""Sets of slices that are compared, each slice with the box of one nodule, whole or as the crop around that box."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from training.frechet import FeatureNetwork, Features, to_grey
+from training.prepared import PreparedSlices, hu_from_stored
+from training.slice_conditions import SliceCondition, draw_reading
+
+#: Side of the crops around nodules, in pixels of the slices (paper, section 3.1).
+CROP_PIXELS = 32
+#: The two levels of the paper's Table 2, and what is compared at each.
+LEVELS = {"global": "whole slices of 256 x 256", "nodules": f"crops of {CROP_PIXELS} x {CROP_PIXELS} around the box"}
+
+Images = NDArray[np.uint16]
+
+
+@dataclass(frozen=True, eq=False)
+class SliceSet:
+    """Slices and the box of one nodule in each.
+
+    Attributes
+    ----------
+    images : uint16 (N, 256, 256), as prepared data store HU
+    boxes : int64 (N, 3): row, column, side in pixels; side 0 for a slice without a nodule
+    scores : int64 (N, 5), 0 where not given
+    patients : str (N,); empty for generated slices
+    """
+
+    images: Images
+    boxes: NDArray[np.int64]
+    scores: NDArray[np.int64]
+    patients: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def taken(self, indices: NDArray[np.int64]) -> SliceSet:
+        """Return some of the slices."""
+        return SliceSet(self.images[indices], self.boxes[indices], self.scores[indices], self.patients[indices])
+
+    def crops(self) -> Images:
+        """Return the squares of `CROP_PIXELS` around the boxes' centres, moved into the slice, (N, 32, 32)."""
+        last = self.images.shape[1] - CROP_PIXELS
+        corners = self.boxes[:, :2] + (self.boxes[:, 2:] - CROP_PIXELS) // 2
+        return np.stack(
+            [
+                image[row : row + CROP_PIXELS, column : column + CROP_PIXELS]
+                for image, (row, column) in zip(self.images, np.clip(corners, 0, last), strict=True)
+            ]
+        )
+
+    def at_level(self, level: str) -> Images:
+        """Return what is compared at one of `LEVELS`."""
+        return self.images if level == "global" else self.crops()
+
+
+def real_set(slices: PreparedSlices, most: int, seed: int = 0) -> SliceSet:
+    """Draw up to `most` slices that have a nodule, and in each a nodule and a reader, as `draw_reading` does."""
+    generator = np.random.default_rng(seed)
+    with_nodule = [index for index, readings in enumerate(slices.nodules) if readings]
+    chosen = generator.permutation(with_nodule)[:most].astype(np.int64)
+    readings = [draw_reading(slices.nodules[index], generator) for index in chosen]
+    return SliceSet(
+        slices.images[chosen],
+        np.array([reading.box for reading in readings], np.int64).reshape(-1, 3),
+        np.array([reading.scores for reading in readings], np.int64).reshape(-1, 5),
+        slices.patients[chosen],
+    )
+
+
+def joined(first: SliceSet, second: SliceSet) -> SliceSet:
+    """Return the slices of both, the first ones first."""
+    pairs = ((getattr(first, field.name), getattr(second, field.name)) for field in fields(SliceSet))
+    return SliceSet(*(np.concatenate(pair) for pair in pairs))
+
+
+def whole_set(slices: PreparedSlices) -> SliceSet:
+    """Return all slices, without boxes."""
+    count = len(slices)
+    return SliceSet(slices.images, np.zeros((count, 3), np.int64), np.zeros((count, 5), np.int64), slices.patients)
+
+
+def generated_set(images: Images, conditions: list[SliceCondition]) -> SliceSet:
+    """Return generated slices, (N, 256, 256), with the boxes and scores that were asked for."""
+    return SliceSet(
+        images,
+        np.array([condition.box for condition in conditions], np.int64),
+        np.array([condition.scores for condition in conditions], np.int64),
+        np.full(len(images), ""),
+    )
+
+
+def features_of(
+    network: FeatureNetwork,
+    images: Images,
+    hu_range: tuple[float, float],
+    cache: Path,
+    label: str,
+    batch: int = 16,
+) -> Features:
+    """Return the features, (N, length), of images, (N, H, W), kept in a file, for the network may take long.
+
+    Parameters
+    ----------
+    hu_range : HU that become black and white; beyond it, HU are clipped
+    cache : folder of the files
+    label : of the progress bar
+    """
+    key = hashlib.sha256(f"{network.name} {hu_range} {images.shape}".encode())
+    key.update(np.ascontiguousarray(images).data)
+    path = cache / f"{key.hexdigest()[:24]}.npy"
+    if path.is_file():
+        return np.load(path)
+    parts: list[Features] = []
+    with tqdm(total=len(images), desc=f"{network.name}, {label}", unit="image") as progress:
+        for start in range(0, len(images), batch):
+            hu = torch.from_numpy(hu_from_stored(images[start : start + batch]))[:, None]
+            parts.append(network.extract(to_grey(hu, hu_range)))
+            progress.update(len(hu))
+    features = np.concatenate(parts)
+    cache.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with part.open("wb") as stream:
+        np.save(stream, features)
+    part.replace(path)
+    return features
