@@ -11,7 +11,7 @@ import torch
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from torch import Tensor
 
-from engine.codec import IdentityCodec
+from engine.codec import Codec
 from engine.conditioning import box_features, box_mask, context_channels
 from engine.sampling import estimate_x0
 from engine.window import WindowGrid
@@ -58,13 +58,6 @@ class TrainingOptions:
         return self.samples // self.batch
 
 
-def learning_rate_at(step: int, options: TrainingOptions) -> float:
-    """Warm-up, plateau, and a linear fall to zero over the last fifth of the steps."""
-    warm_up = min(1.0, (step + 1) / 300)
-    fall = min(1.0, (options.steps - step) / max(1, options.steps // 5))
-    return options.learning_rate * warm_up * fall
-
-
 @dataclass(frozen=True)
 class NetworkInputs:
     """What the network is given, and what goes into the loss; see `ConditionedUNet.forward`."""
@@ -85,7 +78,7 @@ class NetworkInputs:
 
 
 def make_inputs(
-    samples: Samples, codec: IdentityCodec, scheduler: DDPMScheduler, step: Tensor, noise: Tensor, levels: Tensor
+    samples: Samples, codec: Codec, scheduler: DDPMScheduler, step: Tensor, noise: Tensor, levels: Tensor
 ) -> NetworkInputs:
     """Noise a batch to the time steps given, (N,), with the noise given, (N, 1, size, size)."""
     size = samples.hu.shape[-1]
@@ -157,7 +150,7 @@ def predict(network: Any, inputs: NetworkInputs) -> Tensor:
 
 @torch.no_grad()
 def validation_errors(
-    network: Any, crops: NoduleCrops, codec: IdentityCodec, scheduler: DDPMScheduler, grid: WindowGrid, count: int = 192
+    network: Any, crops: NoduleCrops, codec: Codec, scheduler: DDPMScheduler, grid: WindowGrid, count: int = 192
 ) -> dict[str, float]:
     """Mean squared error of v inside the box on held-out patients, with the attributes and without them.
 

@@ -10,32 +10,22 @@ folder takes it up at the step where it was saved. Under ``accelerate launch`` i
 from __future__ import annotations
 
 import argparse
-import json
-import signal
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from diffusers.training_utils import EMAModel
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
-from engine.checkpoint import Checkpoint, CheckpointConfig, load_checkpoint, save_checkpoint
+from engine.checkpoint import Checkpoint, CheckpointConfig
 from engine.codec import IdentityCodec
 from engine.device import Device
 from engine.network import ConditionedUNet, NetworkConfig
 from engine.window import WindowGrid
 from training.nodule_crops import NoduleCrops, load_crops, sampling_weights
 from training.nodule_loss import (
+    NetworkInputs,
     TrainingOptions,
     drop_attributes,
-    learning_rate_at,
     loss_of,
     make_inputs,
     make_training_scheduler,
@@ -43,93 +33,58 @@ from training.nodule_loss import (
     validation_errors,
 )
 from training.nodule_samples import draw_batch
+from training.training_run import TrainingRun, make_accelerator
 from training.training_sheet import make_contact_sheet
 
 #: The network of the checkpoint that comes with the studio.
 STUDIO_NETWORK = NetworkConfig()
 
 
-class Trainer:
-    """A run: network, optimizer and EMA, and the step they are at."""
+class NoduleTrainer:
+    """A run, and the crops that it draws from."""
 
     def __init__(self, options: TrainingOptions, crops: NoduleCrops, run: Path, network: NetworkConfig) -> None:
-        torch.manual_seed(options.seed)
-        self.options, self.crops, self.run = options, crops, run
-        self.accelerator = Accelerator(mixed_precision="bf16", cpu=not _has_accelerator())
-        self.grid, self.codec, self.config = WindowGrid(), IdentityCodec(), network
+        self.options, self.crops, self.config = options, crops, network
+        self.grid, self.codec = WindowGrid(), IdentityCodec()
         self.scheduler = make_training_scheduler(options)
-        model: Any = ConditionedUNet(self.config, self.codec, self.grid.size)
-        model = model.to(memory_format=torch.channels_last)
-        averaging: dict[str, Any] = {"use_ema_warmup": True, "power": 0.75, "foreach": True}
-        self.ema = EMAModel(model.parameters(), decay=options.ema_decay, **averaging)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, weight_decay=0.01, fused=True)
-        self.network, self.optimizer = self.accelerator.prepare(model, optimizer)
+        torch.manual_seed(options.seed)
+        model = ConditionedUNet(self.config, self.codec, self.grid.size)
+        self.run = TrainingRun(model, options, run, make_accelerator())
         self.weights = sampling_weights(crops)
-        self.step = 0
 
-    def train_step(self) -> float:
-        """Draw a batch, take a step, and return the loss. What is drawn depends on seed and step alone."""
-        options, rank = self.options, self.accelerator.process_index
-        count = options.batch // self.accelerator.num_processes
-        drawn = np.random.default_rng([options.seed, self.step, rank])
+    def draw(self) -> NetworkInputs:
+        """Draw what this process learns from in this step; it depends on seed, step and process alone."""
+        options, count = self.options, self.run.samples_a_process
+        drawn = np.random.default_rng([options.seed, self.run.step, self.run.accelerator.process_index])
         samples = draw_batch(self.crops, self.weights, self.grid, count, drawn)
         generator = torch.Generator().manual_seed(int(drawn.integers(2**62)))
         noise = torch.randn(samples.hu.shape, generator=generator)
         step = torch.randint(0, 1000, (count,), generator=generator)
         levels = drop_attributes(samples.levels, options, generator)
-        inputs = make_inputs(samples, self.codec, self.scheduler, step, noise, levels).to(self.accelerator.device)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate_at(self.step, options)
-        loss = loss_of(predict(self.network, inputs), inputs, options)
-        self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self.network.parameters(), 1.0)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.ema.step(self.accelerator.unwrap_model(self.network).parameters())
-        self.step += 1
-        return loss.item()
+        return make_inputs(samples, self.codec, self.scheduler, step, noise, levels)
+
+    def train_step(self) -> float:
+        """Draw a batch, take a step, and return the loss."""
+        inputs = self.draw().to(self.run.accelerator.device)
+        return self.run.take_step(lambda network: loss_of(predict(network, inputs), inputs, self.options))
 
     def save(self) -> None:
-        """Write state and EMA checkpoint; a run killed while writing keeps the state before."""
-        if not self.accelerator.is_main_process:
-            return
-        network = self.accelerator.unwrap_model(self.network)
-        state = {
-            "step": self.step,
-            "network": network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "ema": self.ema.state_dict(),
-        }
-        torch.save(state, self.run / "state.new")
-        (self.run / "state.new").replace(self.run / "state.pt")
-        with ema_weights(self.ema, network):
-            save_checkpoint(self.run / "checkpoint", self.checkpoint_config(), network.state_dict())
+        """Write the state, and the checkpoint."""
+        self.run.save(self.checkpoint_config())
 
-    def resume(self, start_from: Path | None) -> None:
-        """Go on from the state in the run's folder; without one, from a checkpoint if one is given."""
-        if not (self.run / "state.pt").exists():
-            if start_from:
-                self._start_from(start_from)
-            return
-        state = torch.load(self.run / "state.pt", map_location=self.accelerator.device, weights_only=True)
-        self.accelerator.unwrap_model(self.network).load_state_dict(state["network"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.ema.load_state_dict(state["ema"])
-        self.step = state["step"]
-
-    def _start_from(self, folder: Path) -> None:
-        """Take weights and the count of samples from a checkpoint; moments and averages start anew."""
-        loaded = load_checkpoint(folder, Device(self.accelerator.device, torch.float32, ""))
-        network = self.accelerator.unwrap_model(self.network)
-        network.load_state_dict(loaded.network.state_dict())
-        self.ema.shadow_params = [parameter.clone().detach() for parameter in network.parameters()]
-        self.step = loaded.config.training["samples_seen"] // self.options.batch
+    def validate(self, held_out: NoduleCrops, count: int) -> None:
+        """Measure errors on held-out patients and draw a contact sheet, with averaged weights."""
+        with self.run.averaged_weights():
+            errors = validation_errors(self.run.network, held_out, self.codec, self.scheduler, self.grid, count)
+            sheet = make_contact_sheet(self.as_checkpoint(), held_out, columns=min(12, count))
+        self.run.log_held_out(errors, "held_out_v_error/{}_attributes")
+        self.run.save_sheet(sheet)
 
     def as_checkpoint(self) -> Checkpoint:
         """Return the network as the engine sees it, in training's own precision."""
-        device = Device(self.accelerator.device, torch.float32, str(self.accelerator.device))
-        network = self.accelerator.unwrap_model(self.network)
-        return Checkpoint(self.checkpoint_config(), "", network, self.grid, self.codec, device)
+        device = self.run.accelerator.device
+        described = Device(device, torch.float32, str(device))
+        return Checkpoint(self.checkpoint_config(), "", self.run.network, self.grid, self.codec, described)
 
     def checkpoint_config(self) -> CheckpointConfig:
         """Describe the checkpoint as it is now."""
@@ -141,29 +96,11 @@ class Trainer:
             network=asdict(self.config),
             scheduler={name: self.scheduler.config[name] for name in names},
             training={
-                "samples_seen": self.step * self.options.batch,
+                "samples_seen": self.run.samples_seen,
                 "data": "LIDC-IDRI nodule crops, patients held out by hash",
                 "options": asdict(self.options),
             },
         )
-
-
-def _has_accelerator() -> bool:
-    return torch.cuda.is_available() or torch.backends.mps.is_available()
-
-
-class ema_weights:
-    """Within this block, the network has the averaged weights."""
-
-    def __init__(self, ema: EMAModel, network: torch.nn.Module) -> None:
-        self._ema, self._network = ema, network
-
-    def __enter__(self) -> None:
-        self._ema.store(self._network.parameters())
-        self._ema.copy_to(self._network.parameters())
-
-    def __exit__(self, *_: object) -> None:
-        self._ema.restore(self._network.parameters())
 
 
 def train(
@@ -190,57 +127,20 @@ def train(
     start_from : checkpoint to go on from where the run has no state of its own
     network : shape of the network
     """
-    run.mkdir(parents=True, exist_ok=True)
-    (run / "options.json").write_text(json.dumps(asdict(options), indent=2) + "\n")
-    trainer = Trainer(options, load_crops(data, held_out=False), run, network)
+    trainer = NoduleTrainer(options, load_crops(data, held_out=False), run, network)
     held_out = load_crops(data, held_out=True)
-    trainer.resume(start_from)
-    writer = SummaryWriter(str(run / "scalars"))
-    last_saved = time.monotonic()
+    trainer.run.resume(start_from)
     last = min(options.steps, stop_at or options.steps)
-    main = trainer.accelerator.is_main_process
-    with _listening_for_stop() as asked_to_stop:
-        for _ in tqdm(range(trainer.step, last), initial=trainer.step, total=options.steps, disable=not main):
-            writer.add_scalar("loss", trainer.train_step(), trainer.step)
-            done = trainer.step == last
-            if done or asked_to_stop or time.monotonic() - last_saved > save_every:
-                trainer.save()
-                last_saved = time.monotonic()
-            if asked_to_stop:
-                break
-            if main and (done or trainer.step % validate_every == 0):
-                _validate(trainer, held_out, validate_on, writer)
-    writer.close()
-
-
-@contextmanager
-def _listening_for_stop() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM: a run ends after the step that it is in, its state saved."""
-    received: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: received.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _validate(trainer: Trainer, held_out: NoduleCrops, count: int, writer: SummaryWriter) -> None:
-    network = trainer.accelerator.unwrap_model(trainer.network)
-    with ema_weights(trainer.ema, network):
-        errors = validation_errors(network, held_out, trainer.codec, trainer.scheduler, trainer.grid, count)
-        sheet = make_contact_sheet(trainer.as_checkpoint(), held_out, columns=min(12, count))
-    for name, value in errors.items():
-        writer.add_scalar(f"held_out_v_error/{name}_attributes", value, trainer.step)
-    entry = {"step": trainer.step, "samples": trainer.step * trainer.options.batch, **errors}
-    with (trainer.run / "held_out.jsonl").open("a") as log:
-        log.write(json.dumps(entry) + "\n")
-    sheets = trainer.run / "sheets"
-    sheets.mkdir(exist_ok=True)
-    sheet.save(sheets / f"{trainer.step:07d}.png")
+    for _ in trainer.run.steps_until(last):
+        trainer.train_step()
+        done = trainer.run.step == last
+        if done or trainer.run.save_is_due(save_every):
+            trainer.save()
+        if trainer.run.accelerator.is_main_process and (done or trainer.run.step % validate_every == 0):
+            trainer.validate(held_out, validate_on)
+    if trainer.run.step < last:
+        trainer.save()
+    trainer.run.close()
 
 
 def main() -> None:

@@ -16,7 +16,6 @@ from training.nodule_crops import load_crops
 from training.nodule_loss import (
     TrainingOptions,
     drop_attributes,
-    learning_rate_at,
     loss_of,
     make_inputs,
     make_training_scheduler,
@@ -24,6 +23,7 @@ from training.nodule_loss import (
 )
 from training.nodule_samples import fixed_batch
 from training.train_nodule import train
+from training.training_run import learning_rate_at
 
 OPTIONS = TrainingOptions(samples=16, batch=4, learning_rate=1e-3)
 

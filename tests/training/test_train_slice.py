@@ -1,0 +1,284 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from engine.checkpoint import load_checkpoint
+from engine.errors import InputError
+from engine.network import ConditionedUNet
+from engine.vq_codec import VQCodec, save_vq_codec
+from tests.checkpoints import TINY_NETWORK, tiny_vq_codec
+from tests.training.prepared_slices import write_prepared, write_vqvae
+from training.nodule_loss import NetworkInputs, loss_of, predict
+from training.slice_loss import (
+    CONFIGURATIONS,
+    NOISE_LEVELS,
+    SliceBatch,
+    SliceOptions,
+    make_slice_inputs,
+    make_slice_scheduler,
+    slice_validation_errors,
+    steps_of_levels,
+)
+from training.slice_readings import SliceReadings
+from training.train_slice import Pace, SliceTrainer, main, train_slice
+
+SMALL = {"samples": 8, "batch": 2, "learning_rate": 1e-3, "variants": 2}
+ONE_VALIDATION = Pace(validate_on=2)
+Made = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Prepared slices, a VQ-VAE, and a folder of latents that all tests share."""
+    folder = tmp_path_factory.mktemp("made")
+    vqvae = str(write_vqvae(folder / "vqvae"))
+    return {"data": write_prepared(folder / "prepared"), "vqvae": vqvae, "latents": folder / "latents"}
+
+
+def options_of(configuration: str, **changes: Any) -> SliceOptions:
+    return replace(CONFIGURATIONS[configuration], **{**SMALL, **changes})
+
+
+def state_of(run: Path) -> dict[str, Any]:
+    return torch.load(run / "state.pt", weights_only=True)
+
+
+def inputs_for(options: SliceOptions, seed: int = 0) -> NetworkInputs:
+    generator = torch.Generator().manual_seed(seed)
+    latents, noise = torch.randn(2, 2, 3, 64, 64, generator=generator)
+    boxes = torch.tensor([[40.0, 50.0, 60.0, 70.0], [100.0, 90.0, 140.0, 130.0]])
+    batch = SliceBatch(latents, boxes, torch.tensor([1.4, 1.2]), torch.tensor([[4, 4, 1, 1, 5], [1, 2, 3, 4, 5]]))
+    return make_slice_inputs(batch, make_slice_scheduler(options), torch.tensor([100, 700]), noise, batch.levels)
+
+
+def test_a_run_taken_up_again_ends_where_an_unbroken_one_does(tmp_path: Path, made: Made) -> None:
+    options = options_of("studio")
+    train_slice(options, run=tmp_path / "whole", pace=ONE_VALIDATION, network=TINY_NETWORK, **made)
+    half = replace(ONE_VALIDATION, stop_at=2)
+    train_slice(options, run=tmp_path / "parts", pace=half, network=TINY_NETWORK, **made)
+    train_slice(options, run=tmp_path / "parts", pace=ONE_VALIDATION, network=TINY_NETWORK, **made)
+
+    whole, parts = state_of(tmp_path / "whole"), state_of(tmp_path / "parts")
+    assert whole["step"] == parts["step"] == 4
+    assert all(torch.equal(whole["network"][name], parts["network"][name]) for name in whole["network"])
+    assert all(map(torch.equal, whole["ema"]["shadow_params"], parts["ema"]["shadow_params"]))
+
+
+def test_a_run_leaves_a_checkpoint_with_its_vqvae_and_a_sheet(tmp_path: Path, made: Made) -> None:
+    train_slice(options_of("3"), run=tmp_path / "slice-3", pace=ONE_VALIDATION, network=TINY_NETWORK, **made)
+
+    checkpoint = load_checkpoint(tmp_path / "slice-3" / "checkpoint")
+    assert (checkpoint.config.name, checkpoint.config.kind) == ("slice-3", "slice")
+    assert checkpoint.config.network["conditioning"] == "paper-3"
+    assert checkpoint.config.training["samples_seen"] == 8
+    assert checkpoint.config.scheduler["beta_start"] == 0.0015
+    assert checkpoint.config.sampling["guidance_highest_t"] == -1
+    assert isinstance(checkpoint.codec, VQCodec)
+    assert checkpoint.codec.statistics == tiny_vq_codec().statistics
+    assert json.loads((tmp_path / "slice-3" / "options.json").read_text())["trusted"] is False
+    log = json.loads((tmp_path / "slice-3" / "held_out.jsonl").read_text().splitlines()[-1])
+    assert log["samples"] == 8
+    assert log["box"] > 0
+    assert log["whole"] > 0
+    assert list((tmp_path / "slice-3" / "sheets").glob("*.png"))
+    assert list((tmp_path / "slice-3" / "scalars").iterdir())
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS)
+def test_every_configuration_trains_what_it_has(configuration: str) -> None:
+    options = options_of(configuration)
+    torch.manual_seed(0)
+    shape = replace(TINY_NETWORK, conditioning=options.conditioning, context_channels=1)
+    network = ConditionedUNet(shape, tiny_vq_codec(), 256)
+
+    inputs = inputs_for(options)
+    loss = loss_of(predict(network, inputs), inputs, options)
+    loss.backward()
+
+    assert 0 < loss.item() < 10
+    gradients = {name: value.grad for name, value in network.named_parameters()}
+    # None may be without one: several processes could not agree on it.
+    assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients.values())
+    moving = {name for name, gradient in gradients.items() if gradient is not None and gradient.abs().max() > 0}
+    tables = "tokens.attributes.weight"
+    assert (tables in moving) == (configuration in ("3", "studio"))
+    assert any(".attn2.to_k" in name or ".attn2.to_v" in name for name in moving) == (configuration != "1")
+    assert "unet.conv_in.weight" in moving
+
+
+def test_a_studio_run_teaches_guidance_and_knows_what_not_to_trust(tmp_path: Path, made: Made) -> None:
+    def trainer(configuration: str) -> SliceTrainer:
+        options = options_of(configuration)
+        return SliceTrainer(options, run=tmp_path / configuration, network=TINY_NETWORK, **made)
+
+    paper, studio = trainer("3"), trainer("studio")
+
+    # All made-up scans are of LIDC's initial release.
+    assert (studio.readings.scores[:, 2:4] == 0).all()
+    assert (paper.readings.scores[:, 2:4] > 0).all()
+    assert studio.limits.guidance_highest_t is None
+    assert paper.limits.guidance_highest_t == -1
+
+
+def test_the_latents_of_a_foreign_vqvae_are_measured(tmp_path: Path, made: Made) -> None:
+    save_vq_codec(VQCodec(tiny_vq_codec().vqvae), tmp_path / "foreign")
+    given = {**made, "vqvae": str(tmp_path / "foreign"), "latents": tmp_path / "latents"}
+
+    trainer = SliceTrainer(options_of("1"), run=tmp_path / "run", network=TINY_NETWORK, **given)
+
+    latents = trainer.latents.take(np.arange(6), np.zeros(6, np.int64))
+    assert latents.mean((0, 2, 3)).numpy() == pytest.approx(np.zeros(3), abs=0.01)
+    assert latents.std((0, 2, 3)).numpy() == pytest.approx(np.ones(3), abs=0.01)
+    assert trainer.checkpoint_config().codec["statistics"]["std"]
+
+
+def test_the_papers_configurations_see_the_same_samples_noise_and_steps(tmp_path: Path, made: Made) -> None:
+    inputs = []
+    for configuration in "123":
+        options = options_of(configuration)
+        trainer = SliceTrainer(options, run=tmp_path / configuration, network=TINY_NETWORK, **made)
+        inputs.append(trainer.draw())
+
+    for name in ("noisy", "target", "step", "context", "levels"):
+        first, *others = (getattr(each, name) for each in inputs)
+        assert all(torch.equal(first, other) for other in others)
+
+
+def test_epsilon_is_what_the_paper_predicts() -> None:
+    options = options_of("1")
+    inputs = inputs_for(options)
+
+    alpha_bar = inputs.alpha_bar[:, None, None, None]
+    clean = (inputs.noisy - (1 - alpha_bar).sqrt() * inputs.target) / alpha_bar.sqrt()
+
+    assert torch.allclose(clean, torch.randn(2, 2, 3, 64, 64, generator=torch.Generator().manual_seed(0))[0], atol=1e-3)
+    zero = torch.zeros_like(inputs.target)
+    assert loss_of(zero, inputs, options).item() == pytest.approx((inputs.target**2).mean().item())
+
+
+def test_errors_of_all_configurations_are_measured_alike() -> None:
+    """A network that always says "x_0 is 0" has one error of v, whatever it predicts and in whichever schedule."""
+
+    class SaysNothing(torch.nn.Module):
+        def __init__(self, scheduler: Any) -> None:
+            super().__init__()
+            self.alphas_bar, self.prediction = scheduler.alphas_cumprod, scheduler.config.prediction_type
+            self.weight = torch.nn.Parameter(torch.zeros(1))
+
+        def forward(self, noisy: torch.Tensor, step: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
+            alpha_bar = self.alphas_bar[step][:, None, None, None]
+            scale = alpha_bar.sqrt() if self.prediction == "v_prediction" else 1.0
+            return noisy * scale / (1 - alpha_bar).sqrt()
+
+    class OneLatent:
+        def take(self, slices: np.ndarray, variants: np.ndarray) -> torch.Tensor:
+            return torch.ones(len(slices), 3, 64, 64)
+
+    readings = SliceReadings(
+        *np.zeros((3, 1), np.int64),
+        boxes=np.array([[40, 40, 80, 80]], np.float32),
+        spacing_mm=np.ones(1, np.float32),
+        scores=np.ones((1, 5), np.int64),
+        ends=np.ones(1),
+    )
+    wanted = float(np.mean(1 / np.array(NOISE_LEVELS)))
+    for configuration in ("1", "studio"):
+        scheduler = make_slice_scheduler(CONFIGURATIONS[configuration])
+        latents: Any = OneLatent()
+        count = len(NOISE_LEVELS)
+        errors = slice_validation_errors(SaysNothing(scheduler), latents, readings, scheduler, count)
+        # The levels that a schedule has lie beside those asked for, by up to a twentieth at the smallest.
+        assert errors == {"whole": pytest.approx(wanted, rel=0.06), "box": pytest.approx(wanted, rel=0.06)}
+
+
+def test_noise_levels_are_found_in_every_schedule() -> None:
+    for options in CONFIGURATIONS.values():
+        scheduler = make_slice_scheduler(options)
+        shares = 1 - scheduler.alphas_cumprod[steps_of_levels(scheduler)]
+        assert shares.tolist() == pytest.approx(NOISE_LEVELS, abs=0.005)
+
+
+def test_a_box_counts_the_same_whatever_its_size() -> None:
+    options = options_of("studio", min_snr=0.0)
+    inputs = inputs_for(options)
+
+    in_the_box = loss_of(inputs.target + inputs.mask.ceil(), inputs, options)
+    everywhere = loss_of(inputs.target + 1, inputs, options)
+
+    assert everywhere.item() == pytest.approx(1 + options.outside, rel=1e-4)
+    assert in_the_box.item() == pytest.approx(1, rel=0.02)
+
+
+def test_another_networks_run_is_refused(tmp_path: Path, made: Made) -> None:
+    pace = Pace(validate_on=2, stop_at=1)
+    train_slice(options_of("1"), run=tmp_path, pace=pace, network=TINY_NETWORK, **made)
+
+    with pytest.raises(InputError, match="another network; give --run another folder"):
+        train_slice(options_of("2"), run=tmp_path, pace=pace, network=TINY_NETWORK, **made)
+
+
+def test_the_command_line_replaces_options_and_names_what_is_wrong(
+    tmp_path: Path, made: Made, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[Any] = []
+    monkeypatch.setattr("training.train_slice.train_slice", lambda options, **rest: called.append((options, rest)))
+    arguments = ["--configuration", "2", "--data", "p", "--vqvae", "v", "--run", str(tmp_path)]
+
+    assert main([*arguments, "--samples", "7", "--rare-scores", "--validate-every", "9"]) == 0
+
+    ((options, rest),) = called
+    assert options == replace(CONFIGURATIONS["2"], samples=7, rare_scores=True)
+    assert (rest["vqvae"], rest["pace"].validate_every) == ("v", 9)
+
+    monkeypatch.undo()
+    wrong = ["--configuration", "1", "--data", str(tmp_path), "--vqvae", made["vqvae"], "--run", str(tmp_path / "r")]
+    assert main(wrong) == 2
+    assert "prepared.json" in capsys.readouterr().err
+
+
+def test_sigterm_saves_the_step_that_was_reached(tmp_path: Path, made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    take_step = SliceTrainer.train_step
+
+    def stopped_in_the_second_step(trainer: SliceTrainer) -> float:
+        if trainer.run.step == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return take_step(trainer)
+
+    monkeypatch.setattr(SliceTrainer, "train_step", stopped_in_the_second_step)
+    train_slice(options_of("1"), run=tmp_path, pace=ONE_VALIDATION, network=TINY_NETWORK, **made)
+
+    assert state_of(tmp_path)["step"] == 2
+    assert load_checkpoint(tmp_path / "checkpoint").config.training["samples_seen"] == 4
+
+
+def test_two_processes_see_different_samples_and_agree_on_the_weights(tmp_path: Path, made: Made) -> None:
+    script = Path(__file__).with_name("two_processes.py")
+    # Under --cpu, accelerate starts several processes by MPI only; --multi_gpu does so by torchrun, GPUs or not.
+    launch = ["-m", "accelerate.commands.accelerate_cli", "launch", "--multi_gpu", "--num_processes", "2"]
+    launch += ["--num_machines", "1", "--num_cpu_threads_per_process", "1", "--main_process_port", "0"]
+    quiet = ["--mixed_precision", "bf16", "--dynamo_backend", "no"]
+    own = {"PYTHONPATH": str(script.parents[2]), "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""}
+    places = [str(made["data"]), made["vqvae"], str(made["latents"]), str(tmp_path)]
+
+    ended = subprocess.run(
+        [sys.executable, *launch, *quiet, str(script), *places],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **own},
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    first, second = (torch.load(tmp_path / f"process-{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert first["processes"] == second["processes"] == 2
+    assert not torch.equal(first["noisy"], second["noisy"])
+    assert all(torch.equal(first["network"][name], second["network"][name]) for name in first["network"])
+    assert state_of(tmp_path / "run")["step"] == 2

@@ -1,0 +1,222 @@
+"""Train the slice generator: one of the paper's three configurations, or ours.
+
+    python -m training.train_slice --configuration studio --data PREPARED --vqvae FOLDER --run runs/slice
+
+Configurations (paper, section 3): 1, the box mask is an input channel of the U-Net; 2, the flattened mask is also in
+the cross-attention layers; 3, so are the embedded attributes. ``studio`` uses what is known to be better: see
+`training.slice_loss.CONFIGURATIONS`, and the options below, each of which replaces one of the configuration's.
+
+The VQ-VAE is frozen, and slices are encoded once (`training.slice_latents`). Everything else that a run is lies in its
+folder: options, state, TensorBoard scalars, contact sheets, and `checkpoint/`, the newest EMA weights as the studio
+loads them. Starting it again with the same folder takes it up at the step where it was saved; with more --samples, it
+goes on from where it ended. Under ``accelerate launch`` it runs on several processes, GPUs or machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from engine.checkpoint import Checkpoint, CheckpointConfig
+from engine.device import Device
+from engine.errors import InputError
+from engine.network import ConditionedUNet, NetworkConfig
+from engine.sampling import SamplingLimits
+from engine.vq_codec import load_vq_codec
+from engine.window import WindowGrid
+from training.nodule_loss import NetworkInputs, loss_of, predict
+from training.prepared import SLICE_SIZE, PreparedSlices, read_slices
+from training.slice_latents import cache_latents
+from training.slice_loss import (
+    CONFIGURATIONS,
+    SliceOptions,
+    draw_inputs,
+    make_slice_scheduler,
+    slice_validation_errors,
+)
+from training.slice_readings import list_readings
+from training.slice_sheet import make_slice_sheet
+from training.training_run import TrainingRun, make_accelerator
+from training.vqvae_statistics import measure_statistics
+
+#: The network of the checkpoint that comes with the studio, but for its conditioning.
+STUDIO_NETWORK = NetworkConfig()
+
+
+@dataclass(frozen=True)
+class Pace:
+    """When a run saves, validates and stops; of no influence on its weights.
+
+    Attributes
+    ----------
+    save_every : seconds between saved states
+    validate_every : steps between validations
+    validate_on : held-out samples in a validation
+    stop_at : step to stop at before the end, to be taken up later
+    """
+
+    save_every: float = 180
+    validate_every: int = 500
+    validate_on: int = 192
+    stop_at: int | None = None
+
+
+DEFAULT_PACE = Pace()
+
+
+class SliceTrainer:
+    """A run, what it draws from, and what it is judged on."""
+
+    def __init__(
+        self, options: SliceOptions, data: Path, vqvae: str, run: Path, latents: Path, network: NetworkConfig
+    ) -> None:
+        self.options, self.name = options, run.name
+        accelerator = make_accelerator()
+        slices = self._read(data, held_out=False)
+        self.codec = load_vq_codec(vqvae, accelerator.device)
+        if self.codec.statistics is None:
+            self.codec.statistics = measure_statistics(self.codec, slices)
+        self.config = replace(network, conditioning=options.conditioning, context_channels=1)
+        torch.manual_seed(options.seed)
+        model = ConditionedUNet(self.config, self.codec, SLICE_SIZE)
+        self.run = TrainingRun(model, options, run, accelerator)
+        self.scheduler = make_slice_scheduler(options)
+        self.latents = cache_latents(slices, self.codec, latents, options.variants, accelerator)
+        self.readings = list_readings(slices, options.variants, options.rare_scores)
+        slices = self._read(data, held_out=True)
+        self.held_out = cache_latents(slices, self.codec, latents, 1, accelerator), list_readings(slices)
+        # Guidance needs a network that has learned to do without attributes.
+        self.limits = SamplingLimits(None if options.drop_all else -1, self.latents.largest)
+
+    def _read(self, data: Path, held_out: bool) -> PreparedSlices:
+        return read_slices(data, held_out, with_nodules=True, trusted=self.options.trusted)
+
+    def draw(self) -> NetworkInputs:
+        """Draw what this process learns from in this step; it depends on seed, step and process alone."""
+        run, options = self.run, self.options
+        drawn = np.random.default_rng([options.seed, run.step, run.accelerator.process_index])
+        return draw_inputs(self.latents, self.readings, self.scheduler, options, run.samples_a_process, drawn)
+
+    def train_step(self) -> float:
+        """Draw a batch, take a step, and return the loss."""
+        inputs = self.draw().to(self.run.accelerator.device)
+        return self.run.take_step(lambda network: loss_of(predict(network, inputs), inputs, self.options))
+
+    def save(self) -> None:
+        """Write the state, and the checkpoint with its VQ-VAE."""
+        self.run.save(self.checkpoint_config(), self.codec.state_dict())
+
+    def validate(self, count: int) -> None:
+        """Measure errors on held-out patients and draw a contact sheet, with averaged weights."""
+        with self.run.averaged_weights():
+            errors = slice_validation_errors(self.run.network, *self.held_out, self.scheduler, count)
+            sheet = make_slice_sheet(self.as_checkpoint(), *self.held_out, columns=min(6, count))
+        self.run.log_held_out(errors)
+        self.run.save_sheet(sheet)
+
+    def as_checkpoint(self) -> Checkpoint:
+        """Return the network as the engine sees it, in training's own precision."""
+        device = self.run.accelerator.device
+        grid = WindowGrid(size=SLICE_SIZE)
+        described = Device(device, torch.float32, str(device))
+        return Checkpoint(self.checkpoint_config(), "", self.run.network, grid, self.codec, described)
+
+    def checkpoint_config(self) -> CheckpointConfig:
+        """Describe the checkpoint as it is now."""
+        names = ("num_train_timesteps", "beta_schedule", "prediction_type", "beta_start", "beta_end")
+        return CheckpointConfig(
+            name=self.name,
+            kind="slice",
+            grid={"size": SLICE_SIZE},
+            codec={"kind": "vqvae", **self.codec.settings()},
+            network=asdict(self.config),
+            scheduler={name: self.scheduler.config[name] for name in names},
+            training={
+                "samples_seen": self.run.samples_seen,
+                "data": "prepared slices with nodules, patients held out by hash",
+                "options": asdict(self.options),
+            },
+            sampling=asdict(self.limits),
+        )
+
+
+def train_slice(
+    options: SliceOptions,
+    data: Path,
+    vqvae: str,
+    run: Path,
+    latents: Path | None = None,
+    start_from: Path | None = None,
+    pace: Pace = DEFAULT_PACE,
+    network: NetworkConfig = STUDIO_NETWORK,
+) -> None:
+    """Train until `options.samples` have been seen, from where the run stopped.
+
+    Parameters
+    ----------
+    data : prepared data, see `training.prepared`
+    vqvae : folder of a VQ-VAE, or its name on Hugging Face's hub
+    run : the run's folder; its name becomes the checkpoint's
+    latents : folder of cached latents; by default "latents" beside the run, for all runs there
+    start_from : checkpoint to go on from where the run has no state of its own
+    network : shape of the network; the conditioning is that of `options`
+
+    Raises
+    ------
+    InputError
+        If data, VQ-VAE or run are not usable.
+    """
+    trainer = SliceTrainer(options, data, vqvae, run, latents or run.parent / "latents", network)
+    trainer.run.resume(start_from)
+    last = min(options.steps, pace.stop_at or options.steps)
+    for _ in trainer.run.steps_until(last):
+        trainer.train_step()
+        done = trainer.run.step == last
+        if done or trainer.run.save_is_due(pace.save_every):
+            trainer.save()
+        if trainer.run.accelerator.is_main_process and (done or trainer.run.step % pace.validate_every == 0):
+            trainer.validate(pace.validate_on)
+    if trainer.run.step < last:
+        trainer.save()
+    trainer.run.close()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the command line and train; 2 if the input is of no use."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--configuration", choices=CONFIGURATIONS, required=True, help="1, 2, 3 (the paper's) or studio"
+    )
+    parser.add_argument("--data", type=Path, required=True, help="prepared data")
+    parser.add_argument("--vqvae", required=True, help="folder of a VQ-VAE, or its name on Hugging Face's hub")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run; its name becomes the checkpoint's")
+    parser.add_argument("--latents", type=Path, help="folder of cached latents, by default beside the run")
+    parser.add_argument("--start-from", type=Path, help="checkpoint to go on from, if the run has no state of its own")
+    pace = parser.add_argument_group("pace")
+    pace.add_argument("--save-every", type=float, default=180, help="seconds between saved states")
+    pace.add_argument("--validate-every", type=int, default=500, help="steps between validations")
+    replaced = parser.add_argument_group("options that replace the configuration's", argument_default=argparse.SUPPRESS)
+    for field in fields(SliceOptions):
+        kind: Any = type(field.default)
+        how: Any = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
+        replaced.add_argument(f"--{field.name.replace('_', '-')}", **how)
+    given = vars(parser.parse_args(arguments))
+    preset = CONFIGURATIONS[given.pop("configuration")]
+    options = replace(preset, **{field.name: given.pop(field.name) for field in fields(preset) if field.name in given})
+    try:
+        train_slice(options, pace=Pace(given.pop("save_every"), given.pop("validate_every")), **given)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

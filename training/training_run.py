@@ -1,0 +1,260 @@
+"""A training run: network, optimizer, averaged weights and step, saved in a folder and taken up again.
+
+Shared by the scripts that train a generator; each has its own samples, loss and loop.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import Field, asdict
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import KwargsHandler
+from diffusers.training_utils import EMAModel
+from PIL import Image
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from engine.checkpoint import CheckpointConfig, load_checkpoint, save_checkpoint
+from engine.device import Device
+from engine.errors import InputError
+
+
+class RunOptions(Protocol):
+    """What a run needs of its options, a frozen dataclass, which are saved with it."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @property
+    def batch(self) -> int:
+        """Samples a step, over all processes."""
+        ...
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        ...
+
+    @property
+    def learning_rate(self) -> float:
+        """Of AdamW, between warm-up and fall."""
+        ...
+
+    @property
+    def ema_decay(self) -> float:
+        """Of the averaged weights."""
+        ...
+
+
+def learning_rate_at(step: int, options: RunOptions) -> float:
+    """Warm-up, plateau, and a linear fall to zero over the last fifth of the steps."""
+    warm_up = min(1.0, (step + 1) / 300)
+    fall = min(1.0, (options.steps - step) / max(1, options.steps // 5))
+    return options.learning_rate * warm_up * fall
+
+
+def make_accelerator(*handlers: KwargsHandler) -> Accelerator:
+    """Return what runs the network: in bf16, on GPUs if there are any, on all processes of ``accelerate launch``."""
+    has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+    return Accelerator(mixed_precision="bf16", cpu=not has_gpu, kwargs_handlers=list(handlers))
+
+
+class TrainingRun:
+    """What a run is at a step; `folder` holds its options, state, scalars and checkpoint.
+
+    Raises
+    ------
+    InputError
+        If a batch cannot be shared evenly among the processes.
+    """
+
+    def __init__(self, network: torch.nn.Module, options: RunOptions, folder: Path, accelerator: Accelerator) -> None:
+        if options.batch % accelerator.num_processes:
+            raise InputError(
+                f"A batch of {options.batch} cannot be shared by {accelerator.num_processes} processes; "
+                "give --batch a multiple of them."
+            )
+        self.options, self.folder, self.accelerator = options, folder, accelerator
+        model: Any = network
+        model = model.to(memory_format=torch.channels_last)
+        averaging: dict[str, Any] = {"use_ema_warmup": True, "power": 0.75, "foreach": True}
+        self.ema = EMAModel(model.parameters(), decay=options.ema_decay, **averaging)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, weight_decay=0.01, fused=True)
+        self._wrapped, self._optimizer = accelerator.prepare(model, optimizer)
+        self.step = 0
+        self._last_saved = time.monotonic()
+        self._scalars = self._open_folder() if accelerator.is_main_process else None
+
+    def _open_folder(self) -> SummaryWriter:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "options.json").write_text(json.dumps(asdict(self.options), indent=2) + "\n")
+        return SummaryWriter(str(self.folder / "scalars"))
+
+    @property
+    def network(self) -> Any:
+        """The network itself, without what spreads it over processes."""
+        return self.accelerator.unwrap_model(self._wrapped)
+
+    @property
+    def samples_seen(self) -> int:
+        """Samples seen so far, over all processes."""
+        return self.step * self.options.batch
+
+    @property
+    def samples_a_process(self) -> int:
+        """Samples that each process draws a step."""
+        return self.options.batch // self.accelerator.num_processes
+
+    def take_step(self, loss_of_network: Callable[[Any], Tensor]) -> float:
+        """Take one optimizer step and return the loss.
+
+        Parameters
+        ----------
+        loss_of_network : network -> loss, a number
+            Of the samples that this process has drawn for this step.
+
+        Raises
+        ------
+        FloatingPointError
+            If the loss is not finite; the state saved last is still good.
+        """
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate_at(self.step, self.options)
+        loss = loss_of_network(self._wrapped)
+        value = loss.item()
+        if not math.isfinite(value):
+            raise FloatingPointError(f"the loss is {value} at step {self.step}; start again with a lower learning rate")
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self._wrapped.parameters(), 1.0)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        self.ema.step(self.network.parameters())
+        self.step += 1
+        self.log("loss", value)
+        return value
+
+    def log(self, name: str, value: float) -> None:
+        """Write a scalar for TensorBoard."""
+        if self._scalars:
+            self._scalars.add_scalar(name, value, self.step)
+
+    def log_held_out(self, errors: dict[str, float], scalar: str = "held_out_v_error/{}") -> None:
+        """Write errors on held-out patients as a line of ``held_out.jsonl``, and as scalars, named as given."""
+        for name, value in errors.items():
+            self.log(scalar.format(name), value)
+        entry = {"step": self.step, "samples": self.samples_seen, **errors}
+        with (self.folder / "held_out.jsonl").open("a") as lines:
+            lines.write(json.dumps(entry) + "\n")
+
+    def save_sheet(self, sheet: Image.Image) -> None:
+        """Write the contact sheet of this step."""
+        sheets = self.folder / "sheets"
+        sheets.mkdir(exist_ok=True)
+        sheet.save(sheets / f"{self.step:07d}.png")
+
+    def steps_until(self, last: int) -> Iterator[int]:
+        """Go through the steps left, with a progress bar, until `last` or until a signal asks to stop.
+
+        SIGINT and SIGTERM let the step under way end; if one process is asked, all stop at the same step.
+        """
+        hidden = not self.accelerator.is_main_process
+        with _listening_for_stop() as asked, tqdm(initial=self.step, total=self.options.steps, disable=hidden) as bar:
+            while self.step < last and not self._anyone(bool(asked)):
+                yield self.step
+                bar.update()
+
+    def _anyone(self, asked: bool) -> bool:
+        if self.accelerator.num_processes == 1:
+            return asked
+        if asked:
+            self.accelerator.set_trigger()
+        return self.accelerator.check_trigger()
+
+    def save_is_due(self, every: float) -> bool:
+        """Tell whether the state was saved more than `every` seconds ago."""
+        return time.monotonic() - self._last_saved > every
+
+    def save(self, config: CheckpointConfig, codec_weights: dict[str, Any] | None = None) -> None:
+        """Write state and EMA checkpoint."""
+        self.save_state()
+        if self.accelerator.is_main_process:
+            with self.averaged_weights():
+                save_checkpoint(self.folder / "checkpoint", config, self.network.state_dict(), codec_weights)
+
+    def save_state(self) -> None:
+        """Write the state; a run killed while writing keeps the state before."""
+        self._last_saved = time.monotonic()
+        if not self.accelerator.is_main_process:
+            return
+        state = {
+            "step": self.step,
+            "network": self.network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "ema": self.ema.state_dict(),
+        }
+        torch.save(state, self.folder / "state.new")
+        (self.folder / "state.new").replace(self.folder / "state.pt")
+
+    def resume(self, start_from: Path | None) -> None:
+        """Go on from the state in the run's folder; without one, from a checkpoint if one is given."""
+        if not (self.folder / "state.pt").exists():
+            if start_from:
+                self._start_from(start_from)
+            return
+        state = torch.load(self.folder / "state.pt", map_location=self.accelerator.device, weights_only=True)
+        try:
+            self.network.load_state_dict(state["network"])
+        except RuntimeError:
+            raise InputError(
+                f"The run in {self.folder} was made with another network; give --run another folder."
+            ) from None
+        self._optimizer.load_state_dict(state["optimizer"])
+        self.ema.load_state_dict(state["ema"])
+        self.step = state["step"]
+
+    def _start_from(self, folder: Path) -> None:
+        """Take weights and the count of samples from a checkpoint; moments and averages start anew."""
+        loaded = load_checkpoint(folder, Device(self.accelerator.device, torch.float32, ""))
+        self.network.load_state_dict(loaded.network.state_dict())
+        self.ema.shadow_params = [parameter.clone().detach() for parameter in self.network.parameters()]
+        self.step = loaded.config.training["samples_seen"] // self.options.batch
+
+    def close(self) -> None:
+        """Let go of the log's file, and of the other processes."""
+        if self._scalars:
+            self._scalars.close()
+        self.accelerator.end_training()
+
+    @contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Within this block, the network has the averaged weights."""
+        self.ema.store(self.network.parameters())
+        self.ema.copy_to(self.network.parameters())
+        try:
+            yield
+        finally:
+            self.ema.restore(self.network.parameters())
+
+
+@contextmanager
+def _listening_for_stop() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM."""
+    received: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: received.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
