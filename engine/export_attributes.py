@@ -122,7 +122,7 @@ def copy_source(header: Dataset, image: Dataset) -> None:
     """
     groups = [element.tag for group in _GROUPS for element in header.group_dataset(group)]
     for tag in [*groups, *_COPIED]:
-        element = _read(header, tag)
+        element = read_element(header, tag)
         if element is not None and _is_sound(element):
             image.add(element)
     for keyword in _TYPE_2:
@@ -134,11 +134,13 @@ def copy_source(header: Dataset, image: Dataset) -> None:
     image.remove_private_tags()
 
 
-def _read(header: Dataset, tag: BaseTag | str) -> DataElement | None:
+def read_element(header: Dataset, tag: BaseTag | str) -> DataElement | None:
     """Return a copy of an attribute; None if it is not there or its bytes make no value."""
+    from pydicom.errors import BytesLengthException
+
     try:
         return deepcopy(header[tag])
-    except (KeyError, ValueError, TypeError, NotImplementedError, OverflowError):
+    except (KeyError, ValueError, TypeError, NotImplementedError, OverflowError, BytesLengthException):
         return None
 
 

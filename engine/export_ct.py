@@ -5,15 +5,15 @@ Sources: DICOM PS3.3, A.3 (CT Image IOD), C.7.6.1 (General Image), C.12.1 (SOP C
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.ct import LUNG, CTVolume
+from engine.ct import WINDOW_PRESETS, CTVolume
 from engine.events import GenerationResult
 from engine.export_attributes import copy_source
+from engine.export_stamp import Stamp, study_entropy
 from engine.stored_values import StoredValues, stored_values
 from engine.versions import PROGRAM, VERSION
 
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 #: Series numbers of what is exported; scanners number from 1.
 CT_SERIES_NUMBER = 9001
 SEG_SERIES_NUMBER = 9002
+SR_SERIES_NUMBER = 9003
 
 
-def ct_image(volume: CTVolume, slice_index: int, result: GenerationResult) -> Dataset:
+def ct_image(volume: CTVolume, slice_index: int, result: GenerationResult, stamp: Stamp) -> Dataset:
     """Return the finished slice as a CT image, oriented as the studio shows it, with new UIDs.
 
     Parameters
@@ -37,6 +38,22 @@ def ct_image(volume: CTVolume, slice_index: int, result: GenerationResult) -> Da
         Of the slice in `volume`.
     result : GenerationResult
         HU outside its box are stored exactly, if 16 bits can (`engine.stored_values`).
+    stamp : Stamp
+        Gives the moment, and the UIDs: images of one stamp are of one series.
+    """
+    image, header = image_in_place(volume, slice_index, stamp)
+    if result.before is None:
+        _name_nobody(image, result)
+    stored = stored_values(result.slice.hu, _outside(result), source_rescale(header))
+    set_pixels(image, stored)
+    _describe_derivation(image, header, result, stored, stamp)
+    return image
+
+
+def image_in_place(volume: CTVolume, slice_index: int, stamp: Stamp) -> tuple[Dataset, Dataset]:
+    """Return a new image without pixels at the place of a slice, and the header of that slice.
+
+    Where the source names no study or frame of reference, all images of one volume get the same new ones.
     """
     from pydicom import Dataset
     from pydicom.uid import CTImageStorage, generate_uid
@@ -46,30 +63,31 @@ def ct_image(volume: CTVolume, slice_index: int, result: GenerationResult) -> Da
     image.SpecificCharacterSet = "ISO_IR 192"
     copy_source(header, image)
     image.SOPClassUID = CTImageStorage
-    image.SOPInstanceUID = generate_uid()
-    image.SeriesInstanceUID = generate_uid()
+    image.SOPInstanceUID = stamp.uid("CT", str(slice_index))
+    image.SeriesInstanceUID = stamp.uid("CT series")
     for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
         if not image.get(keyword):
-            setattr(image, keyword, generate_uid())
-    _describe_series(image, header)
+            setattr(image, keyword, generate_uid(entropy_srcs=[study_entropy(volume), keyword]))
+    _describe_series(image, header, slice_index)
     _describe_plane(image, volume, slice_index)
-    stored = stored_values(result.slice.hu, _outside(result), _source_rescale(header))
-    _set_pixels(image, stored)
-    _describe_derivation(image, header, result, stored)
-    return image
+    return image, header
 
 
-def mark_as_synthetic(image: Dataset) -> None:
-    """Mark a data set as synthetic and for research (PS3.3, C.12.1), made at this moment."""
-    now = datetime.now()
-    image.SyntheticData = "YES"
+def mark_as_synthetic(image: Dataset, stamp: Stamp, is_synthetic: bool = True) -> None:
+    """Mark a data set as synthetic and for research (PS3.3, C.12.1), made at the moment of the stamp."""
+    image.SyntheticData = "YES" if is_synthetic else "NO"
     image.ContentQualification = "RESEARCH"
     for kind in ("InstanceCreation", "Series", "Content"):
-        setattr(image, f"{kind}Date", now.strftime("%Y%m%d"))
-        setattr(image, f"{kind}Time", now.strftime("%H%M%S"))
+        setattr(image, f"{kind}Date", stamp.dicom_date)
+        setattr(image, f"{kind}Time", stamp.dicom_time)
+    equipment: Any = image.get("ContributingEquipmentSequence") or []
+    for item in equipment:
+        if item.get("ManufacturerModelName") == "highdicom":
+            # It names its own moment, some milliseconds later: the same export must have the same bytes.
+            item.ContributionDateTime = stamp.made
 
 
-def synthesizing_equipment(result: GenerationResult) -> Dataset:
+def synthesizing_equipment(result: GenerationResult, stamp: Stamp) -> Dataset:
     """Return the item of Contributing Equipment Sequence that names this program and the checkpoint."""
     from highdicom import ContributingEquipment
     from pydicom.sr.codedict import codes
@@ -79,8 +97,8 @@ def synthesizing_equipment(result: GenerationResult) -> Dataset:
         purpose_of_reference=cast("Code", codes.DCM.SynthesizingEquipment),
         manufacturer_model_name=algorithm_name(result),
         software_versions=algorithm_version(result),
-        contribution_datetime=datetime.now(),
-        contribution_description="Made the nodule with a diffusion model",
+        contribution_datetime=stamp.made,
+        contribution_description=f"Made the {'slice' if result.before is None else 'nodule'} with a diffusion model",
     )
 
 
@@ -106,13 +124,21 @@ def _anonymous_header() -> Dataset:
     return header
 
 
-def _describe_series(image: Dataset, header: Dataset) -> None:
+def _name_nobody(image: Dataset, result: GenerationResult) -> None:
+    """Say of a slice that was made whole that there is no patient, not that one's identity was removed."""
+    image.PatientName, image.PatientID = "SYNTHETIC^", f"SYNTHETIC-{result.slice.sha256()[:12]}"
+    image.StudyDescription = image.SeriesDescription = "Synthetic chest slice"
+    for keyword in ("PatientIdentityRemoved", "DeidentificationMethod"):
+        image.pop(keyword, None)
+
+
+def _describe_series(image: Dataset, header: Dataset, slice_index: int) -> None:
     image.Modality = "CT"
     image.SeriesNumber = CT_SERIES_NUMBER
     if not image.get("BodyPartExamined"):
         image.BodyPartExamined = "CHEST"
     image.SeriesDescription = f"Synthetic nodule {header.get('SeriesDescription') or ''}"[:64].strip()
-    image.InstanceNumber = 1
+    image.InstanceNumber = slice_index + 1
 
 
 def _describe_plane(image: Dataset, volume: CTVolume, slice_index: int) -> None:
@@ -131,19 +157,23 @@ def _describe_plane(image: Dataset, volume: CTVolume, slice_index: int) -> None:
 
 
 def _outside(result: GenerationResult) -> NDArray[np.bool_]:
+    """Pixels that must come back bit for bit: all of a slice that was made whole."""
     outside = np.ones(result.slice.shape, np.bool_)
-    outside[result.request.box.slices] = False
+    if result.before is not None:
+        outside[result.request.box.slices] = False
     return outside
 
 
-def _source_rescale(header: Dataset) -> tuple[str, str] | None:
+def source_rescale(header: Dataset) -> tuple[str, str] | None:
+    """Return slope and intercept of the image that was read, as Decimal Strings."""
     slope, intercept = header.get("RescaleSlope"), header.get("RescaleIntercept")
     if not slope or intercept is None:
         return None
     return str(slope), str(intercept)
 
 
-def _set_pixels(image: Dataset, stored: StoredValues) -> None:
+def set_pixels(image: Dataset, stored: StoredValues) -> None:
+    """Put pixels into an image, with the window presets of the studio."""
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import ExplicitVRLittleEndian
 
@@ -151,27 +181,31 @@ def _set_pixels(image: Dataset, stored: StoredValues) -> None:
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     image.set_pixel_data(stored.array, "MONOCHROME2", 16, generate_instance_uid=False)
     image.RescaleSlope, image.RescaleIntercept, image.RescaleType = stored.slope, stored.intercept, "HU"
-    image.WindowCenter, image.WindowWidth = int(LUNG.level), int(LUNG.width)
-    image.WindowCenterWidthExplanation = "Lung"
+    image.WindowCenter = [int(preset.level) for preset in WINDOW_PRESETS.values()]
+    image.WindowWidth = [int(preset.width) for preset in WINDOW_PRESETS.values()]
+    image.WindowCenterWidthExplanation = list(WINDOW_PRESETS)
 
 
-def _describe_derivation(image: Dataset, header: Dataset, result: GenerationResult, stored: StoredValues) -> None:
+def _describe_derivation(
+    image: Dataset, header: Dataset, result: GenerationResult, stored: StoredValues, stamp: Stamp
+) -> None:
     from highdicom.sr import CodedConcept
 
     image.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
     box = result.request.box
+    whole = result.before is None
     image.DerivationDescription = (
-        f"Synthetic lung nodule made by {algorithm_name(result)}, version {algorithm_version(result)}, "
-        f"in rows {box.row} to {box.row + box.side - 1} and columns {box.column} to "
-        f"{box.column + box.side - 1}, counted from 0. {_faithfulness(stored)}"
-    )[:1024]
+        f"Synthetic {'chest slice with a nodule' if whole else 'lung nodule'} made by {algorithm_name(result)}, "
+        f"version {algorithm_version(result)}, in rows {box.row} to {box.row + box.side - 1} and columns "
+        f"{box.column} to {box.column + box.side - 1}, counted from 0. {'' if whole else _faithfulness(stored)}"
+    ).strip()[:1024]
     # No code of CID 7203 stands for content that was made up.
     image.DerivationCodeSequence = [CodedConcept("synthetic-nodule", "99NODSTUDIO", "Synthetic lung nodule")]
     if "SOPInstanceUID" in header:
-        image.SourceImageSequence = [_source_image(header)]
+        image.SourceImageSequence = [source_image(header)]
     contributors = list(image.get("ContributingEquipmentSequence") or [])
-    image.ContributingEquipmentSequence = [*contributors, synthesizing_equipment(result)]
-    mark_as_synthetic(image)
+    image.ContributingEquipmentSequence = [*contributors, synthesizing_equipment(result, stamp)]
+    mark_as_synthetic(image, stamp)
 
 
 def _faithfulness(stored: StoredValues) -> str:
@@ -180,7 +214,8 @@ def _faithfulness(stored: StoredValues) -> str:
     return f"HU elsewhere are unchanged but for rounding to steps of {stored.slope}."
 
 
-def _source_image(header: Dataset) -> Dataset:
+def source_image(header: Dataset) -> Dataset:
+    """Return the item of Source Image Sequence that names the image that was read (PS3.3, C.7.6.1.1.4)."""
     from highdicom.sr import CodedConcept
     from pydicom import Dataset
     from pydicom.sr.codedict import codes

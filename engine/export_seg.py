@@ -15,6 +15,7 @@ from engine.export_ct import (
     mark_as_synthetic,
     synthesizing_equipment,
 )
+from engine.export_stamp import Stamp
 from engine.versions import PROGRAM, VERSION
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pydicom.sr.coding import Code
 
 
-def segmentation(ct: Dataset, result: GenerationResult) -> Dataset:
+def segmentation(ct: Dataset, result: GenerationResult, stamp: Stamp) -> Dataset:
     """Return a binary segmentation with two segments: 1 is the nodule, 2 is the box that was asked for.
 
     Both are AUTOMATIC and name the algorithm. A segment 1 without a pixel has its frame all the same, so that
@@ -34,21 +35,22 @@ def segmentation(ct: Dataset, result: GenerationResult) -> Dataset:
     ----------
     ct : Dataset
         The image made of the same result by `engine.export_ct.ct_image`.
+    stamp : Stamp
+        That of the image.
     """
     from highdicom import PixelMeasuresSequence
     from highdicom.seg import Segmentation
-    from pydicom.uid import generate_uid
 
     box = np.zeros(result.slice.shape, np.bool_)
     box[result.request.box.slices] = True
     segments = Segmentation(
-        source_images=[_without_name(ct)],
+        source_images=[without_name(ct)],
         pixel_array=np.stack([result.measurement.mask, box], axis=-1)[np.newaxis],
         segmentation_type="BINARY",
-        segment_descriptions=_segment_descriptions(result),
-        series_instance_uid=generate_uid(),
+        segment_descriptions=_segment_descriptions(result, stamp),
+        series_instance_uid=stamp.uid("SEG series"),
         series_number=SEG_SERIES_NUMBER,
-        sop_instance_uid=generate_uid(),
+        sop_instance_uid=stamp.uid("SEG"),
         instance_number=1,
         manufacturer=PROGRAM,
         manufacturer_model_name=algorithm_name(result),
@@ -57,23 +59,26 @@ def segmentation(ct: Dataset, result: GenerationResult) -> Dataset:
         content_label="SYNTHETIC_NODULE",
         content_description="Synthetic nodule as measured, and the box asked for",
         series_description="Synthetic nodule and box",
-        contributing_equipment=[cast("Any", synthesizing_equipment(result))],
+        contributing_equipment=[cast("Any", synthesizing_equipment(result, stamp))],
         pixel_measures=PixelMeasuresSequence(ct.PixelSpacing, ct.SliceThickness, ct.get("SpacingBetweenSlices")),
         omit_empty_frames=False,
     )
     segments.PatientName = ct.PatientName
-    mark_as_synthetic(segments)
+    for item in (*segments.DimensionOrganizationSequence, *segments.DimensionIndexSequence):
+        # highdicom draws it at random: the same export must have the same bytes.
+        item.DimensionOrganizationUID = stamp.uid("SEG dimensions")
+    mark_as_synthetic(segments, stamp)
     return segments
 
 
-def _without_name(ct: Dataset) -> Dataset:
+def without_name(ct: Dataset) -> Dataset:
     """Return a copy of the image without the patient's name: highdicom warns of names of one component."""
     source = deepcopy(ct)
     source.PatientName = None
     return source
 
 
-def _segment_descriptions(result: GenerationResult) -> list[SegmentDescription]:
+def _segment_descriptions(result: GenerationResult, stamp: Stamp) -> list[SegmentDescription]:
     from pydicom.sr.codedict import codes
 
     nodule = _described(
@@ -81,6 +86,7 @@ def _segment_descriptions(result: GenerationResult) -> list[SegmentDescription]:
         f"Nodule, measured by {PROGRAM}",
         (codes.SCT.MorphologicallyAbnormalStructure, codes.SCT.Nodule),
         result,
+        stamp,
     )
     nodule.SegmentDescription = "Synthetic nodule. Outline measured from the finished image; not drawn by a person."
     box = _described(
@@ -88,17 +94,18 @@ def _segment_descriptions(result: GenerationResult) -> list[SegmentDescription]:
         f"Box asked for in {PROGRAM}",
         (codes.SCT.SpatialAndRelationalConcept, codes.NCIt.ImagingRegionOfInterest),
         result,
+        stamp,
     )
-    box.SegmentDescription = "Square in which the synthetic nodule was made; all else is as it was read."
+    around = "all else is as it was read" if result.before is not None else "the whole slice is synthetic"
+    box.SegmentDescription = f"Square in which the synthetic nodule was made; {around}."
     return [nodule, box]
 
 
 def _described(
-    number: int, label: str, category_and_type: tuple[Any, Any], result: GenerationResult
+    number: int, label: str, category_and_type: tuple[Any, Any], result: GenerationResult, stamp: Stamp
 ) -> SegmentDescription:
     from highdicom.seg import SegmentDescription
     from pydicom.sr.codedict import codes
-    from pydicom.uid import generate_uid
 
     category, kind = category_and_type
     return SegmentDescription(
@@ -107,14 +114,20 @@ def _described(
         segmented_property_category=category,
         segmented_property_type=kind,
         algorithm_type="AUTOMATIC",
-        algorithm_identification=_algorithm(result),
-        tracking_uid=generate_uid(),
+        algorithm_identification=algorithm_identification(result),
+        tracking_uid=tracking_uid(number, stamp),
         tracking_id=label,
         anatomic_regions=[cast("Code", codes.SCT.Lung)],
     )
 
 
-def _algorithm(result: GenerationResult) -> AlgorithmIdentificationSequence:
+def tracking_uid(segment_number: int, stamp: Stamp) -> str:
+    """Return the UID by which segmentation and report know that they speak of the same thing."""
+    return stamp.uid("tracking", str(segment_number))
+
+
+def algorithm_identification(result: GenerationResult) -> AlgorithmIdentificationSequence:
+    """Return what made the nodule: program, checkpoint, and the options of the request."""
     from highdicom import AlgorithmIdentificationSequence
     from pydicom.sr.codedict import codes
 

@@ -1,35 +1,105 @@
-"""A finished slice as files: DICOM, NIfTI, PNG, and the request that made it.
+"""A finished slice as files: what each format writes, whether it is asked for alone or with all others.
 
-Every function here writes all of its files or none: they are made in a folder beside their place and moved in
-only when the last one is whole.
+| format       | file                                  | what                                                     |
+|--------------|---------------------------------------|----------------------------------------------------------|
+| always       | request.json                          | what made the result; `nodule-engine replay` repeats it  |
+|              | deidentification.json                 | what became of the patient's identity                    |
+| DICOM        | slice.dcm                             | CT image of the finished slice                           |
+|              | mask.dcm                              | segmentation (SEG): 1 nodule as measured, 2 box asked for |
+|              | report.dcm                            | structured report (TID 1500): diameter, mean HU, scores  |
+| DICOM series | series/0001.dcm ...                   | every slice as one new series; slice.dcm is among them   |
+| NIfTI        | slice.nii.gz, mask.nii.gz, box.nii.gz | HU, nodule, box                                          |
+| NRRD         | slice.nrrd, mask.nrrd, box.nrrd       | the same                                                 |
+| PNG          | before.png, after.png                 | 8 bit, in the window                                     |
+|              | before-16bit.png, after-16bit.png     | HU + 32768                                               |
+|              | mask.png                              | 255 in the nodule                                        |
+|              | difference.png                        | 128 where HU stayed, brighter where they rose            |
+| LIDC XML     | nodule.xml                            | outline and scores, as marks of LIDC-IDRI are stored     |
+| Tables       | boxes.json                            | COCO: the nodule's rectangle and mask, on after.png      |
+|              | after.txt                             | YOLO: the nodule's rectangle, named after after.png      |
+|              | nodule.csv                            | one line: place, measurements, scores, options           |
+
+A slice that was made whole has no `before` and no difference. Every function here writes all of its files or none:
+they are made in a folder beside their place and moved in only when the last one is whole.
 """
 
 from __future__ import annotations
 
-import errno
-import os
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from engine.ct import LUNG, CTSlice, CTVolume, HUArray, WindowLevel
-from engine.errors import InputError
+from engine.ct import LUNG, CTVolume, WindowLevel
 from engine.events import GenerationResult
-from engine.nodule import BoundingBox
-from engine.request_file import write_request
+from engine.export_folder import all_or_nothing
+from engine.export_stamp import Stamp, stamp_of
+from engine.known_inputs import remember_input
+from engine.request_file import ExportNote, write_request
 
 if TYPE_CHECKING:
-    from SimpleITK import Image
+    from pydicom import Dataset
+
+SERIES = "DICOM series"
+#: What can be asked for; `ALL_FORMATS` is what `export_all` writes: a whole series is large.
+ALL_FORMATS = ("DICOM", "NIfTI", "NRRD", "PNG", "LIDC XML", "Tables")
+FORMATS = (*ALL_FORMATS, SERIES)
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """How files are written.
+
+    Attributes
+    ----------
+    window : WindowLevel
+        Of the 8-bit pictures.
+    keep_identity : bool
+        Leave the patient's identity in, and the names of what was opened.
+    made : datetime or None
+        The moment that the files name, with its time zone; None for now. Exports of the same result, named after the
+        same moment, have the same bytes but for `request.json`, which says how long it took.
+    """
+
+    window: WindowLevel = LUNG
+    keep_identity: bool = False
+    made: datetime | None = None
+
+
+@dataclass(frozen=True)
+class _Export:
+    """What the writers of all formats share."""
+
+    volume: CTVolume
+    slice_index: int
+    result: GenerationResult
+    options: ExportOptions
+    stamp: Stamp
+    image: Dataset
 
 
 def export_all(
-    volume: CTVolume, slice_index: int, result: GenerationResult, folder: Path, window: WindowLevel = LUNG
+    volume: CTVolume,
+    slice_index: int,
+    result: GenerationResult,
+    folder: Path,
+    options: ExportOptions = ExportOptions(),
 ) -> list[Path]:
-    """Write the slice and its masks in every format, and the request; return the files.
+    """Write all formats but the series. See `export_files`."""
+    return export_files(volume, slice_index, result, folder, ALL_FORMATS, options)
+
+
+def export_files(
+    volume: CTVolume,
+    slice_index: int,
+    result: GenerationResult,
+    folder: Path,
+    formats: Collection[str],
+    options: ExportOptions = ExportOptions(),
+) -> list[Path]:
+    """Write a finished slice in the formats asked for; return what was written.
 
     Parameters
     ----------
@@ -40,151 +110,158 @@ def export_all(
     result : GenerationResult
     folder : Path
         Made if it is not there. Files of the same names in it are replaced, once all new ones are whole.
-    window : WindowLevel
-        Of the PNG files.
+    formats : names from `FORMATS`
+    options : ExportOptions
 
     Raises
     ------
     InputError
         If the folder cannot be written to.
+    ValueError
+        If a format is none of `FORMATS`.
     """
+    unknown = set(formats) - set(FORMATS)
+    if unknown:
+        raise ValueError(f"formats has {sorted(unknown)}; give some of {FORMATS}")
 
     def write(into: Path) -> None:
-        _write_dicom(volume, slice_index, result, into)
-        _write_nifti(volume, slice_index, result, into)
-        _write_png(result, into, window)
-        write_request(volume, slice_index, result, into / "request.json")
+        export = _prepared(volume, slice_index, result, formats, options, into)
+        for name in formats:
+            _WRITERS[name](export, into)
+        chosen = tuple(name for name in FORMATS if name in formats)
+        note = ExportNote(export.stamp.made, chosen, options.window, options.keep_identity)
+        write_request(export.volume, slice_index, result, note, into / "request.json")
 
-    return _all_or_nothing(write, folder)
-
-
-def export_dicom(volume: CTVolume, slice_index: int, result: GenerationResult, folder: Path) -> list[Path]:
-    """Write `slice.dcm` (CT image) and `mask.dcm` (segmentation of nodule and box). See `export_all`."""
-    return _all_or_nothing(lambda into: _write_dicom(volume, slice_index, result, into), folder)
-
-
-def export_nifti(volume: CTVolume, slice_index: int, result: GenerationResult, folder: Path) -> list[Path]:
-    """Write `slice.nii.gz` (HU), `mask.nii.gz` (nodule) and `box.nii.gz`. See `export_all`."""
-    return _all_or_nothing(lambda into: _write_nifti(volume, slice_index, result, into), folder)
+    files = all_or_nothing(write, folder)
+    _remember(volume, slice_index, result, folder if "DICOM" in formats else None)
+    return files
 
 
-def export_png(
-    volume: CTVolume, slice_index: int, result: GenerationResult, folder: Path, window: WindowLevel = LUNG
+def export_series(
+    volume: CTVolume,
+    results: Mapping[int, GenerationResult],
+    folder: Path,
+    options: ExportOptions = ExportOptions(),
 ) -> list[Path]:
-    """Write `before.png`, `after.png`, `mask.png` (nodule) and `request.json`. See `export_all`."""
+    """Write `series/`: every slice of the volume, with the nodules of several results. See `export_files`.
+
+    Parameters
+    ----------
+    results : by slice index
+        Where a slice has several nodules: the result that has them all.
+    """
+    last = max(results)
 
     def write(into: Path) -> None:
-        _write_png(result, into, window)
-        write_request(volume, slice_index, result, into / "request.json")
+        from engine.export_series import write_series
 
-    return _all_or_nothing(write, folder)
+        safe = _identity_handled(volume, range(len(volume)), options)
+        entropy = " ".join(result.slice.sha256() for _, result in sorted(results.items()))
+        single = stamp_of(safe, last, results[last], options.made)
+        write_series(safe, results, replace(single, entropy=f"{single.entropy} {entropy}"), into / "series")
 
-
-def check_folder(folder: Path) -> None:
-    """Find out, without writing, whether files can be exported to a folder that may not be there yet.
-
-    Raises
-    ------
-    InputError
-        If they cannot.
-    """
-    there = folder.absolute()
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    if not there.is_dir():
-        raise InputError(f"{there} is a file, not a folder; choose another folder to export to.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise InputError(f"The folder {there} cannot be written to; choose another folder to export to.")
+    return all_or_nothing(write, folder)
 
 
-def to_grey(hu: HUArray, window: WindowLevel) -> NDArray[np.uint8]:
-    """Return HU as 8-bit grey values of the same shape: the window's bounds are 0 and 255."""
-    black, white = window.bounds
-    grey = (hu.astype(np.float64) - black) * (255 / (white - black))
-    return np.rint(np.clip(grey, 0, 255)).astype(np.uint8)
+def _remember(volume: CTVolume, slice_index: int, result: GenerationResult, dicom_folder: Path | None) -> None:
+    """Keep where the slice before can be opened again, and the finished one: another nodule may be built on it."""
+    before = result.before
+    if before is not None and before.sha256() == volume.slice_at(slice_index).sha256():
+        remember_input(before.sha256(), volume.source)
+    if dicom_folder is not None:
+        remember_input(result.slice.sha256(), dicom_folder / "slice.dcm")
 
 
-def _all_or_nothing(write: Callable[[Path], None], folder: Path) -> list[Path]:
-    check_folder(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".nodule-studio-", dir=folder) as temporary:
-            write(Path(temporary))
-            return [file.replace(folder / file.name) for file in sorted(Path(temporary).iterdir())]
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"The folder {folder} cannot be written to ({reason}); choose another.") from error
-
-
-def _write_dicom(volume: CTVolume, slice_index: int, result: GenerationResult, folder: Path) -> None:
+def _prepared(
+    volume: CTVolume,
+    slice_index: int,
+    result: GenerationResult,
+    formats: Collection[str],
+    options: ExportOptions,
+    into: Path,
+) -> _Export:
+    """Return what the writers share, and write what became of the patient's identity."""
     from engine.export_ct import ct_image
+    from engine.export_identity import identity_record
+
+    safe = _identity_handled(volume, range(len(volume)) if SERIES in formats else [slice_index], options)
+    stamp = stamp_of(safe, slice_index, result, options.made)
+    image = ct_image(safe, slice_index, result, stamp)
+    header = volume.headers[slice_index] if volume.headers else None
+    _write_json(identity_record(header, image, options.keep_identity), into / "deidentification.json")
+    return _Export(safe, slice_index, result, options, stamp, image)
+
+
+def _identity_handled(volume: CTVolume, needed: Collection[int], options: ExportOptions) -> CTVolume:
+    """Return the volume with headers that may be exported; those that are not needed are empty."""
+    from pydicom import Dataset
+
+    from engine.export_identity import deidentified
+
+    if options.keep_identity or not volume.headers:
+        return volume
+    headers = (deidentified(header) if index in needed else Dataset() for index, header in enumerate(volume.headers))
+    return replace(volume, headers=tuple(headers))
+
+
+def _write_json(record: dict[str, Any], path: Path) -> None:
+    path.write_text(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+
+
+def _write_dicom(export: _Export, folder: Path) -> None:
     from engine.export_seg import segmentation
+    from engine.export_sr import structured_report
 
-    image = ct_image(volume, slice_index, result)
-    image.save_as(folder / "slice.dcm", enforce_file_format=True)
-    segmentation(image, result).save_as(folder / "mask.dcm", enforce_file_format=True)
-
-
-def _write_nifti(volume: CTVolume, slice_index: int, result: GenerationResult, folder: Path) -> None:
-    images = {
-        "slice.nii.gz": result.slice.hu,
-        "mask.nii.gz": result.measurement.mask.astype(np.uint8),
-        "box.nii.gz": _box_mask(result.request.box).astype(np.uint8),
-    }
-    for name, pixels in images.items():
-        _write_image(_located(pixels, volume, slice_index), folder / name)
+    image, result, stamp = export.image, export.result, export.stamp
+    segments = segmentation(image, result, stamp)
+    report = structured_report(image, segments, result, stamp)
+    for name, dataset in (("slice", image), ("mask", segments), ("report", report)):
+        dataset.save_as(folder / f"{name}.dcm", enforce_file_format=True)
 
 
-def _box_mask(box: BoundingBox) -> NDArray[np.bool_]:
-    mask = np.zeros(box.slice_shape, np.bool_)
-    mask[box.slices] = True
-    return mask
+def _write_series(export: _Export, folder: Path) -> None:
+    from engine.export_series import write_series
+
+    write_series(export.volume, {export.slice_index: export.result}, export.stamp, folder / "series")
 
 
-def _located(pixels: HUArray | NDArray[np.uint8], volume: CTVolume, slice_index: int) -> Image:
-    """Return pixels of (rows, columns) as an image of one slice at its place in the patient."""
-    import SimpleITK as sitk
+def _write_itk(suffix: str) -> Callable[[_Export, Path], None]:
+    def write(export: _Export, folder: Path) -> None:
+        from engine.export_volumes import write_volumes
 
-    image: Any = sitk.GetImageFromArray(pixels[np.newaxis])
-    rows, columns = volume.pixel_spacing
-    image.SetSpacing((columns, rows, volume.slice_spacing))
-    image.SetOrigin(volume.positions[slice_index])
-    image.SetDirection(_direction_matrix(volume))
-    return image
+        write_volumes(export.volume, export.slice_index, export.result, folder, suffix)
+
+    return write
 
 
-def _direction_matrix(volume: CTVolume) -> list[float]:
-    """Return the direction cosines, orthonormal to the last bit: NIfTI takes nothing else."""
-    column = np.asarray(volume.column_direction) / np.linalg.norm(volume.column_direction)
-    row = np.asarray(volume.row_direction) - column * np.dot(column, volume.row_direction)
-    row /= np.linalg.norm(row)
-    matrix = np.stack([column, row, np.cross(column, row)], axis=1)
-    return [float(cosine) for cosine in matrix.flat]
+def _write_png(export: _Export, folder: Path) -> None:
+    from engine.export_pictures import write_pictures
+
+    write_pictures(export.result, folder, export.options.window)
 
 
-def _write_image(image: Image, path: Path) -> None:
-    """Write an image and read it back: ITK says nothing of a disk that is full."""
-    import SimpleITK as sitk
+def _write_xml(export: _Export, folder: Path) -> None:
+    from engine.export_lidc_xml import lidc_xml
 
-    try:
-        sitk.WriteImage(image, path, useCompression=True)
-        written = sitk.GetArrayFromImage(sitk.ReadImage(path))
-    except RuntimeError as error:
-        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path)) from error
-    if not np.array_equal(written, sitk.GetArrayViewFromImage(image)):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    marks = lidc_xml(export.image, export.result, export.stamp)
+    marks.write(folder / "nodule.xml", encoding="UTF-8", xml_declaration=True)
 
 
-def _write_png(result: GenerationResult, folder: Path, window: WindowLevel) -> None:
-    from PIL import Image
+def _write_tables(export: _Export, folder: Path) -> None:
+    from engine.export_tables import coco_record, csv_text, nodule_row, yolo_lines
 
-    def grey(ct_slice: CTSlice) -> NDArray[np.uint8]:
-        return to_grey(ct_slice.hu, window)
+    row = nodule_row(export.volume, export.slice_index, export.result)
+    _write_json(coco_record(export.result, "after.png"), folder / "boxes.json")
+    (folder / "after.txt").write_text(yolo_lines(export.result), "utf-8")
+    (folder / "nodule.csv").write_text(csv_text([row]), "utf-8", newline="")
 
-    images = {
-        "before.png": grey(result.request.slice),
-        "after.png": grey(result.slice),
-        "mask.png": result.measurement.mask.astype(np.uint8) * 255,
-    }
-    for name, pixels in images.items():
-        Image.fromarray(pixels).save(folder / name)
+
+_WRITERS: dict[str, Callable[[_Export, Path], None]] = {
+    "DICOM": _write_dicom,
+    SERIES: _write_series,
+    "NIfTI": _write_itk("nii.gz"),
+    "NRRD": _write_itk("nrrd"),
+    "PNG": _write_png,
+    "LIDC XML": _write_xml,
+    "Tables": _write_tables,
+}

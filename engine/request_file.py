@@ -12,9 +12,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from engine.ct import CTSlice, CTVolume
+from engine.ct import CTSlice, CTVolume, WindowLevel
 from engine.errors import InputError
-from engine.events import GenerationRequest, GenerationResult, SamplingOptions
+from engine.events import GenerationRequest, GenerationResult, Request, SamplingOptions, SliceRequest
 from engine.nodule import SCORE_NAMES, BoundingBox, NoduleAttributes
 from engine.versions import library_versions
 
@@ -24,22 +24,28 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class SavedRequest:
-    """What is needed to ask for the same nodule again.
+    """What is needed to ask for the same again.
 
     Attributes
     ----------
-    input_name, input_sha256 : str
-        Name of the file or folder that was opened, and `CTSlice.sha256` of the slice before.
+    input_name : str
+        Of the file or folder that was opened; of the hash, where the identity was not kept.
+    input_sha256 : str or None
+        `CTSlice.sha256` of the slice before; None for a slice that was made whole.
     series_uid : str or None
-        Of the DICOM series.
+        Of the DICOM series; another one than the file's where the identity was not kept.
     slice_index : int
         From 0.
+    output_sha256 : str
+        `CTSlice.sha256` of the finished slice.
+    made : datetime
+        When it was exported.
     record : dict
         The whole file.
     """
 
     input_name: str
-    input_sha256: str
+    input_sha256: str | None
     series_uid: str | None
     slice_index: int
     box: BoundingBox
@@ -47,17 +53,27 @@ class SavedRequest:
     options: SamplingOptions
     checkpoint_name: str
     checkpoint_sha256: str
+    output_sha256: str
+    made: datetime
     record: Record
 
-    def request(self, ct_slice: CTSlice) -> GenerationRequest:
-        """Return the request, to be made of the same slice.
+    @property
+    def is_whole_slice(self) -> bool:
+        """Was the slice made whole, of no input?"""
+        return self.input_sha256 is None
+
+    def request(self, ct_slice: CTSlice | None) -> Request:
+        """Return the request, to be made of the same slice; of none where the slice was made whole.
 
         Raises
         ------
         InputError
             If it is another slice.
         """
-        if ct_slice.sha256() != self.input_sha256:
+        if self.input_sha256 is None:
+            spacing = float(self.record["output"]["pixel_spacing_mm"][0])
+            return SliceRequest(self.box, self.attributes, self.options, spacing)
+        if ct_slice is None or ct_slice.sha256() != self.input_sha256:
             raise InputError(
                 f"This is not the slice that the request was made for; open slice {self.slice_index} "
                 f"of {self.input_name}."
@@ -65,35 +81,80 @@ class SavedRequest:
         return GenerationRequest(ct_slice, self.box, self.attributes, self.options)
 
 
-def request_record(volume: CTVolume, slice_index: int, result: GenerationResult) -> Record:
-    """Return what `request.json` holds, as JSON types."""
+@dataclass(frozen=True)
+class ExportNote:
+    """What `request.json` says of the export that it is of.
+
+    Attributes
+    ----------
+    made : datetime
+        With its time zone.
+    formats : tuple of str
+        Of `engine.exports.FORMATS`.
+    window : WindowLevel
+        Of the pictures.
+    identity_kept : bool
+        If so, the record names what was opened, and where that is.
+    """
+
+    made: datetime
+    formats: tuple[str, ...]
+    window: WindowLevel
+    identity_kept: bool
+
+
+def request_record(volume: CTVolume, slice_index: int, result: GenerationResult, note: ExportNote) -> Record:
+    """Return what `request.json` holds, as JSON types.
+
+    Parameters
+    ----------
+    volume : CTVolume
+        With the headers that are exported.
+    """
     request, box = result.request, result.request.box
     return {
         "format_version": FORMAT_VERSION,
-        "date": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "input": _input_record(volume, slice_index, result),
+        "kind": "slice" if result.before is None else "nodule",
+        "date": note.made.isoformat(),
+        "input": None if result.before is None else _input_record(volume, slice_index, result.before, box, note),
         "box": {
             "row": box.row,
             "column": box.column,
             "side": box.side,
-            "side_mm": [round(box.side * spacing, 3) for spacing in request.slice.pixel_spacing],
+            "side_mm": [round(box.side * spacing, 3) for spacing in result.slice.pixel_spacing],
         },
         "attributes": _attributes_record(request.attributes),
         "options": asdict(request.options),
         "checkpoint": {"name": result.checkpoint_name, "sha256": result.checkpoint_sha256},
         "output": {
+            "slice_index": slice_index,
+            "shape": list(result.slice.shape),
+            "pixel_spacing_mm": list(result.slice.pixel_spacing),
             "sha256": result.slice.sha256(),
             "sha256_outside_box": outside_sha256(result.slice, box),
         },
+        "changed_pixels": None if result.before is None else changed_pixels(result.before, result.slice, box),
         "measurement": {
             "diameter_mm": result.measurement.diameter_mm,
             "mean_hu": result.measurement.mean_hu,
             "nodule_pixels": np.count_nonzero(result.measurement.mask),
         },
+        "export": {
+            "formats": list(note.formats),
+            "window": {"width": note.window.width, "level": note.window.level},
+            "identity_kept": note.identity_kept,
+        },
         "seconds": result.seconds,
         "device": result.device,
         "versions": library_versions(),
     }
+
+
+def changed_pixels(before: CTSlice, after: CTSlice, box: BoundingBox) -> dict[str, int]:
+    """Count the pixels that differ in the box and outside of it, where there must be none."""
+    changed = before.hu != after.hu
+    inside = int(np.count_nonzero(changed[box.slices]))
+    return {"in_box": inside, "outside_box": int(np.count_nonzero(changed)) - inside}
 
 
 def outside_sha256(ct_slice: CTSlice, box: BoundingBox) -> str:
@@ -103,9 +164,9 @@ def outside_sha256(ct_slice: CTSlice, box: BoundingBox) -> str:
     return hashlib.sha256(ct_slice.hu[outside].tobytes()).hexdigest()
 
 
-def write_request(volume: CTVolume, slice_index: int, result: GenerationResult, path: Path) -> None:
+def write_request(volume: CTVolume, slice_index: int, result: GenerationResult, note: ExportNote, path: Path) -> None:
     """Write `request.json`; `read_request` reads it."""
-    record = request_record(volume, slice_index, result)
+    record = request_record(volume, slice_index, result, note)
     # Scalars of numpy count as numbers.
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False, default=operator.methodcaller("item"))
     path.write_text(text + "\n", "utf-8")
@@ -127,22 +188,24 @@ def read_request(path: Path) -> SavedRequest:
         )
     try:
         return _saved_request(record)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
         raise InputError(f"{path} is incomplete; open a request.json as it was exported.") from error
 
 
-def _input_record(volume: CTVolume, slice_index: int, result: GenerationResult) -> Record:
-    before, box = result.request.slice, result.request.box
+def _input_record(volume: CTVolume, slice_index: int, before: CTSlice, box: BoundingBox, note: ExportNote) -> Record:
     header = volume.headers[slice_index] if volume.headers else None
     series_uid = header.get("SeriesInstanceUID") if header is not None else None
+    sha256 = before.sha256()
     return {
-        "name": volume.source.name,
+        # Names of files and folders are often those of patients; warnings quote them.
+        "name": volume.source.name if note.identity_kept else f"input-{sha256[:12]}",
+        "path": str(volume.source.absolute()) if note.identity_kept else None,
         "series_uid": str(series_uid) if series_uid else None,
         "slice_index": slice_index,
-        "warnings": list(volume.warnings),
+        "warnings": list(volume.warnings) if note.identity_kept else [],
         "shape": list(before.shape),
         "pixel_spacing_mm": list(before.pixel_spacing),
-        "sha256": before.sha256(),
+        "sha256": sha256,
         "sha256_outside_box": outside_sha256(before, box),
     }
 
@@ -167,17 +230,20 @@ def _parse(path: Path) -> Record:
 
 
 def _saved_request(record: Record) -> SavedRequest:
-    source, box, checkpoint = record["input"], record["box"], record["checkpoint"]
-    rows, columns = source["shape"]
+    source: Record = record["input"] or {}
+    output, box, checkpoint = record["output"], record["box"], record["checkpoint"]
+    rows, columns = (source or output)["shape"]
     return SavedRequest(
-        input_name=source["name"],
-        input_sha256=source["sha256"],
-        series_uid=source["series_uid"],
-        slice_index=source["slice_index"],
+        input_name=source["name"] if source else "",
+        input_sha256=source["sha256"] if source else None,
+        series_uid=source["series_uid"] if source else None,
+        slice_index=(source or output)["slice_index"],
         box=BoundingBox(box["row"], box["column"], box["side"], (rows, columns)),
         attributes=NoduleAttributes(**{name: record["attributes"][name]["score"] for name in SCORE_NAMES}),
         options=SamplingOptions(**record["options"]),
         checkpoint_name=checkpoint["name"],
         checkpoint_sha256=checkpoint["sha256"],
+        output_sha256=output["sha256"],
+        made=datetime.fromisoformat(record["date"]),
         record=record,
     )

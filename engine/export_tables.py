@@ -1,0 +1,139 @@
+"""The nodule as rows and boxes, for training detectors: COCO, YOLO and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.ct import CTVolume
+from engine.events import GenerationResult
+from engine.nodule import SCORE_NAMES
+from engine.versions import PROGRAM, VERSION
+
+Record = dict[str, Any]
+#: (column, row, width, height) in pixels, the top left corner of pixel (0, 0) being (0, 0).
+Rectangle = tuple[int, int, int, int]
+
+
+def nodule_rectangle(mask: NDArray[np.bool_]) -> Rectangle | None:
+    """Return the smallest rectangle around a mask; None if it is empty."""
+    if not mask.any():
+        return None
+    rows, columns = np.nonzero(mask)
+    top, left = int(rows.min()), int(columns.min())
+    return left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top
+
+
+def coco_record(result: GenerationResult, file_name: str) -> Record:
+    """Return one image and the nodule measured in it in COCO's format for detection.
+
+    The segmentation is COCO's uncompressed run lengths: column by column, beginning with pixels outside. Without a
+    nodule in the mask there is no annotation. The box that was asked for, and the scores, stand beside it.
+
+    Parameters
+    ----------
+    file_name : of the picture
+    """
+    rows, columns = result.slice.shape
+    box, mask = result.request.box, result.measurement.mask
+    rectangle = nodule_rectangle(mask)
+    annotation = {
+        "id": 1,
+        "image_id": 1,
+        "category_id": 1,
+        "bbox": list(rectangle or ()),
+        "area": int(np.count_nonzero(mask)),
+        "iscrowd": 0,
+        "segmentation": {"size": [rows, columns], "counts": run_lengths(mask)},
+        "box_asked_for": [box.column, box.row, box.side, box.side],
+        "attributes": dict(zip(SCORE_NAMES, result.request.attributes.scores, strict=True)),
+    }
+    return {
+        "info": {"description": "Synthetic lung nodule", "version": f"{PROGRAM} {VERSION}"},
+        "licenses": [],
+        "images": [{"id": 1, "file_name": file_name, "width": columns, "height": rows}],
+        "categories": [{"id": 1, "name": "nodule", "supercategory": "lesion"}],
+        "annotations": [annotation] if rectangle else [],
+    }
+
+
+def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
+    """Return COCO's run lengths of a mask: of pixels outside and inside in turn, column by column."""
+    flat = mask.T.ravel()
+    starts = np.flatnonzero(np.diff(flat)) + 1
+    lengths: list[int] = np.diff(np.concatenate(([0], starts, [flat.size]))).tolist()
+    return [0, *lengths] if flat[0] else lengths
+
+
+def yolo_lines(result: GenerationResult) -> str:
+    """Return a line `class x y width height` of the nodule, class 0; its centre and size as parts of the picture.
+
+    Without a nodule in the mask the text is empty, which YOLO takes for a picture of background.
+    """
+    rectangle = nodule_rectangle(result.measurement.mask)
+    if rectangle is None:
+        return ""
+    rows, columns = result.slice.shape
+    left, top, width, height = rectangle
+    numbers = ((left + width / 2) / columns, (top + height / 2) / rows, width / columns, height / rows)
+    return "0 " + " ".join(f"{number:.6f}" for number in numbers) + "\n"
+
+
+def nodule_row(volume: CTVolume, slice_index: int, result: GenerationResult) -> Record:
+    """Return what one line of a table says of a result; lengths in mm, the centre in DICOM patient coordinates (LPS).
+
+    The centre is that of the nodule, or of the box where no nodule was found.
+    """
+    request, measured = result.request, result.measurement
+    box, options = request.box, request.options
+    centre = patient_point(volume, slice_index, *_centre(result))
+    return {
+        "slice_index": slice_index,
+        "box_row": box.row,
+        "box_column": box.column,
+        "box_side": box.side,
+        **dict(zip(("x_mm", "y_mm", "z_mm"), (round(value, 3) for value in centre), strict=True)),
+        "diameter_mm": round(float(measured.diameter_mm), 3),
+        "mean_hu": round(float(measured.mean_hu), 2),
+        "nodule_pixels": int(np.count_nonzero(measured.mask)),
+        **dict(zip(SCORE_NAMES, request.attributes.scores, strict=True)),
+        "seed": options.seed,
+        "steps": options.steps,
+        "guidance": options.guidance,
+        "solver": options.solver,
+        "checkpoint": result.checkpoint_name,
+        "checkpoint_sha256": result.checkpoint_sha256,
+        "output_sha256": result.slice.sha256(),
+    }
+
+
+def csv_text(rows: list[Record]) -> str:
+    """Return rows that have the same keys as CSV with a header; what is None is an empty field (RFC 4180)."""
+    written = io.StringIO(newline="")
+    table = csv.DictWriter(written, list(rows[0]))
+    table.writeheader()
+    table.writerows(rows)
+    return written.getvalue()
+
+
+def patient_point(volume: CTVolume, slice_index: int, row: float, column: float) -> tuple[float, float, float]:
+    """Return a point of a slice in DICOM patient coordinates, mm; (0, 0) is the centre of the first pixel."""
+    row_mm, column_mm = row * volume.pixel_spacing[0], column * volume.pixel_spacing[1]
+    corner, along, down = (
+        np.asarray(vector) for vector in (volume.positions[slice_index], volume.column_direction, volume.row_direction)
+    )
+    x, y, z = (float(value) for value in corner + along * column_mm + down * row_mm)
+    return x, y, z
+
+
+def _centre(result: GenerationResult) -> tuple[float, float]:
+    """(row, column), counted from the centre of the first pixel."""
+    if result.measurement.mask.any():
+        row, column = (float(indices.mean()) for indices in np.nonzero(result.measurement.mask))
+        return row, column
+    row, column = result.request.box.centre
+    return row - 0.5, column - 0.5

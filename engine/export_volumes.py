@@ -1,0 +1,76 @@
+"""A slice and its masks as NIfTI and NRRD, at their place in the patient."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.ct import CTVolume, HUArray
+from engine.events import GenerationResult
+from engine.nodule import BoundingBox
+
+if TYPE_CHECKING:
+    from SimpleITK import Image
+
+
+def write_volumes(volume: CTVolume, slice_index: int, result: GenerationResult, folder: Path, suffix: str) -> None:
+    """Write `slice`, `mask` (nodule) and `box` with a suffix that ITK knows: "nii.gz" or "nrrd".
+
+    Raises
+    ------
+    OSError
+        If a file did not become whole.
+    """
+    images = {
+        "slice": result.slice.hu,
+        "mask": result.measurement.mask.astype(np.uint8),
+        "box": box_mask(result.request.box).astype(np.uint8),
+    }
+    for name, pixels in images.items():
+        _write(_located(pixels, volume, slice_index), folder / f"{name}.{suffix}")
+
+
+def box_mask(box: BoundingBox) -> NDArray[np.bool_]:
+    """Return the box as a mask of (rows, columns) of its slice."""
+    mask = np.zeros(box.slice_shape, np.bool_)
+    mask[box.slices] = True
+    return mask
+
+
+def _located(pixels: HUArray | NDArray[np.uint8], volume: CTVolume, slice_index: int) -> Image:
+    """Return pixels of (rows, columns) as an image of one slice at its place in the patient."""
+    import SimpleITK as sitk
+
+    image: Any = sitk.GetImageFromArray(pixels[np.newaxis])
+    rows, columns = volume.pixel_spacing
+    image.SetSpacing((columns, rows, volume.slice_spacing))
+    image.SetOrigin(volume.positions[slice_index])
+    image.SetDirection(_direction_matrix(volume))
+    return image
+
+
+def _direction_matrix(volume: CTVolume) -> list[float]:
+    """Return the direction cosines, orthonormal to the last bit: NIfTI takes nothing else."""
+    column = np.asarray(volume.column_direction) / np.linalg.norm(volume.column_direction)
+    row = np.asarray(volume.row_direction) - column * np.dot(column, volume.row_direction)
+    row /= np.linalg.norm(row)
+    matrix = np.stack([column, row, np.cross(column, row)], axis=1)
+    return [float(cosine) for cosine in matrix.flat]
+
+
+def _write(image: Image, path: Path) -> None:
+    """Write an image and read it back: ITK says nothing of a disk that is full."""
+    import SimpleITK as sitk
+
+    try:
+        sitk.WriteImage(image, path, useCompression=True)
+        written = sitk.GetArrayFromImage(sitk.ReadImage(path))
+    except RuntimeError as error:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path)) from error
+    if not np.array_equal(written, sitk.GetArrayViewFromImage(image)):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))

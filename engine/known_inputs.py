@@ -1,0 +1,32 @@
+"""Where on this computer the slices were opened that results were made of, found by hash.
+
+An export names neither file nor patient unless it is asked to. So that it can be repeated here all the same, one
+small file a slice, under the user's data folder, keeps the path of what was opened.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import platformdirs
+
+
+def _folder() -> Path:
+    return platformdirs.user_data_path("nodule-studio", appauthor=False) / "inputs"
+
+
+def remember_input(input_sha256: str, source: Path) -> None:
+    """Keep the path of what was opened. Nothing is told if it cannot be kept: a path can be given by hand."""
+    with contextlib.suppress(OSError):
+        _folder().mkdir(parents=True, exist_ok=True)
+        (_folder() / input_sha256).write_text(str(source.absolute()), "utf-8")
+
+
+def known_input(input_sha256: str) -> Path | None:
+    """Return what was opened, if it is still there."""
+    try:
+        source = Path((_folder() / input_sha256).read_text("utf-8"))
+    except OSError:
+        return None
+    return source if source.exists() else None

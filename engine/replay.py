@@ -1,0 +1,214 @@
+"""Make again what was exported, and tell whether it is the same.
+
+On the same computer with the same versions of this program and its libraries, the HU are the same bit for bit, and so
+is every file but for the seconds in `request.json`. Elsewhere a processor may round otherwise, and the HU in the box
+may differ by `TOLERANCE_HU` on average: outside the box they never do.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.checkpoint import read_manifest
+from engine.ct import CTVolume, WindowLevel
+from engine.errors import InputError
+from engine.events import GenerationResult
+from engine.exports import ExportOptions
+from engine.known_inputs import known_input
+from engine.request_file import SavedRequest, read_request
+from engine.versions import library_versions
+
+#: Mean absolute difference of HU in the box that other processors and versions may make. Computing in bf16 instead of
+#: fp32 makes one of 1.1 to 1.3 HU with the nodule generator that comes with the studio, 7 HU at most.
+TOLERANCE_HU = 5.0
+REQUEST = "request.json"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a result differs from the one that was exported.
+
+    Attributes
+    ----------
+    same_hu : bool
+        Bit for bit.
+    mean_hu, largest_hu : float
+        Mean and largest absolute difference of HU in the box, or in a slice that was made whole.
+    outside_hu : float
+        Largest absolute difference outside of the box.
+    other_versions : tuple of str
+        Device and libraries that are others than those of the export.
+    """
+
+    same_hu: bool
+    mean_hu: float
+    largest_hu: float
+    outside_hu: float
+    other_versions: tuple[str, ...]
+
+
+def saved_request(folder: Path) -> SavedRequest:
+    """Read the request of an export: from its folder, or from `request.json` itself.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    return read_request(folder / REQUEST if folder.is_dir() else folder)
+
+
+def find_input(saved: SavedRequest, given: Path | None = None) -> tuple[CTVolume, int]:
+    """Open what a request was made of; return it, and the index of the slice, which is found by its hash.
+
+    Parameters
+    ----------
+    given : Path, optional
+        File or folder to look in. If left out: what the request names, or what was opened on this computer.
+
+    Raises
+    ------
+    InputError
+        If it cannot be found, or holds no such slice.
+    """
+    from engine.ct_files import list_series, read_volume
+
+    path = given or _named_input(saved)
+    infos = [info for info in list_series(path) if not info.problem]
+    for info in sorted(infos, key=lambda info: info.series_uid != saved.series_uid):
+        volume = read_volume(path, info.series_uid)
+        index = _index_of(volume, saved)
+        if index is not None:
+            return volume, index
+    raise InputError(
+        f"No slice of {path} has the HU that the request was made of; give what was opened then with --input."
+    )
+
+
+def check_checkpoint(saved: SavedRequest, folder: Path) -> None:
+    """Refuse a checkpoint that is not the one of the request.
+
+    Raises
+    ------
+    InputError
+        If it is another one, or none at all.
+    """
+    if read_manifest(folder)["sha256"] != saved.checkpoint_sha256:
+        raise InputError(
+            f"The checkpoint {folder} is not the one that made this result, {saved.checkpoint_name} "
+            f"({saved.checkpoint_sha256[:16]}); give its folder with --checkpoint."
+        )
+
+
+def compare(saved: SavedRequest, folder: Path, result: GenerationResult) -> Comparison:
+    """Compare a result with the exported one: by hash, and pixel by pixel only where the hash differs.
+
+    Raises
+    ------
+    InputError
+        If the hash differs and `folder` has no file of the slice to measure by how much.
+    """
+    if result.slice.sha256() == saved.output_sha256:
+        return Comparison(True, 0.0, 0.0, 0.0, _other_versions(saved, result))
+    exported = _exported_hu(folder)
+    if exported is None or exported.shape != result.slice.shape:
+        raise InputError(
+            f"The HU are not those of the export, and {folder} has no slice to tell by how much; "
+            "repeat it in the folder with all exported files."
+        )
+    difference = np.abs(result.slice.hu.astype(np.float64) - exported)
+    made = (slice(None), slice(None)) if saved.is_whole_slice else saved.box.slices
+    inside = difference[made].copy()
+    difference[made] = 0
+    versions = _other_versions(saved, result)
+    return Comparison(False, float(inside.mean()), float(inside.max()), float(difference.max()), versions)
+
+
+def check_tolerance(comparison: Comparison) -> None:
+    """Refuse a result that differs by more than other processors and versions explain.
+
+    Raises
+    ------
+    InputError
+        If it does.
+    """
+    if comparison.outside_hu > 0:
+        raise InputError("The slice was changed outside the box; export it again from the input, and compare the two.")
+    if comparison.mean_hu > TOLERANCE_HU:
+        others = ", ".join(comparison.other_versions) or "the same versions"
+        raise InputError(
+            f"The nodule is another one: HU in the box differ by {comparison.mean_hu:.1f} on average, more than "
+            f"{TOLERANCE_HU:g} (with {others}); repeat it with the versions that request.json names."
+        )
+
+
+def export_options(saved: SavedRequest) -> tuple[list[str], ExportOptions]:
+    """Return the formats and options with which a result was exported."""
+    export = saved.record["export"]
+    window = WindowLevel(export["window"]["width"], export["window"]["level"])
+    return list(export["formats"]), ExportOptions(window, export["identity_kept"], saved.made)
+
+
+def compare_files(exported: Path, repeated: Path) -> tuple[list[str], list[str]]:
+    """Return the names of the files in `repeated` that are the same in `exported`, and of those that are not.
+
+    The seconds that it took, in `request.json`, do not count.
+    """
+    same: list[str] = []
+    different: list[str] = []
+    for file in sorted(path for path in repeated.rglob("*") if path.is_file()):
+        name = file.relative_to(repeated)
+        other = exported / name
+        equal = other.is_file() and _content(other) == _content(file)
+        (same if equal else different).append(name.as_posix())
+    return same, different
+
+
+def _content(file: Path) -> Any:
+    if file.name != REQUEST:
+        return file.read_bytes()
+    record = json.loads(file.read_text("utf-8"))
+    return {key: value for key, value in record.items() if key != "seconds"}
+
+
+def _named_input(saved: SavedRequest) -> Path:
+    named = saved.record["input"].get("path")
+    for path in (Path(named) if named else None, known_input(saved.input_sha256 or "")):
+        if path is not None and path.exists():
+            return path
+    if named:
+        raise InputError(f"{named} is not there any more; give what was opened with --input.")
+    raise InputError(
+        "The request does not name what was opened, since the identity was not kept, and it was not opened on this "
+        "computer; give it with --input."
+    )
+
+
+def _index_of(volume: CTVolume, saved: SavedRequest) -> int | None:
+    """Return the index of the slice with the hash of the request, looked for where it was first."""
+    indices = sorted(range(len(volume)), key=lambda index: index != saved.slice_index)
+    return next((index for index in indices if volume.slice_at(index).sha256() == saved.input_sha256), None)
+
+
+def _exported_hu(folder: Path) -> NDArray[np.float64] | None:
+    """Return the HU of an exported slice, (rows, columns), from the first of its files that is there."""
+    import SimpleITK as sitk
+
+    folder = folder if folder.is_dir() else folder.parent
+    for name in ("slice.nii.gz", "slice.nrrd", "slice.dcm"):
+        if (folder / name).is_file():
+            pixels = sitk.GetArrayFromImage(sitk.ReadImage(folder / name))
+            return pixels.reshape(pixels.shape[-2:]).astype(np.float64)
+    return None
+
+
+def _other_versions(saved: SavedRequest, result: GenerationResult) -> tuple[str, ...]:
+    then: dict[str, str] = {**saved.record["versions"], "device": saved.record["device"]}
+    now = {**library_versions(), "device": result.device}
+    return tuple(f"{name} {then.get(name)} then, {now[name]} now" for name in now if then.get(name) != now[name])

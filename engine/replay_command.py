@@ -1,0 +1,68 @@
+"""``nodule-engine replay``: make again what was exported, and compare."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from engine.checkpoint import DEFAULT_CHECKPOINT, DEFAULT_SLICE_CHECKPOINT
+from engine.command_line import run_request
+from engine.ct import CTVolume
+from engine.events import GenerationResult
+from engine.export_folder import check_folder
+from engine.replay import (
+    check_checkpoint,
+    check_tolerance,
+    compare,
+    compare_files,
+    export_options,
+    find_input,
+    saved_request,
+)
+from engine.request_file import SavedRequest
+
+
+def add_replay(commands: Any) -> None:
+    """Add the command."""
+    replay = commands.add_parser("replay", help="make again what was exported, compare", allow_abbrev=False)
+    add = replay.add_argument
+    add("folder", metavar="FOLDER", type=Path, help="of the exported files, or the request.json in it")
+    add("--input", type=Path, metavar="INPUT", help="what was opened then [looked for on this computer]")
+    add("--checkpoint", type=Path, metavar="FOLDER", help="[the one that comes with the program]")
+    add("--out", type=Path, metavar="FOLDER", help="export what was made, too, and compare the files")
+    replay.set_defaults(run=_replay)
+
+
+def _replay(options: argparse.Namespace) -> None:
+    if options.out is not None:
+        check_folder(options.out)
+    saved = saved_request(options.folder)
+    volume, result = _made_again(saved, options)
+    compared = compare(saved, options.folder, result)
+    printed = {**asdict(compared), "sha256": result.slice.sha256()}
+    if options.out is not None:
+        from engine.exports import export_files
+
+        index = saved.slice_index if len(volume) > saved.slice_index else 0
+        formats, how = export_options(saved)
+        export_files(volume, index, result, options.out, formats, how)
+        same, different = compare_files(options.folder, options.out)
+        printed |= {"same_files": same, "different_files": different, "out": str(options.out)}
+    check_tolerance(compared)
+    print(json.dumps(printed))
+
+
+def _made_again(saved: SavedRequest, options: argparse.Namespace) -> tuple[CTVolume, GenerationResult]:
+    """Return the result and the volume that it is of."""
+    from engine.whole_slices import volume_of
+
+    checkpoint = options.checkpoint or (DEFAULT_SLICE_CHECKPOINT if saved.is_whole_slice else DEFAULT_CHECKPOINT)
+    check_checkpoint(saved, checkpoint)
+    if saved.is_whole_slice:
+        result = run_request(saved.request(None), checkpoint)
+        return volume_of(result), result
+    volume, index = find_input(saved, options.input)
+    return volume, run_request(saved.request(volume.slice_at(index)), checkpoint)
