@@ -5,6 +5,11 @@
 
 prints and writes `report.md`, `report.json` and a contact sheet for each attribute. The sheets show real crops of
 the data given: keep the report folder where those may lie.
+
+    python -m training.evaluate slice --checkpoint runs/slice-1 runs/slice-2 runs/slice-3 runs/slice-studio \\
+        --data PREPARED --out runs/evaluation-slice
+
+does the same for slice generators, side by side: see `training.evaluate_slice`.
 """
 
 from __future__ import annotations
@@ -13,7 +18,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +33,8 @@ from engine.events import GenerationRequest, SamplingOptions
 from engine.nodule import ATTRIBUTE_NAMES
 from training.attribute_sweeps import Sweep, readers_against_proxies, sweep_attribute
 from training.contact_sheet import draw_contact_sheet
+from training.evaluate_slice import add_slice_arguments, run_slice
+from training.evaluate_vqvae import add_vqvae_arguments, run_vqvae
 from training.evaluation_report import write_markdown
 from training.held_out_cases import HeldOutCase, choose_cases
 from training.nodule_crops import load_crops
@@ -149,26 +156,51 @@ def _sweeps(checkpoint: Checkpoint, cases: Sequence[HeldOutCase], options: Evalu
             yield sweep_attribute(checkpoint, cases[:count], attribute, options.sampling, options.batch)
 
 
+def _add_nodule_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--checkpoint", type=Path, required=True, help="folder of the checkpoint")
+    parser.add_argument("--baseline", type=Path, help="folder of a checkpoint trained without attributes")
+    parser.add_argument("--data", type=Path, required=True, help="lidc_nodule_crops.parquet")
+    parser.add_argument("--out", type=Path, default=Path("runs/evaluation"), help="report folder")
+    for field in fields(EvaluationOptions):
+        name = "--" + field.name.replace("_", "-")
+        parser.add_argument(name, type=type(field.default), default=field.default, help=f"default {field.default}")
+
+
+def _run_nodule(given: Mapping[str, Any]) -> str:
+    options = EvaluationOptions(**{field.name: given[field.name] for field in fields(EvaluationOptions)})
+    figures = evaluate_nodule(given["checkpoint"], given["baseline"], given["data"], given["out"], options)
+    return write_markdown(figures)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of evaluation: what it is for, the options it takes (``--out`` among them), and how it is run."""
+
+    summary: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[Mapping[str, Any]], str]
+
+
+_KINDS = {
+    "nodule": _Kind("evaluate a nodule generator", _add_nodule_arguments, _run_nodule),
+    "slice": _Kind("evaluate slice generators", add_slice_arguments, run_slice),
+    "vqvae": _Kind("evaluate a VQ-VAE by its reconstructions", add_vqvae_arguments, run_vqvae),
+}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line, evaluate, and print the report; 2 if the input is of no use."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(dest="kind", required=True)
-    nodule = kinds.add_parser("nodule", help="evaluate a nodule generator")
-    nodule.add_argument("--checkpoint", type=Path, required=True, help="folder of the checkpoint")
-    nodule.add_argument("--baseline", type=Path, help="folder of a checkpoint trained without attributes")
-    nodule.add_argument("--data", type=Path, required=True, help="lidc_nodule_crops.parquet")
-    nodule.add_argument("--out", type=Path, default=Path("runs/evaluation"), help="report folder")
-    for field in fields(EvaluationOptions):
-        name = "--" + field.name.replace("_", "-")
-        nodule.add_argument(name, type=type(field.default), default=field.default, help=f"default {field.default}")
+    for name, kind in _KINDS.items():
+        kind.add_arguments(kinds.add_parser(name, help=kind.summary))
     given = vars(parser.parse_args(arguments))
-    options = EvaluationOptions(**{field.name: given[field.name] for field in fields(EvaluationOptions)})
     try:
-        figures = evaluate_nodule(given["checkpoint"], given["baseline"], given["data"], given["out"], options)
+        report = _KINDS[given["kind"]].run(given)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    print(write_markdown(figures))
+    print(report)
     print(f"Written to {given['out']}.")
     return 0
 

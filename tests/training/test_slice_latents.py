@@ -10,6 +10,7 @@ from tests.checkpoints import tiny_vq_codec
 from tests.training.prepared_slices import write_prepared
 from training.prepared import PreparedSlices, read_slices
 from training.slice_latents import cache_latents, crops_of_variant
+from training.training_run import make_accelerator
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def slices(tmp_path_factory: pytest.TempPathFactory) -> PreparedSlices:
 
 @pytest.fixture(scope="module")
 def accelerator() -> Accelerator:
-    return Accelerator(cpu=True)
+    return make_accelerator()  # accelerate keeps what the first one of a process was made with
 
 
 class CountingCodec(VQCodec):

@@ -1,0 +1,159 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers.models.autoencoders.vq_model import VQModel
+
+from engine.errors import InputError
+from engine.vq_codec import VQCodec, load_vq_codec, save_vq_codec
+from tests.checkpoints import tiny_vq_codec
+
+
+def tiny_model(seed: int = 0, levels: int = 3, **changes: Any) -> VQModel:
+    """Of the shape of ``CompVis/ldm-celebahq-256``'s ``vqvae``, but narrow: three image channels, with attention."""
+    torch.manual_seed(seed)
+    settings: dict[str, Any] = {
+        "in_channels": 3,
+        "out_channels": 3,
+        "down_block_types": ("DownEncoderBlock2D",) * levels,
+        "up_block_types": ("UpDecoderBlock2D",) * levels,
+        "block_out_channels": (8, 8, 16)[-levels:],
+        "layers_per_block": 2,
+        "latent_channels": 3,
+        "num_vq_embeddings": 64,
+        "norm_num_groups": 4,
+    }
+    model = VQModel(**{**settings, **changes}).eval().requires_grad_(False)
+    model.quantize.embedding.weight.data.normal_()
+    return model
+
+
+@pytest.fixture
+def hu() -> torch.Tensor:
+    return torch.rand(2, 1, 64, 32, generator=torch.Generator().manual_seed(1)) * 1400 - 1000
+
+
+def test_a_slice_becomes_latents_four_times_smaller_and_a_slice_again(hu: torch.Tensor) -> None:
+    codec = tiny_vq_codec()
+
+    latents = codec.encode(hu)
+
+    assert (codec.channels, codec.factor) == (3, 4)
+    assert latents.shape == (2, 3, 16, 8)
+    assert codec.decode(latents).shape == codec.decode_unquantised(latents).shape == hu.shape
+    assert codec.preview(latents).shape == (2, 1, 16, 8)
+    assert torch.equal(codec.from_grid(codec.to_grid(latents)), latents)
+    assert codec.to_grid(latents).shape == (2, 12, 8, 4)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_it_decodes_as_diffusers_does(hu: torch.Tensor, channels: int) -> None:
+    model = tiny_model(in_channels=channels, out_channels=channels)
+    images = (hu + 1000) / 3500 * 2 - 1
+
+    expected = model(images.expand(-1, channels, -1, -1)).sample.mean(1, keepdim=True).clamp(-1, 1)
+
+    codec = VQCodec(model)
+    assert torch.allclose(codec.to_images(codec.decode(codec.encode(hu))), expected, atol=1e-5)
+    assert (codec.decode(codec.encode(hu)) - codec.decode_unquantised(codec.encode(hu))).abs().max() > 1
+
+
+@pytest.mark.parametrize("most_tree_channels", [8, 2])
+def test_codes_are_the_nearest_however_they_are_found(monkeypatch: pytest.MonkeyPatch, most_tree_channels: int) -> None:
+    monkeypatch.setattr("engine.vq_codec._MOST_TREE_CHANNELS", most_tree_channels)
+    codec = tiny_vq_codec()
+    codes = codec.vqvae.quantize.embedding.weight
+    wanted = torch.randint(len(codes), (3, 40, 20), generator=torch.Generator().manual_seed(0))
+
+    assert torch.equal(codec.nearest_codes(codec.codes_of(wanted) + 1e-4), wanted)
+
+
+def test_statistics_normalise_what_the_model_says(hu: torch.Tensor) -> None:
+    codec = tiny_vq_codec()
+    assert codec.statistics is not None
+    plain = VQCodec(codec.vqvae)
+    mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (codec.statistics.mean, codec.statistics.std))
+
+    assert torch.allclose(codec.encode(hu), (plain.encode(hu) - mean) / std, atol=1e-5)
+    assert torch.allclose(codec.decode(codec.encode(hu)), plain.decode(plain.encode(hu)), atol=1e-1)
+
+
+def test_a_preview_is_a_weighted_sum_in_hu() -> None:
+    codec = tiny_vq_codec()
+    assert codec.statistics is not None
+    codec.statistics = replace(codec.statistics, preview_weights=(0.25, 0.0, -0.75), preview_bias=0.1)
+    latents = torch.tensor([1.0, 5.0, 0.5])[None, :, None, None].expand(1, 3, 2, 2)
+
+    assert torch.allclose(codec.preview(latents), torch.full((1, 1, 2, 2), (1 + 0.1 - 0.125) / 2 * 3500 - 1000))
+    assert codec.preview(latents * 100).min() == -1000
+
+
+def test_padding_and_metal_are_clipped(hu: torch.Tensor) -> None:
+    codec = tiny_vq_codec()
+    clipped = hu.clone()
+    hu[0, 0, 0, :2] = torch.tensor([-3024.0, 9000.0])
+    clipped[0, 0, 0, :2] = torch.tensor([-1000.0, 2500.0])
+
+    assert torch.equal(codec.encode(hu), codec.encode(clipped))
+
+
+def test_a_saved_codec_loads_as_it_was(tmp_path: Path, hu: torch.Tensor) -> None:
+    codec = tiny_vq_codec()
+    save_vq_codec(codec, tmp_path / "codec")
+
+    loaded = load_vq_codec(tmp_path / "codec")
+
+    assert loaded.settings() == codec.settings()
+    torch.testing.assert_close(loaded.encode(hu), codec.encode(hu))  # in another memory format
+    assert not any(parameter.requires_grad for parameter in loaded.parameters())
+
+
+def test_settings_pass_through_json(hu: torch.Tensor) -> None:
+    codec = tiny_vq_codec()
+    settings = json.loads(json.dumps({"kind": "vqvae", **codec.settings()}))
+
+    again = VQCodec.from_settings(settings)
+    again.load_state_dict(codec.state_dict())
+
+    assert again.settings() == codec.settings()
+    assert torch.equal(again.eval().encode(hu), codec.encode(hu))
+
+
+@pytest.mark.parametrize("subfolder", ["", "vqvae"])
+def test_a_pretrained_model_of_three_channels_works_without_our_files(
+    tmp_path: Path, hu: torch.Tensor, subfolder: str
+) -> None:
+    tiny_model().save_pretrained(tmp_path / "pipeline" / subfolder)
+
+    codec = load_vq_codec(tmp_path / "pipeline")
+
+    assert codec.statistics is None
+    assert codec.encode(hu).shape == (2, 3, 16, 8)
+    assert codec.decode(codec.encode(hu)).shape == hu.shape
+    assert VQCodec.from_settings(codec.settings()).settings() == codec.settings()
+
+
+def test_a_model_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    tiny_model(levels=2).save_pretrained(tmp_path)
+
+    with pytest.raises(InputError, match="latents 2 times smaller"):
+        load_vq_codec(tmp_path)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="There is no VQ-VAE"):
+        load_vq_codec(tmp_path)
+
+
+def test_damaged_files_are_refused(tmp_path: Path) -> None:
+    save_vq_codec(tiny_vq_codec(), tmp_path)
+    (tmp_path / "codec.json").write_text('{"mean": 3}')
+    with pytest.raises(InputError, match=r"codec\.json"):
+        load_vq_codec(tmp_path)
+
+    (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_vq_codec(tmp_path)

@@ -1,0 +1,243 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from engine.vq_codec import VQCodec, load_vq_codec
+from tests.checkpoints import tiny_vq_codec
+from tests.training.crops_file import HELD_OUT
+from tests.training.made_up_slices import write_made_up_slices
+from tests.training.vqvae_data import RADII, write_vqvae_data
+from training.code_book import fit_codes, usage
+from training.evaluate import main as evaluate
+from training.prepared import hu_from_stored, read_nodules, read_slices, stored_from_hu
+from training.train_vqvae import Pace, VQVAETrainer, main, train_vqvae
+from training.vqvae_loss import Autoencoder, VQVAEOptions, reconstruction_loss
+from training.vqvae_reconstruction import DIAMETER_NAMES, WAYS, evaluate_vqvae
+from training.vqvae_samples import draw_crops, halve, read_vqvae_data
+from training.vqvae_statistics import measure_statistics
+
+OPTIONS = VQVAEOptions(samples=8, batch=2, crop=64, unquantised=0.5, codes=16, widths=(4, 4, 8), learning_rate=1e-3)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_vqvae_data(tmp_path_factory.mktemp("prepared"))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """An unbroken run."""
+    run = tmp_path_factory.mktemp("run")
+    train_vqvae(OPTIONS, data, run)
+    return run
+
+
+def network_of(run: Path) -> dict[str, torch.Tensor]:
+    return torch.load(run / "state.pt", weights_only=True)["network"]
+
+
+@pytest.mark.parametrize("stop_at", [2, 3])  # before the code book is made, and after
+def test_a_run_taken_up_again_ends_where_an_unbroken_one_does(
+    tmp_path: Path, data: Path, whole: Path, stop_at: int
+) -> None:
+    train_vqvae(OPTIONS, data, tmp_path, Pace(validate_on=1, stop_at=stop_at))
+    train_vqvae(OPTIONS, data, tmp_path)
+
+    expected, ended = network_of(whole), network_of(tmp_path)
+    assert all(torch.equal(expected[name], ended[name]) for name in expected)
+
+
+def test_the_encoder_stays_as_it_is_once_there_is_a_code_book(data: Path, tmp_path: Path) -> None:
+    trainer = VQVAETrainer(OPTIONS, data, tmp_path)
+    states = []
+    for _ in range(OPTIONS.steps):
+        trainer.train_step()
+        states.append({name: tensor.clone() for name, tensor in trainer.run.network.state_dict().items()})
+    trainer.run.close()
+
+    after, last = states[OPTIONS.quantised_from], states[-1]
+    changed = {name.split(".")[2] for name in last if not torch.equal(after[name], last[name])}
+    assert changed == {"decoder", "post_quant_conv"}
+    moved = {name.split(".")[2] for name in last if not torch.equal(states[0][name], states[1][name])}
+    assert {"encoder", "quant_conv"} <= moved
+    assert "quantize" not in moved
+
+
+def test_a_run_leaves_a_codec_with_card_scalars_and_sheets(whole: Path) -> None:
+    codec = load_vq_codec(whole / "vqvae")
+    figures = json.loads((whole / "held_out.jsonl").read_text().splitlines()[-1])
+    card = (whole / "vqvae" / "README.md").read_text()
+
+    assert codec.statistics is not None
+    assert json.loads((whole / "options.json").read_text())["codes"] == 16
+    assert figures["samples"] == 8
+    assert figures["slices"] == 3 * len(HELD_OUT)
+    assert f"{figures['quantised']['lung_mae_hu']:.1f}" in card
+    assert "made-up" in card
+    with Image.open(whole / "sheets" / "0000004.png") as sheet:
+        assert sheet.size == (3 * 256, 6 * 256)
+    assert list((whole / "scalars").iterdir())
+
+
+def test_the_command_trains_and_says_what_is_missing(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ["--samples=2", "--batch=1", "--crop=64", "--codes=8", "--widths", "4", "4", "4", "--unquantised=0.5"]
+
+    assert main(["--data", str(data), "--run", str(tmp_path / "run"), *small]) == 0
+    assert load_vq_codec(tmp_path / "run" / "vqvae").vqvae.config.block_out_channels == [4, 4, 4]
+    assert main(["--data", str(tmp_path / "nothing"), "--run", str(tmp_path / "other"), *small]) == 2
+    assert "prepared.json" in capsys.readouterr().err
+
+
+def test_whole_slices_are_enough(tmp_path: Path) -> None:
+    data = read_vqvae_data(write_made_up_slices(tmp_path))
+
+    hu, known = draw_crops(data, replace(OPTIONS, nodule_share=1.0), 3, np.random.default_rng(0))
+
+    assert data.nodules is None
+    assert hu.shape == (3, 1, 64, 64)
+    assert known.all()
+
+
+def test_crops_of_nodules_say_what_was_mirrored(data: Path) -> None:
+    options = replace(OPTIONS, crop=128, nodule_share=1.0)
+
+    hu, known = draw_crops(read_vqvae_data(data), options, 2, np.random.default_rng(0))
+
+    assert hu.shape == known.shape == (2, 1, 128, 128)
+    assert known.float().mean() == pytest.approx((48 / 64) ** 2)
+    assert known[:, :, 32, 32].all()
+    # In the middle of each of the four places lies a solid nodule.
+    assert (hu[:, 0, 32::64, 32::64] > -100).all()
+
+
+def test_crops_of_slices_show_the_body(data: Path) -> None:
+    hu, _ = draw_crops(read_vqvae_data(data), replace(OPTIONS, nodule_share=0.0), 16, np.random.default_rng(0))
+
+    assert ((hu > -950).float().mean((1, 2, 3)) > 0.2).all()
+
+
+def test_errors_in_bone_and_in_what_is_not_known_count_less() -> None:
+    codec = tiny_vq_codec()
+    lung, bone = (codec.to_images(torch.full((1, 1, 4, 4), hu)) for hu in (-800.0, 1200.0))
+    known = torch.ones(1, 1, 4, 4, dtype=torch.bool)
+    off = 100 / 1750
+
+    in_lung = reconstruction_loss(codec, lung + off, lung, known, 0.5)
+    in_bone = reconstruction_loss(codec, bone + off, bone, known, 0.5)
+    half_known = known & (torch.arange(4) < 2)
+    wrong_where_unknown = torch.where(half_known, lung, lung + off)
+
+    assert in_lung.item() == pytest.approx(1.5, rel=1e-3)
+    assert in_bone.item() == pytest.approx(0.2**2 + 0.5 * 0.2, rel=1e-3)
+    assert reconstruction_loss(codec, wrong_where_unknown, lung, half_known, 0.5) == 0
+
+
+def test_with_a_code_book_training_sees_what_the_codec_decodes() -> None:
+    codec = VQCodec(tiny_vq_codec().vqvae)
+    hu = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 1000 - 900
+
+    seen = Autoencoder(codec)(codec.to_images(hu), None).clamp(-1, 1)
+
+    assert torch.allclose(seen, codec.to_images(codec.decode(codec.encode(hu))), atol=1e-5)
+
+
+def test_no_code_is_idle_even_if_most_latents_are_alike() -> None:
+    generator = np.random.default_rng(0)
+    latents = np.concatenate([np.zeros((3000, 3)), generator.normal(size=(2000, 3))]).astype(np.float32)
+
+    codes = fit_codes(latents, 64, generator)
+
+    nearest = np.linalg.norm(latents[:, None] - codes, axis=2).argmin(1)
+    assert usage(nearest, 64)["used"] > 0.95
+    error = np.linalg.norm(latents - codes[nearest], axis=1)
+    drawn = latents[generator.choice(len(latents), 64, replace=False)]
+    assert error.mean() < 0.7 * np.linalg.norm(latents[:, None] - drawn, axis=2).min(1).mean()
+
+
+def test_more_codes_than_latents_are_refused() -> None:
+    with pytest.raises(ValueError, match="different latents"):
+        fit_codes(np.zeros((50, 3), np.float32), 2, np.random.default_rng(0))
+
+
+def test_perplexity_is_the_number_of_codes_if_all_are_used_alike() -> None:
+    assert usage(np.arange(8), 16) == {"used": 0.5, "perplexity": pytest.approx(8.0)}
+
+
+def test_statistics_make_latents_standard_and_previews_close(data: Path) -> None:
+    slices = read_slices(data, held_out=False)
+    codec = VQCodec(tiny_vq_codec().vqvae)
+    codec.statistics = measure_statistics(codec, slices, count=4)
+    hu = torch.from_numpy(hu_from_stored(slices.images[[0, 2, 5, 8]]))[:, None]
+
+    latents = codec.encode(hu)
+
+    assert latents.mean((0, 2, 3)).abs().max() < 1e-3
+    assert torch.allclose(latents.std((0, 2, 3)), torch.ones(3), atol=1e-3)
+    coarse = torch.nn.functional.avg_pool2d(hu, 4)
+    # Least squares: never worse than the best constant.
+    assert (codec.preview(latents) - coarse).square().mean() < coarse.var()
+
+
+class Shifting(VQCodec):
+    """Gives everything back, too bright by 30 HU with its code book and by 10 HU without."""
+
+    def encode(self, hu: torch.Tensor) -> torch.Tensor:
+        return hu.clamp(self.hu_min, self.hu_max)
+
+    def decode(self, values: torch.Tensor) -> torch.Tensor:
+        return values + 30
+
+    def decode_unquantised(self, values: torch.Tensor) -> torch.Tensor:
+        return values + 10
+
+    def code_indices(self, values: torch.Tensor) -> torch.Tensor:
+        return (values[:, 0, ::4, ::4] > -500).long()
+
+
+def test_figures_are_those_of_a_known_error(data: Path) -> None:
+    codec = Shifting(tiny_vq_codec().vqvae)
+
+    figures = evaluate_vqvae(codec, read_slices(data, held_out=True), read_nodules(data, held_out=True))
+
+    for way, error in zip(WAYS, (30, 10), strict=True):
+        assert figures[way]["lung_mae_hu"] == pytest.approx(error, abs=1e-3)
+        assert figures[way]["nodule_mae_hu"] == {name: pytest.approx(error, abs=1e-3) for name in DIAMETER_NAMES}
+        assert figures[way]["psnr_db"] == pytest.approx(20 * np.log10(1400 / error), abs=0.01)
+    assert figures["nodules"] == len(HELD_OUT) * len(RADII)
+    assert figures["code_book"]["used"] == 2 / 32
+
+
+def test_a_sample_of_the_rows_is_enough_between(data: Path) -> None:
+    codec = Shifting(tiny_vq_codec().vqvae)
+
+    figures = evaluate_vqvae(codec, read_slices(data, held_out=True), None, count=2)
+
+    assert figures["slices"] == 2
+    assert figures["nodules"] == 0
+    assert figures["quantised"]["nodule_mae_hu"] == dict.fromkeys(DIAMETER_NAMES)
+
+
+def test_halving_takes_the_mean_of_two_by_two() -> None:
+    stored = stored_from_hu(np.arange(16.0).reshape(1, 4, 4))
+
+    assert halve(stored)[0].tolist() == [[1002.5, 1004.5], [1010.5, 1012.5]]
+
+
+def test_evaluate_takes_any_pretrained_vqvae(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    vqvae: Any = tiny_vq_codec().vqvae
+    vqvae.save_pretrained(tmp_path / "vqvae")
+
+    given = ["vqvae", "--vqvae", str(tmp_path / "vqvae"), "--data", str(data), "--out", str(tmp_path / "out")]
+    assert evaluate(given) == 0
+
+    figures = json.loads((tmp_path / "out" / "vqvae.json").read_text())
+    assert figures["code_book"]["codes"] == 32
+    assert "PSNR over [-1000, 400] HU" in capsys.readouterr().out

@@ -1,0 +1,191 @@
+"""Train the slice generator's VQ-VAE: 256 x 256 HU to latents of 64 x 64 and back.
+
+    python -m training.train_vqvae --data PREPARED --run runs/vqvae --samples 48000
+
+First encoder and decoder learn without a code book, with noise on the latents in its place. Then the code book is made
+by k-means from what the averaged encoder says of training slices, so that none of its codes is idle; encoder and code
+book stay as they are, and the decoder learns to read the codes.
+
+Everything that a run is lies in its folder: options, state, TensorBoard scalars, figures on held-out patients, contact
+sheets (real, reconstructed, difference), and `vqvae/`, the newest averaged weights with their card, which
+`engine.vq_codec` and diffusers load. Starting it again with the same folder takes it up at the step where it was saved.
+Under ``accelerate launch`` it runs on several processes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from accelerate.utils import DistributedDataParallelKwargs
+
+from engine.errors import InputError
+from engine.vq_codec import VQCodec, save_vq_codec
+from training.code_book import fit_codes
+from training.nodule_loss import TrainingOptions
+from training.prepared import read_slices
+from training.training_run import TrainingRun, make_accelerator
+from training.vqvae_card import write_card
+from training.vqvae_loss import Autoencoder, VQVAEOptions, make_vqvae, reconstruction_loss
+from training.vqvae_reconstruction import WAYS, Figures, evaluate_vqvae
+from training.vqvae_samples import VQVAEData, draw_crops, read_nodules_if_any, read_vqvae_data
+from training.vqvae_sheet import make_vqvae_sheet
+from training.vqvae_statistics import measure_statistics
+
+#: The code book is made from the latents of so many crops, 1,024 of each of 128 x 128.
+_CROPS_FOR_CODES = 256
+
+
+@dataclass(frozen=True)
+class Pace:
+    """When a run saves, validates and stops; of no influence on its weights.
+
+    Attributes
+    ----------
+    save_every : seconds between saved states
+    validate_every : steps between validations
+    validate_on : held-out slices in a validation, see `evaluate_vqvae`; at the end of the run, all of them
+    stop_at : step to stop at before the end, to be taken up later
+    """
+
+    save_every: float = 180
+    validate_every: int = 500
+    validate_on: int = 16
+    stop_at: int | None = None
+
+
+class VQVAETrainer:
+    """A run, what it draws from, and what it is judged on."""
+
+    def __init__(self, options: VQVAEOptions, data: Path, folder: Path) -> None:
+        self.options = options
+        self.data: VQVAEData = read_vqvae_data(data)
+        self.held_out = read_slices(data, held_out=True)
+        self.held_out_nodules = read_nodules_if_any(data, held_out=True)
+        torch.manual_seed(options.seed)
+        model = Autoencoder(VQCodec(make_vqvae(options)))
+        # The encoder is without gradient once there is a code book, and the code book always.
+        accelerator = make_accelerator(DistributedDataParallelKwargs(find_unused_parameters=True))
+        self.run = TrainingRun(model, cast(TrainingOptions, options), folder, accelerator)
+
+    @property
+    def codec(self) -> VQCodec:
+        """The codec in training."""
+        return self.run.network.codec
+
+    def train_step(self) -> float:
+        """Draw a batch, take a step, and return the loss. What is drawn depends on seed and step alone."""
+        run, options = self.run, self.options
+        if run.step == options.quantised_from:
+            self.make_code_book()
+        drawn = np.random.default_rng([options.seed, run.step, run.accelerator.process_index])
+        hu, known = (tensor.to(run.accelerator.device) for tensor in self._draw(run.samples_a_process, drawn))
+        images = self.codec.to_images(hu)
+        noise = None if run.step >= options.quantised_from else self._noise(images, drawn)
+        return run.take_step(
+            lambda network: reconstruction_loss(self.codec, network(images, noise), images, known, options.absolute)
+        )
+
+    def _draw(self, count: int, generator: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        return draw_crops(self.data, self.options, count, generator)
+
+    def _noise(self, images: torch.Tensor, generator: np.random.Generator) -> torch.Tensor:
+        grid = images.shape[-1] // self.codec.factor
+        shape = (len(images), self.codec.channels, grid, grid)
+        drawn = generator.standard_normal(shape, np.float32) * self.options.latent_noise
+        return torch.from_numpy(drawn).to(images.device)
+
+    @torch.no_grad()
+    def make_code_book(self) -> None:
+        """Take the averaged weights, and make the code book from training crops, the same on all processes."""
+        run = self.run
+        run.ema.copy_to(run.network.parameters())
+        generator = np.random.default_rng([self.options.seed, run.step])
+        parts = [self._draw(8, generator)[0] for _ in range(_CROPS_FOR_CODES // 8)]
+        latents = [self.codec.encode(hu.to(run.accelerator.device)).movedim(1, -1).flatten(0, 2) for hu in parts]
+        codes = fit_codes(torch.cat(latents).cpu().numpy(), self.options.codes, generator)
+        self.codec.vqvae.quantize.embedding.weight.copy_(torch.from_numpy(codes))
+        run.ema.shadow_params = [parameter.clone().detach() for parameter in run.network.parameters()]
+
+    def validate(self, count: int | None) -> None:
+        """Measure on held-out patients (see `evaluate_vqvae`), draw a sheet, and export, all with averaged weights."""
+        folder = self.run.folder
+        with self.run.averaged_weights():
+            codec = VQCodec(self.codec.vqvae, measure_statistics(self.codec, self.data.slices))
+            figures = evaluate_vqvae(codec, self.held_out, self.held_out_nodules, count)
+            sheet = make_vqvae_sheet(codec, self.held_out)
+            save_vq_codec(codec, folder / "vqvae")
+        write_card(folder / "vqvae" / "README.md", self.options, self.run.samples_seen, self.data, figures)
+        (folder / "sheets").mkdir(exist_ok=True)
+        sheet.save(folder / "sheets" / f"{self.run.step:07d}.png")
+        self._log(figures)
+
+    def _log(self, figures: Figures) -> None:
+        for way in WAYS:
+            for name in ("lung_mae_hu", "psnr_db"):
+                self.run.log(f"held_out_{way}/{name}", figures[way][name])
+        self.run.log("held_out_code_book/perplexity", figures["code_book"]["perplexity"])
+        entry = {"step": self.run.step, "samples": self.run.samples_seen, **figures}
+        with (self.run.folder / "held_out.jsonl").open("a") as lines:
+            lines.write(json.dumps(entry) + "\n")
+
+
+def train_vqvae(options: VQVAEOptions, data: Path, run: Path, pace: Pace = Pace()) -> None:
+    """Train until `options.samples` have been seen, from where the run stopped.
+
+    Parameters
+    ----------
+    data : prepared data, see `training.prepared`
+    run : the run's folder
+
+    Raises
+    ------
+    InputError
+        If data or run are not usable.
+    """
+    trainer = VQVAETrainer(options, data, run)
+    trainer.run.resume(None)
+    last = min(options.steps, pace.stop_at or options.steps)
+    for _ in trainer.run.steps_until(last):
+        trainer.train_step()
+        done = trainer.run.step == last
+        if done or trainer.run.save_is_due(pace.save_every):
+            trainer.run.save_state()
+        if trainer.run.accelerator.is_main_process and (done or trainer.run.step % pace.validate_every == 0):
+            trainer.validate(None if trainer.run.step == options.steps else pace.validate_on)
+    if trainer.run.step < last:
+        trainer.run.save_state()
+    trainer.run.close()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the command line and train; 2 if the input is of no use."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="prepared data")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--save-every", type=float, default=180, help="seconds between saved states")
+    parser.add_argument("--validate-every", type=int, default=500, help="steps between validations")
+    for field in fields(VQVAEOptions):
+        how: Any = {"type": int, "nargs": "+"} if field.name == "widths" else {"type": type(field.default)}
+        parser.add_argument(f"--{field.name.replace('_', '-')}", default=field.default, **how)
+    given = vars(parser.parse_args(arguments))
+    options = VQVAEOptions(**{field.name: given.pop(field.name) for field in fields(VQVAEOptions)})
+    options = replace(options, widths=tuple(options.widths))
+    pace = Pace(given.pop("save_every"), given.pop("validate_every"))
+    try:
+        train_vqvae(options, pace=pace, **given)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

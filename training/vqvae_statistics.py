@@ -1,0 +1,39 @@
+"""Mean, deviation and preview map of a VQ-VAE's latents, measured on training slices."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from engine.vq_codec import LatentStatistics, VQCodec
+from training.prepared import PreparedSlices, hu_from_stored
+from training.vqvae_reconstruction import spread
+
+_SLICES_AT_ONCE = 4
+
+
+@torch.inference_mode()
+def measure_statistics(codec: VQCodec, slices: PreparedSlices, count: int = 48) -> LatentStatistics:
+    """Measure the latents of up to `count` slices, spread over all that are given.
+
+    The preview map is the least-squares fit from normalised latents to the means of `factor` x `factor` pixels.
+    """
+    plain = VQCodec(codec.vqvae)
+    chosen = slices.images[spread(len(slices), count)]
+    device = next(codec.parameters()).device
+    latents: list[NDArray[np.float64]] = []
+    targets: list[NDArray[np.float64]] = []
+    for first in range(0, len(chosen), _SLICES_AT_ONCE):
+        hu = torch.from_numpy(hu_from_stored(chosen[first : first + _SLICES_AT_ONCE]))[:, None].to(device)
+        latents.append(plain.encode(hu).movedim(1, -1).flatten(0, 2).cpu().double().numpy())
+        targets.append(functional.avg_pool2d(codec.to_images(hu), codec.factor).flatten().cpu().double().numpy())
+    return _fit(np.concatenate(latents), np.concatenate(targets))
+
+
+def _fit(latents: NDArray[np.float64], targets: NDArray[np.float64]) -> LatentStatistics:
+    mean, std = latents.mean(0), latents.std(0)
+    normalised = (latents - mean) / std
+    *weights, bias = np.linalg.lstsq(np.column_stack((normalised, np.ones(len(normalised)))), targets)[0].tolist()
+    return LatentStatistics(tuple(mean.tolist()), tuple(std.tolist()), tuple(weights), bias)
