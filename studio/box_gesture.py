@@ -37,6 +37,8 @@ class BoxGesture:
 
     def press(self, grip: Grip, at: tuple[float, float], slice_shape: tuple[int, int]) -> None:
         """Begin with the mouse at an image point, (row, column)."""
+        if self._session.is_slice_forming:  # It is made for this box.
+            return
         self.is_by_mouse = True
         self.box = None
         self._drag = BoxDrag(grip, at, self._session.box_here, slice_shape)
@@ -49,7 +51,7 @@ class BoxGesture:
     def nudge(self, down: int, right: int, resize: bool) -> None:
         """Move the box by a pixel, or resize it by one at its bottom right corner."""
         box = self.box or self._session.box_here
-        if box is None or self.is_by_mouse:
+        if box is None or self.is_by_mouse or self._session.is_slice_forming:
             return
         grip = Grip.BOTTOM_RIGHT if resize else Grip.INSIDE
         if self._drag and self._drag.grip is not grip:

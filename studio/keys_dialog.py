@@ -24,10 +24,12 @@ KEYS = {
     "Nodule": {
         "Left button": "Draw a box; move it; resize it at its corners",
         "B": "Box in the middle of the slice",
+        "P, Shift+P": "Suggest a place; suggest scores; again for another one",
         "Shift and arrows": "Move the box",
         "Ctrl, Shift and arrows": "Resize the box",
         "Delete": "Delete the box",
         "G, Return": "Generate",
+        "Ctrl+G": "Generate a whole slice; on one that was generated, with its box and scores",
         "Shift+G": "Try 10 seeds, one after the other",
         "Esc, Shift+Esc": "Cancel what is being made; cancel all jobs",
         "N": "New seed",

@@ -8,7 +8,7 @@ from functools import partial
 from PySide6.QtCore import QObject, Signal
 
 from engine.errors import InputError
-from engine.events import GenerationResult, SliceSource
+from engine.events import GenerationResult, SliceRequest, SliceSource
 from engine.history import Entry
 from studio import commands
 from studio.background import Task
@@ -27,9 +27,12 @@ class LookingBack(QObject):
     ----------
     source_wanted : Signal(SliceSource, object)
         That series is to be opened, and the object, () -> None, to be called once it is.
+    slice_wanted : Signal(GenerationResult)
+        That slice, which was made whole, is to be opened.
     """
 
     source_wanted = Signal(object, object)
+    slice_wanted = Signal(object)
 
     def __init__(self, session: Session, history: History, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -98,6 +101,9 @@ class LookingBack(QObject):
 
     def _show(self, entry: Entry, result: GenerationResult) -> None:
         session = self._session
+        if isinstance(result.request, SliceRequest):
+            self.slice_wanted.emit(result)
+            return
         placed = self._already_placed(entry)
         if placed:
             session.go_to_slice(placed.slice_index)

@@ -35,12 +35,13 @@ from studio.history import History
 from studio.history_strip import HistoryStrip
 from studio.keys_dialog import KeysDialog
 from studio.looking_back import LookingBack
-from studio.lung_overlay import LungOverlay
+from studio.lung_finder import LungFinder
 from studio.menus import build_menus
 from studio.nodule_panel import NodulePanel
 from studio.notice_bar import NoticeBar, OpeningBar
 from studio.opening import Opener
 from studio.placing import Placing
+from studio.plausibility import Plausibility
 from studio.presets import stored_presets
 from studio.project import is_project
 from studio.project_actions import ProjectActions
@@ -50,8 +51,10 @@ from studio.restoring import Restorer
 from studio.series_dialog import SeriesDialog
 from studio.session import Session
 from studio.slice_bar import SliceBar
+from studio.slice_making import SliceMaking
 from studio.slice_texts import series_text
 from studio.slice_view import SliceView
+from studio.suggesting import Suggesting
 from studio.view_actions import preset_actions
 from studio.welcome import Welcome
 from studio.window_entry import WindowEntry
@@ -82,9 +85,12 @@ class MainWindow(QMainWindow):
         self.session = Session(self)
         self.session.presets = stored_presets()
         self.session.window = self.session.presets["Lung"]
-        self.lungs = LungOverlay(self.session, self)
+        self.lungs = LungFinder(self.session, self)
+        self.plausibility = Plausibility(self.session, self)
+        self.suggesting = Suggesting(self.session, self)
         self.history = history
         self.placing = Placing(self.session, engine, self)
+        self.slices = SliceMaking(self.session, engine, self.placing, self.suggesting, self.may_leave, self)
         self.queue = JobQueue(self.session, self.placing, engine, self)
         self.opener = Opener(self.session, self)
         self.looking = LookingBack(self.session, history, self)
@@ -95,7 +101,7 @@ class MainWindow(QMainWindow):
         self.view = SliceView(self.session, self.placing)
         self.slice_bar = SliceBar(self.session)
         self.welcome = Welcome(last)
-        self.panel = NodulePanel(self.session, self.placing, self.queue)
+        self.panel = NodulePanel(self.session, self.placing, self.queue, self.suggesting)
         self.strip = HistoryStrip(self.session, history, self.looking, self.queue)
         self.notice_bar = NoticeBar(self.session)
         self.opening_bar = OpeningBar(self.session, self.opener.cancel)
@@ -141,10 +147,13 @@ class MainWindow(QMainWindow):
         self.panel.placing.export_wanted.connect(self.export)
         self.welcome.file_wanted.connect(self.choose_file)
         self.welcome.folder_wanted.connect(self.choose_folder)
+        self.welcome.slice_wanted.connect(self.slices.generate)
         self.welcome.path_chosen.connect(self.open_path)
         self.welcome.last_wanted.connect(self.projects.reopen_last)
         self.looking.source_wanted.connect(self._open_source)
+        self.looking.slice_wanted.connect(self.slices.open)
         self.first_painted.connect(self.history.load)
+        self.first_painted.connect(self.plausibility.update)
 
     def _show_session(self) -> None:
         session, volume = self.session, self.session.volume
@@ -281,10 +290,13 @@ class MainWindow(QMainWindow):
             event.ignore()
             return
         self.hide()
+        self.slices.stop()
         self.autosave.stop()
         self.cancel_all()
         for part in (
             self.lungs,
+            self.plausibility,
+            self.suggesting,
             self.looking,
             self.restorer,
             self.opener,

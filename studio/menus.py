@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QMenu, QToolBar
 from engine.nodule import BoundingBox
 from studio import commands
 from studio.queue import SEEDS
+from studio.reasons import why_not_make_slices
 from studio.recent_files import recent_files
 from studio.session import Session
 from studio.theme import ICON_SIZE, icon
@@ -57,6 +58,7 @@ def build_menus(window: MainWindow, presets: list[QAction]) -> Actions:
     _add_recent_menu(window, actions)
     _add_tool_bar(window, actions, presets)
     _follow_undo_stack(window.session, actions)
+    _say_why_no_slices(actions["Generate a slice"])
     return actions
 
 
@@ -81,11 +83,15 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
             Entry("Undo", stack.undo, ("Ctrl+Z",), "undo"),
             Entry("Redo", stack.redo, ("Ctrl+Shift+Z", "Ctrl+Y"), "redo"),
             None,
+            Entry("Suggest a place", window.suggesting.suggest_place, ("P",), "suggest"),
+            Entry("Suggest scores", window.suggesting.suggest_scores, ("Shift+P",)),
+            None,
             Entry("Box in the middle", lambda: put_box_in_middle(session), ("B",)),
             Entry("Delete box", lambda: commands.delete(session), ("Del",)),
         ],
         "&Nodule": [
             Entry("Generate", placing.generate, ("G", "Return", "Enter", "Ctrl+Return"), "generate-light"),
+            Entry("Generate a slice", window.slices.generate, ("Ctrl+G",)),
             Entry(f"Try {SEEDS} seeds", queue.try_seeds, ("Shift+G",), "seeds"),
             Entry("Cancel", window.escape, ("Esc",)),
             Entry("Cancel all jobs", window.cancel_all, ("Shift+Esc",)),
@@ -181,9 +187,21 @@ def _follow_undo_stack(session: Session, actions: Actions) -> None:
     show()
 
 
+def _say_why_no_slices(action: QAction) -> None:
+    """Disable the action where there is no slice generator, and say so in its tool tip and in the status bar."""
+    why = why_not_make_slices()
+    menu = action.associatedObjects()[0]
+    assert isinstance(menu, QMenu)
+    menu.setToolTipsVisible(True)
+    if why:
+        action.setEnabled(False)
+        action.setToolTip(why)
+        action.setStatusTip(why)
+
+
 def put_box_in_middle(session: Session) -> None:
     """Put a box in the middle of the slice: the way to draw without a mouse."""
-    if session.volume is None:
+    if session.volume is None or session.is_slice_forming:
         return
     shape, spacing = session.volume.slice_at(0).shape, session.volume.pixel_spacing
     side = _BOX_MM / max(spacing)

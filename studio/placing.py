@@ -72,7 +72,7 @@ class Placing(QObject):
         """Put the box elsewhere; the nodule that it holds, finished or forming, is generated there."""
         session = self._session
         nodule = session.nodule_in_box
-        if session.box_here == box:
+        if session.box_here == box or session.is_slice_forming:
             return
         request = session.job.request if session.job else nodule.result.request if nodule else None
         commands.set_box(session, box, "move")
@@ -101,6 +101,8 @@ class Placing(QObject):
         if isinstance(event, Preview):
             session.preview = event
             return
+        if session.is_slice_forming:
+            return  # `SliceMaking` shows how that ends.
         session.job = None
         session.preview = None
         if isinstance(event, Finished):

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QProgressBar,
-    QPushButton,
     QStackedLayout,
     QVBoxLayout,
     QWidget,
@@ -17,23 +14,13 @@ from PySide6.QtWidgets import (
 
 from engine.events import EngineState, GenerationResult
 from studio import commands
+from studio.buttons import button
 from studio.placing import Placing
 from studio.queue import SEEDS, JobQueue
 from studio.reasons import why_not_export, why_not_generate
 from studio.session import Session
 from studio.slice_texts import signed
-from studio.theme import ICON_SIZE, icon, line
-
-
-def _button(text: str, icon_name: str, keys: str, role: str, clicked: Callable[[], object]) -> QPushButton:
-    button = QPushButton(icon(icon_name), text)
-    button.setIconSize(ICON_SIZE)
-    button.setToolTip(f"{text} ({keys})")
-    button.setProperty("role", role)
-    # A click must not take the keys from the slice.
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    button.clicked.connect(lambda: clicked())
-    return button
+from studio.theme import icon, line
 
 
 def _text() -> QLabel:
@@ -53,18 +40,18 @@ class PlacingControls(QWidget):
         super().__init__(parent)
         self._session = session
         self._look = ("primary", "generate")
-        self.seeds = _button(f"{SEEDS} seeds", "seeds", "Shift+G", "", queue.try_seeds)
-        self.generate = _button("Generate", "generate", "G or Return", "primary", placing.generate)
-        self.cancel = _button("Cancel", "cancel", "Esc", "", placing.cancel)
-        self.accept = _button("Accept", "accept", "A", "primary", lambda: commands.accept(session))
-        self.discard = _button("Discard", "discard", "D", "", lambda: commands.discard(session))
-        self.compare = _button("", "compare", "hold Space", "", lambda: None)
+        self.seeds = button(f"{SEEDS} seeds", "seeds", "Shift+G", "", queue.try_seeds)
+        self.generate = button("Generate", "generate", "G or Return", "primary", placing.generate)
+        self.cancel = button("Cancel", "cancel", "Esc", "", placing.cancel)
+        self.accept = button("Accept", "accept", "A", "primary", lambda: commands.accept(session))
+        self.discard = button("Discard", "discard", "D", "", lambda: commands.discard(session))
+        self.compare = button("", "compare", "hold Space", "", lambda: None)
         self.compare.setToolTip("Hold to see the original (Space)")
         self.compare.setAccessibleName("Hold to see the original")
         self.compare.setFixedWidth(40)
         self.compare.pressed.connect(lambda: self._show_original(True))
         self.compare.released.connect(lambda: self._show_original(False))
-        self.export = _button("Export…", "export", "Ctrl+E", "", self.export_wanted.emit)
+        self.export = button("Export…", "export", "Ctrl+E", "", self.export_wanted.emit)
         self.status, self.export_reason = _text(), _text()
         self.progress = QProgressBar(textVisible=False)
         self.progress.setAccessibleName("Progress of sampling")

@@ -94,6 +94,8 @@ class ProjectActions(QObject):
         """Save the project in the background, and say so."""
         saved = saved_session(self._session, self._history)
         if saved is None:
+            if self._session.generated:
+                self._session.say("A generated slice is in no file that a project could name; the history keeps it.")
             return
         starred = [entry.path for entry in self._history.entries if self._belongs(entry)]
         work = Task(

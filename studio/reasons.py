@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from engine.checkpoint import DEFAULT_SLICE_CHECKPOINT
 from engine.errors import InputError
 from engine.events import EngineState
 from studio.session import Session
+
+_FORMING = "The slice is still being made; Esc cancels it."
+_STOPPED = "The engine has stopped; start the program again."
 
 
 def why_not_generate(session: Session) -> str | None:
     """Return why nothing can be generated now, as one sentence; None if it can."""
     if session.volume is None:
         return "Open a chest CT first."
+    if session.is_slice_forming:
+        return _FORMING
     if session.box is None:
         return "Draw a box first: drag a square on the slice."
     if session.box_here is None:
@@ -20,8 +26,29 @@ def why_not_generate(session: Session) -> str | None:
     except InputError as error:
         return str(error)
     if session.engine.state is EngineState.STOPPED:
-        return "The engine has stopped; start the program again."
+        return _STOPPED
     return None
+
+
+def why_not_suggest_place(session: Session) -> str | None:
+    """Return why no place can be suggested now, as one sentence; None if one can."""
+    if session.volume is None:
+        return "Open a chest CT first."
+    return _FORMING if session.is_slice_forming else None
+
+
+def why_not_make_slices() -> str | None:
+    """Return why this installation makes no slices at all, as one sentence; None if it does."""
+    return None if DEFAULT_SLICE_CHECKPOINT.exists() else "The slice generator is not part of this version yet."
+
+
+def why_not_generate_slice(session: Session) -> str | None:
+    """Return why no slice can be made now, as one sentence; None if one can."""
+    if session.is_slice_forming:
+        return _FORMING
+    if session.engine.state is EngineState.STOPPED:
+        return _STOPPED
+    return why_not_make_slices()
 
 
 def why_not_export(session: Session) -> str | None:

@@ -69,9 +69,12 @@ class SavedSession:
 
 
 def saved_session(session: Session, history: History, ended: bool = False) -> SavedSession | None:
-    """Return what is open now; None if nothing is. A result that could not be recorded is left out."""
+    """Return what is open now; None if nothing is, or a slice that was made: that is in no file to be opened again.
+
+    A result that could not be recorded is left out.
+    """
     volume = session.volume
-    if volume is None:
+    if volume is None or session.generated:
         return None
 
     def saved(nodule: PlacedNodule) -> SavedNodule | None:

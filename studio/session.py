@@ -17,10 +17,13 @@ from engine.events import (
     GenerationRequest,
     GenerationResult,
     Preview,
+    Request,
     SamplingOptions,
+    SliceRequest,
     SliceSource,
     StateChanged,
 )
+from engine.lungs import share_in_lung
 from engine.nodule import BoundingBox, NoduleAttributes
 from studio.session_field import Field
 from studio.shown import Shown
@@ -49,11 +52,11 @@ class PlacedNodule:
 
 @dataclass(frozen=True)
 class Job:
-    """What the engine is sampling for this window."""
+    """What the engine is sampling for this window: a nodule in an open slice, or the open slice itself."""
 
     job_id: int
     slice_index: int
-    request: GenerationRequest
+    request: Request
 
     @property
     def place(self) -> BoxOnSlice:
@@ -140,12 +143,15 @@ class Session(QObject):
     """What is open, what is drawn and what the engine does; one signal a field, nothing that can be derived.
 
     `candidate` is the finished nodule that waits to be accepted or discarded; `box` is its box as long as it waits.
+    `generated` is what the open slice was made of, or is being made of; None if it was read from a file.
     `series_uid` is how the open series was asked for, where its file or folder holds several.
+    `plausibility` says how usual the scores are in nodules as large as the box; empty until that is known.
     `queue_step` is the last preview of the running job of the queue.
     `accepted` is in the order of acceptance: on each slice, a nodule is built on those accepted before it.
     """
 
     volume_changed = Signal()
+    generated_changed = Signal()
     series_uid_changed = Signal()
     slice_index_changed = Signal()
     window_changed = Signal()
@@ -163,11 +169,13 @@ class Session(QObject):
     opening_changed = Signal()
     shown_changed = Signal()
     lungs_changed = Signal()
+    plausibility_changed = Signal()
     presets_changed = Signal()
     queue_changed = Signal()
     queue_step_changed = Signal()
 
     volume = Field[CTVolume | None](None)
+    generated = Field[SliceRequest | None](None)
     series_uid = Field[str | None](None)
     slice_index = Field[int](0)
     window = Field[WindowLevel](LUNG)
@@ -185,6 +193,7 @@ class Session(QObject):
     opening = Field[Opening | None](None)
     shown = Field[Shown](Shown())
     lungs = Field[LungsOnSlice | None](None)
+    plausibility = Field[str]("")
     presets = Field[dict[str, WindowLevel]](WINDOW_PRESETS)
     queue = Field[Queue](Queue())
     queue_step = Field[Preview | None](None)
@@ -195,13 +204,17 @@ class Session(QObject):
 
     def show_volume(self, volume: CTVolume, series_uid: str | None = None) -> None:
         """Show another series from its middle slice. Nothing of the one before remains, but for the queue."""
-        self.undo_stack.clear()
-        self.box = self.candidate = self.preview = self.notice = None
-        self.accepted = self.exported = ()
+        self.close_volume()  # No widget may see the new index beside the old series.
         self.series_uid = series_uid
-        self.volume = None  # No widget may see the new index beside the old series.
         self.slice_index = len(volume) // 2
         self.volume = volume
+
+    def close_volume(self) -> None:
+        """Show nothing. The queue goes on."""
+        self.undo_stack.clear()
+        self.box = self.candidate = self.preview = self.notice = self.generated = None
+        self.accepted = self.exported = ()
+        self.volume = self.series_uid = None
 
     def go_to_slice(self, index: int) -> None:
         """Show the slice of that index, or the nearest there is."""
@@ -226,6 +239,11 @@ class Session(QObject):
         """Return where a slice was read from; None if nothing is open."""
         volume = self.volume
         return SliceSource(volume.source, self.series_uid, index, volume.description) if volume else None
+
+    @property
+    def is_slice_forming(self) -> bool:
+        """Whether the open slice itself is being made."""
+        return self.job is not None and isinstance(self.job.request, SliceRequest)
 
     @property
     def box_here(self) -> BoundingBox | None:
@@ -256,11 +274,22 @@ class Session(QObject):
         return tuple(nodule for nodule in self.accepted if nodule not in self.exported)
 
     @property
+    def box_side_mm(self) -> float | None:
+        """Side of the box, on whatever slice it is; None without a box."""
+        return self.box.box.side_mm(self.volume.pixel_spacing) if self.box and self.volume else None
+
+    @property
     def lungs_here(self) -> NDArray[np.bool_] | None:
-        """Where the lungs are on the slice that is shown; None if that is off or not known yet."""
-        lungs, is_on = self.lungs, self.shown.lungs
+        """Where the lungs are on the slice that is shown; None if that is not known yet."""
+        lungs = self.lungs
         is_here = lungs is not None and lungs.volume is self.volume and lungs.slice_index == self.slice_index
-        return lungs.mask if lungs and is_on and is_here else None
+        return lungs.mask if lungs and is_here else None
+
+    @property
+    def share_in_lungs(self) -> float | None:
+        """What part of the box on the slice that is shown lies in the lungs, 0 to 1; None if that is not known yet."""
+        lungs, box = self.lungs_here, self.box_here
+        return None if lungs is None or box is None else share_in_lung(lungs, box)
 
     @property
     def shown_hu(self) -> HUArray | None:
@@ -271,7 +300,9 @@ class Session(QObject):
         if self.original_shown:
             return self.volume.slice_at(here).hu
         if self.job and self.job.slice_index == here:
-            return _with_preview(self.job.request.slice.hu, self.preview)
+            request = self.job.request
+            before = self.volume.slice_at(here) if isinstance(request, SliceRequest) else request.slice
+            return _with_preview(before.hu, self.preview)
         if self.candidate and self.candidate.slice_index == here:
             return self.candidate.result.slice.hu
         shown = self.slice_with_accepted(here)
@@ -282,5 +313,5 @@ def _with_preview(hu: HUArray, preview: Preview | None) -> HUArray:
     if preview is None:
         return hu
     painted = hu.copy()
-    painted[preview.box.slices] = preview.hu
+    painted[preview.slices] = preview.hu
     return painted

@@ -34,6 +34,24 @@ class TakeSettings(QUndoCommand):
         self._session.attributes, self._session.options = attributes, options
 
 
+class TakeScores(QUndoCommand):
+    """Suggested scores instead of those that are set."""
+
+    def __init__(self, session: Session, suggested: NoduleAttributes) -> None:
+        super().__init__("suggested scores")
+        self._session = session
+        self._before = session.attributes
+        self._after = suggested
+
+    def redo(self) -> None:
+        """Set those that were suggested."""
+        self._session.attributes = self._after
+
+    def undo(self) -> None:
+        """Set what was set before."""
+        self._session.attributes = self._before
+
+
 class DeleteResult(QUndoCommand):
     """A result in the trash instead of the journal."""
 

@@ -36,6 +36,8 @@ def window_text(session: Session) -> str:
     lines = [*names, _width_level(window)]
     if session.original_shown:
         lines.append("Original")
+    elif session.generated:
+        lines.append("Synthetic slice")
     elif session.accepted_here or (session.candidate and session.candidate.slice_index == session.slice_index):
         lines.append("Contains synthetic nodule")
     return "\n".join(lines)

@@ -155,10 +155,10 @@ class SliceView(QWidget):
         self.update()
 
     def _show_preview(self) -> None:
-        """Repaint the box alone: painting takes time from the sampler."""
+        """Repaint the box alone, unless the whole slice forms: painting takes time from the sampler."""
         self._image = None
         job = self._session.job
-        if job and self._viewport:
+        if job and self._viewport and not self._session.is_slice_forming:
             self.update(self._viewport.box_rect(job.request.box).adjusted(-8, -44, 150, 12).toAlignedRect())
         else:
             self.update()
@@ -177,7 +177,7 @@ class SliceView(QWidget):
             return
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._is_smooth)
         painter.drawImage(viewport.image_rect, self._image_now())
-        lungs = self._session.lungs_here
+        lungs = self._session.lungs_here if self._session.shown.lungs else None
         if lungs is not None:
             self._tint = self._tint or overlays.tint(lungs)
             painter.drawImage(viewport.image_rect, self._tint)

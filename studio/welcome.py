@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLay
 
 from studio.history_card import time_text
 from studio.project_actions import why_not_reopen
+from studio.reasons import why_not_make_slices
 from studio.recent_files import recent_files
 from studio.saved_session import SavedSession
 from studio.theme import icon
@@ -24,6 +25,7 @@ class Welcome(QFrame):
     folder_wanted = Signal()
     path_chosen = Signal(Path)
     last_wanted = Signal()
+    slice_wanted = Signal()
 
     def __init__(self, last: SavedSession | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -40,6 +42,13 @@ class Welcome(QFrame):
         self.go_on.clicked.connect(self.last_wanted)
         self.last = QLabel(alignment=_CENTRE)
         self.last.setProperty("role", "muted")
+        self.generate = QPushButton(icon("generate-light"), "Generate a slice")
+        self.generate.setMinimumWidth(296)
+        self.generate.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.generate.clicked.connect(self.slice_wanted)
+        self.generate.setToolTip("Start without a CT (Ctrl+G)")
+        self.without_ct = QLabel("For a start without a CT (Ctrl+G)", alignment=_CENTRE)
+        self.without_ct.setProperty("role", "muted")
         self.recent = QVBoxLayout()
         self.recent.setSpacing(2)
         layout = QVBoxLayout(self)
@@ -51,6 +60,8 @@ class Welcome(QFrame):
         layout.addWidget(text, 0, _CENTRE)
         layout.addSpacing(16)
         layout.addLayout(self._buttons())
+        layout.addWidget(self.generate, 0, _CENTRE)
+        layout.addWidget(self.without_ct, 0, _CENTRE)
         layout.addSpacing(16)
         layout.addWidget(self.go_on, 0, _CENTRE)
         layout.addWidget(self.last, 0, _CENTRE)
@@ -59,6 +70,7 @@ class Welcome(QFrame):
         layout.addStretch(5)
         self.show_recent()
         self.show_last(last)
+        self._show_generate()
 
     def take_focus(self) -> None:
         """Put the keys where they are most likely wanted: Return goes on where one stopped."""
@@ -71,6 +83,12 @@ class Welcome(QFrame):
         self.last.setVisible(last is not None)
         self.go_on.setEnabled(why is None)
         self.last.setText(why or (last_text(last) if last else ""))
+
+    def _show_generate(self) -> None:
+        """Offer it where it can be done; the menu says why not elsewhere, the first page is for what works."""
+        is_there = why_not_make_slices() is None
+        self.generate.setVisible(is_there)
+        self.without_ct.setVisible(is_there)
 
     def _buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()

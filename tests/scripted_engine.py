@@ -16,7 +16,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from engine.ct import CTSlice
-from engine.events import Finished, GenerationRequest, GenerationResult, Preview, SamplingOptions
+from engine.events import (
+    Finished,
+    GenerationRequest,
+    GenerationResult,
+    Preview,
+    Request,
+    SamplingOptions,
+    SliceRequest,
+)
 from engine.measurement import NoduleMeasurement
 from engine.nodule import BoundingBox, NoduleAttributes
 
@@ -35,17 +43,26 @@ def scripted_request(seed: int = 0, steps: int = 5, side: int = 6) -> Generation
     return GenerationRequest(before, box, NoduleAttributes(5, 4, 1, None, 3), SamplingOptions(seed, steps))
 
 
-def scripted_result(request: GenerationRequest, seconds: float = 0.25) -> GenerationResult:
-    """Return a request's slice with a box whose HU tell the seed: -100 + seed; the mask is its middle."""
-    hu = request.slice.hu.copy()
+def scripted_result(request: Request, seconds: float = 0.25) -> GenerationResult:
+    """Return a request's slice with a box whose HU tell the seed: -100 + seed; the mask is its middle.
+
+    A slice that is made whole has -850 HU outside the box.
+    """
+    before = _before(request)
+    hu = before.hu.copy()
     hu[request.box.slices] = -100 + request.options.seed % 1000
-    mask = np.zeros(request.slice.shape, dtype=np.bool_)
+    mask = np.zeros(before.shape, dtype=np.bool_)
     row, column = (int(position) for position in request.box.centre)
     mask[row - 1 : row + 1, column - 1 : column + 1] = True
     measurement = NoduleMeasurement(mask, diameter_mm=1.58, mean_hu=float(hu[row, column]))
-    return GenerationResult(
-        request, request.slice.with_hu(hu), measurement, seconds, "scripted", "0" * 64, "scripted device"
-    )
+    return GenerationResult(request, before.with_hu(hu), measurement, seconds, "scripted", "0" * 64, "scripted device")
+
+
+def _before(request: Request) -> CTSlice:
+    if isinstance(request, GenerationRequest):
+        return request.slice
+    spacing = request.pixel_spacing_mm
+    return CTSlice(np.full(request.box.slice_shape, -850, dtype=np.int16), (spacing, spacing))
 
 
 @dataclass
@@ -69,10 +86,11 @@ class ScriptedRunner:
     closed: list[int] = field(default_factory=list)
     finished: list[int] = field(default_factory=list)
 
-    def __call__(self, request: GenerationRequest, job_id: int) -> Iterator[Preview | Finished]:
+    def __call__(self, request: Request, job_id: int) -> Iterator[Preview | Finished]:
         self.started.append(job_id)
         steps = self.steps or request.options.steps
-        shape = (request.box.side, request.box.side)
+        box = request.box
+        shape = box.slice_shape if isinstance(request, SliceRequest) else (box.side, box.side)
         try:
             for step in range(1, steps + 1):
                 if self.on_step is not None:

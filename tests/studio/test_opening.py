@@ -233,7 +233,7 @@ def test_recent_files_are_offered_last_one_first(make_window, tmp_path):
     expected = [tmp_path / name for name in (names[5], *reversed(names[3:5] + names[6:11]))]
     assert recent_files()[:7] == expected[:7]
     window = make_window()
-    buttons = [button for button in window.welcome.findChildren(QPushButton) if button.toolTip()]
+    buttons = [button for button in window.welcome.findChildren(QPushButton) if button.toolTip().endswith(".nrrd")]
     assert [button.toolTip() for button in buttons] == [str(path) for path in expected[:5]]
 
 

@@ -1,4 +1,4 @@
-"""Finds the lungs of the slice that is shown, in the background, while that overlay is on."""
+"""Finds the lungs of the slice that is shown, in the background, while they are shown or a box is on it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,19 @@ from studio.background import Progress, Task
 from studio.session import LungsOnSlice, Session, Severity
 
 
-class LungOverlay(QObject):
+class LungFinder(QObject):
     """Keeps `session.lungs` up with the slice: one search at a time, that of the slice shown last."""
 
     def __init__(self, session: Session, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._task: Task | None = None
-        for signal in (session.shown_changed, session.slice_index_changed, session.volume_changed):
+        for signal in (
+            session.shown_changed,
+            session.slice_index_changed,
+            session.volume_changed,
+            session.box_changed,
+        ):
             signal.connect(self._find)
 
     def stop(self) -> None:
@@ -31,9 +36,8 @@ class LungOverlay(QObject):
     def _find(self) -> None:
         session, index = self._session, self._session.slice_index
         volume = session.volume
-        if not session.shown.lungs or volume is None or self._task:
-            return
-        if session.lungs and session.lungs.slice_index == index and session.lungs.volume is volume:
+        is_wanted = session.shown.lungs or session.box_here
+        if volume is None or not is_wanted or self._task or session.lungs_here is not None:
             return
         self._task = Task(partial(_find_in, volume, index), "The lungs could not be found", self)
         self._task.succeeded.connect(self._show)

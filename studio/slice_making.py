@@ -1,0 +1,165 @@
+"""From a press of "Generate a slice" to an open slice that was made whole: one volume of one slice, with its box."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtCore import QObject, QTimer
+
+from engine.ct import CTVolume
+from engine.errors import InputError
+from engine.events import Event, Failed, Finished, GenerationResult, Preview, SliceRequest, StateChanged
+from engine.nodule import BoundingBox, NoduleAttributes
+from engine.whole_slices import volume_of
+from studio.commands import Scene
+from studio.engine_client import EngineClient
+from studio.placing import Placing
+from studio.reasons import why_not_generate_slice
+from studio.session import BoxOnSlice, Job, PlacedNodule, Session, Severity
+from studio.suggesting import Suggesting
+
+#: What a slice of which nothing is known yet looks like, HU.
+_BLANK = -1000
+
+
+@dataclass(frozen=True)
+class _Open:
+    """What is open, to be shown again if the slice is not made after all."""
+
+    volume: CTVolume | None
+    series_uid: str | None
+    slice_index: int
+    scene: Scene
+    exported: tuple[PlacedNodule, ...]
+    generated: SliceRequest | None
+
+
+class SliceMaking(QObject):
+    """Makes slices for one session; while one forms, it is the open volume, and previews are painted over all of it.
+
+    Parameters
+    ----------
+    may_leave : () -> bool
+        Asks the user whether what is open may be closed.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        engine: EngineClient,
+        placing: Placing,
+        suggesting: Suggesting,
+        may_leave: Callable[[], bool],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._engine = engine
+        self._placing = placing
+        self._suggesting = suggesting
+        self._may_leave = may_leave
+        self._job: Job | None = None
+        self._before: _Open | None = None
+        self._blank: CTVolume | None = None
+        engine.event_arrived.connect(self._handle)
+        session.job_changed.connect(self._see_cancelled)
+
+    def generate(self) -> None:
+        """Make a slice; or say why not.
+
+        With the box and the scores that are set, where a generated slice with a box is open: the same seed again
+        gives its neighbour. Otherwise with those of one annotation of LIDC.
+        """
+        session = self._session
+        reason = why_not_generate_slice(session)
+        if reason:
+            session.say(reason)
+        elif session.generated and session.box_here:
+            self._generate_with(session.box_here, session.generated.pixel_spacing_mm, session.attributes)
+        else:
+            self._suggesting.suggest_slice(lambda drawn: self._generate_with(*drawn))
+
+    def open(self, result: GenerationResult) -> None:
+        """Open a slice that was made earlier, with its box, instead of what is open."""
+        assert isinstance(result.request, SliceRequest)
+        if self._may_leave():
+            self.stop()
+            _show(self._session, volume_of(result), result.request)
+
+    def stop(self) -> None:
+        """Make the slice no further; what was open before is open again at once."""
+        self._placing.cancel()
+        self._put_back()
+
+    def _generate_with(self, box: BoundingBox, spacing_mm: float, attributes: NoduleAttributes) -> None:
+        session = self._session
+        try:
+            request = SliceRequest(box, attributes, session.options, spacing_mm)
+        except InputError as error:
+            session.say(str(error))
+            return
+        if why_not_generate_slice(session) or not self._may_leave():
+            return
+        self.stop()
+        before = _what_is_open(session)
+        blank = np.full((1, *box.slice_shape), _BLANK, np.int16)
+        volume = CTVolume(blank, (spacing_mm, spacing_mm), ((0.0, 0.0, 0.0),), description="Slice being generated")
+        _show(session, volume, request)
+        session.attributes = attributes
+        job = Job(self._engine.submit(request), 0, request)
+        self._job, self._before, self._blank = job, before, volume
+        session.job = job
+
+    def _handle(self, event: Event) -> None:
+        job = self._job
+        if job is None or isinstance(event, (StateChanged, Preview)) or event.job_id != job.job_id:
+            return
+        self._job = None
+        self._session.preview = self._session.job = None
+        if isinstance(event, Finished):
+            assert isinstance(event.result.request, SliceRequest)
+            _show(self._session, volume_of(event.result), event.result.request)
+            self._forget()
+            return
+        self._put_back()
+        if isinstance(event, Failed):
+            self._session.say(event.message, Severity.ERROR)
+
+    def _see_cancelled(self) -> None:
+        """Show again what was open, once whoever has cancelled is done: it may be a change that can be undone."""
+        if self._job and self._session.job is not self._job:
+            self._job = None
+            QTimer.singleShot(0, self, self._put_back)
+
+    def _put_back(self) -> None:
+        session, before, is_shown = self._session, self._before, self._session.volume is self._blank
+        if before is None or self._job:
+            return
+        self._forget()
+        if not is_shown:  # Something else has been opened meanwhile.
+            return
+        if before.volume is None:
+            session.close_volume()
+            return
+        session.show_volume(before.volume, before.series_uid)
+        session.go_to_slice(before.slice_index)
+        session.generated = before.generated
+        session.accepted, session.exported = before.scene.accepted, before.exported
+        session.candidate, session.box = before.scene.candidate, before.scene.box
+
+    def _forget(self) -> None:
+        self._before = self._blank = None
+
+
+def _what_is_open(session: Session) -> _Open:
+    return _Open(
+        session.volume, session.series_uid, session.slice_index, Scene.of(session), session.exported, session.generated
+    )
+
+
+def _show(session: Session, volume: CTVolume, request: SliceRequest) -> None:
+    session.show_volume(volume)
+    session.generated = request
+    session.box = BoxOnSlice(0, request.box)

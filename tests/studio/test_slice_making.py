@@ -1,0 +1,171 @@
+"""Slices that are made whole: from a key to an open volume of one slice, with the scripted engine and a real one."""
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from engine.events import SamplingOptions, SliceRequest
+from engine.job_runner import GeneratorRunner
+from studio import reasons
+from studio.main_window import MainWindow
+from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
+from tests.scripted_engine import Gate, OutOfMemoryError, ScriptedRunner, raising
+from tests.studio.driving import LEFT, drag, draw_box, generate
+
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+KEY = Qt.Key
+
+
+@pytest.fixture(autouse=True)
+def with_generator(monkeypatch, tmp_path):
+    """As in a version that has a slice generator; the folder is looked for, and not read by the scripted engine."""
+    monkeypatch.setattr(reasons, "DEFAULT_SLICE_CHECKPOINT", tmp_path)
+
+
+@pytest.fixture
+def held(make_window):
+    """A window whose engine waits in step 3 of 15, with nothing open."""
+    gate = Gate(3)
+    window = make_window(ScriptedRunner(on_step=gate))
+    window.gate = gate
+    yield window
+    gate.open()
+
+
+def press_and_wait(window: MainWindow, qtbot) -> np.ndarray:
+    """Press Ctrl+G and wait for the slice; return its HU."""
+    before = window.session.volume
+    QTest.keyClick(window, KEY.Key_G, CTRL)
+    qtbot.waitUntil(lambda: window.session.volume is not before and window.session.generated is not None)
+    qtbot.waitUntil(lambda: window.session.job is None)
+    return window.session.volume.slice_at(0).hu
+
+
+def forming(window: MainWindow, qtbot) -> None:
+    """Press Ctrl+G and wait for the preview of step 2."""
+    QTest.keyClick(window, KEY.Key_G, CTRL)
+    qtbot.waitUntil(lambda: window.session.preview is not None and window.session.preview.step == 2)
+
+
+def test_without_a_generator_the_menu_says_why_and_the_first_page_is_silent(make_window, monkeypatch, tmp_path):
+    monkeypatch.setattr(reasons, "DEFAULT_SLICE_CHECKPOINT", tmp_path / "none")
+    window = make_window()
+    why = "The slice generator is not part of this version yet."
+    action = window.commands["Generate a slice"]
+    assert not action.isEnabled()
+    assert (action.toolTip(), action.statusTip()) == (why, why)
+    assert not window.welcome.generate.isVisible()
+    assert not window.welcome.without_ct.isVisible()
+
+
+def test_a_slice_is_made_without_a_ct_and_a_nodule_in_it(make_window, qtbot):
+    window = make_window()
+    QTest.mouseClick(window.welcome.generate, LEFT)
+    qtbot.waitUntil(lambda: window.session.generated is not None and window.session.job is None)
+    session = window.session
+    assert window.pages.currentIndex() == 1
+    assert len(session.volume) == 1
+    assert session.volume.description.startswith("Generated slice")
+    assert session.box_here == session.generated.box
+    assert session.attributes == session.generated.attributes
+    assert session.volume.pixel_spacing[0] == pytest.approx(session.generated.pixel_spacing_mm)
+    assert len(window.history.entries) == 1
+    draw_box(window, 100, 60, 12)
+    assert generate(window, qtbot).result.request.slice.hu[0, 0] == -850
+
+
+def test_previews_are_painted_over_the_whole_slice(held, qtbot):
+    forming(held, qtbot)
+    assert held.session.shown_hu.shape == (256, 256)
+    assert (held.session.shown_hu == -200).all()
+    assert held.panel.placing.status.text() == "Step 2 of 15, 13.0 s left"
+    assert not held.panel.box.suggest_place.isEnabled()
+
+
+def test_the_box_can_be_moved_and_the_same_seed_run_again(make_window, qtbot):
+    window = make_window()
+    press_and_wait(window, qtbot)
+    first, seed = window.session.generated, window.session.options.seed
+    window.view.setFocus()
+    box = draw_box(window, 90, 70, 10)
+    hu = press_and_wait(window, qtbot)
+    again = window.session.generated
+    assert again.box == box == window.session.box_here
+    assert (again.attributes, again.pixel_spacing_mm) == (first.attributes, first.pixel_spacing_mm)
+    assert again.options.seed == seed
+    assert (hu[box.slices] == -100 + seed).all()
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_cancelling_brings_back_what_was_open(held, volume, qtbot, is_open):
+    if is_open:
+        held.session.show_volume(volume)
+        held.session.go_to_slice(4)
+        box = draw_box(held)
+    forming(held, qtbot)
+    QTest.keyClick(held, KEY.Key_Escape)
+    assert held.session.job is None
+    held.gate.open()
+    qtbot.waitUntil(lambda: held.session.generated is None)
+    assert held.session.volume is (volume if is_open else None)
+    if is_open:
+        assert (held.session.slice_index, held.session.box_here) == (4, box)
+    else:
+        assert held.pages.currentIndex() == 0
+
+
+def test_a_failure_is_said_and_brings_back_what_was_open(make_window, volume, qtbot, caplog):
+    window = make_window(ScriptedRunner(on_step=raising(OutOfMemoryError("CUDA out of memory"), at=3)))
+    window.session.show_volume(volume)
+    QTest.keyClick(window, KEY.Key_G, CTRL)
+    qtbot.waitUntil(lambda: window.session.notice is not None)
+    assert "The slice could not be generated: the memory is full" in window.notice_bar.text.text()
+    assert window.session.volume is volume
+    assert (press_and_wait(window, qtbot)[:3] == -850).all()
+
+
+def test_the_box_stays_while_its_slice_forms(held, qtbot):
+    forming(held, qtbot)
+    box, job = held.session.box_here, held.session.job
+    drag(held.view, (20, 20), (60, 60))
+    QTest.keyClick(held.view, KEY.Key_B)
+    QTest.keyClick(held.view, KEY.Key_P)
+    QTest.keyClick(held.view, KEY.Key_G)
+    assert held.session.box_here == box
+    assert held.session.job is job
+    held.gate.open()
+    qtbot.waitUntil(lambda: held.session.job is None)
+    assert held.session.generated.box == box
+
+
+def test_closing_while_a_slice_forms_keeps_what_was_open_on_offer(held, volume, qtbot):
+    held.session.show_volume(volume)
+    forming(held, qtbot)
+    held.gate.open()
+    held.close()
+    assert held.session.volume is volume
+
+
+def test_an_earlier_slice_is_opened_from_the_history(make_window, volume, qtbot):
+    window = make_window()
+    hu = press_and_wait(window, qtbot)
+    request = window.session.generated
+    window.session.show_volume(volume)
+    window.looking.show(window.history.entries[0])
+    qtbot.waitUntil(lambda: window.session.generated is not None)
+    assert np.array_equal(window.session.volume.slice_at(0).hu, hu)
+    assert window.session.generated.box == request.box
+
+
+def test_a_real_generator_makes_the_slice_that_it_was_asked_for(make_window, qtbot, tmp_path):
+    from engine.checkpoint import load_checkpoint
+
+    nodule = save_tiny_checkpoint(tmp_path / "nodule")
+    slices = save_tiny_slice_checkpoint(tmp_path / "slice", size=256)
+    window = make_window(open_runner=lambda: GeneratorRunner(load_checkpoint(nodule), slices))
+    window.session.options = SamplingOptions(seed=5, steps=2)
+    hu = press_and_wait(window, qtbot)
+    assert isinstance(window.session.generated, SliceRequest)
+    assert hu.shape == (256, 256)
+    assert hu.std() > 0
