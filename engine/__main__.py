@@ -97,8 +97,11 @@ def _place(options: argparse.Namespace) -> None:
     formats = (*ALL_FORMATS, SERIES) if options.whole_series else ALL_FORMATS
     export_files(volume, index, result, options.out, formats, ExportOptions(keep_identity=options.keep_identity))
     print(json.dumps(summary(index, result, options.out)))
-    for warning in volume.warnings:
-        print(warning, file=sys.stderr)
+    from engine.lungs import lung_warning
+
+    for warning in (*volume.warnings, lung_warning(ct_slice, request.box)):
+        if warning:
+            print(warning, file=sys.stderr)
 
 
 def _info(options: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from engine.ct import CTSlice
-from engine.lungs import lung_mask, share_in_lung
+from engine.lungs import lung_mask, lung_warning, share_in_lung
 from engine.nodule import BoundingBox
 from tests.phantom import SIZE, SPACING_MM, phantom_slice
 
@@ -111,6 +111,18 @@ def test_the_share_of_a_box_is_counted_in_pixels() -> None:
     assert share_in_lung(mask, BoundingBox(2, 1, 4, (10, 10))) == 1
     assert share_in_lung(mask, BoundingBox(2, 4, 4, (10, 10))) == 0.25
     assert share_in_lung(mask, BoundingBox(2, 6, 4, (10, 10))) == 0
+
+
+def test_a_box_outside_the_lungs_is_warned_of(chest_hu) -> None:
+    ct_slice = CTSlice(chest_hu, (SPACING_MM, SPACING_MM))
+    rows, columns = np.nonzero(lung_mask(ct_slice))
+    inside = BoundingBox(int(np.median(rows)), int(np.quantile(columns, 0.2)), 12, slice_shape=ct_slice.shape)
+    assert share_in_lung(lung_mask(ct_slice), inside) >= 0.8
+    assert lung_warning(ct_slice, inside) is None
+    outside = lung_warning(ct_slice, BoundingBox(0, 0, 12, slice_shape=ct_slice.shape))
+    assert outside is not None
+    assert outside.startswith("The box lies outside the lungs")
+    assert lung_warning(CTSlice(np.full((64, 64), 40, np.int16), (1.0, 1.0)), BoundingBox(0, 0, 12, (64, 64))) is None
 
 
 def read_slices(data_folder: Path, source: str) -> list[tuple[CTSlice, float]]:
