@@ -125,7 +125,12 @@ def _save_halves(weights: Mapping[str, Any], path: Path) -> str:
         for name, tensor in weights.items()
     }
     save_file(halves, path)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return _digest_of_file(path)
+
+
+def _digest_of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -155,7 +160,7 @@ def read_manifest(folder: Path) -> Manifest:
 def _verify_file(folder: Path, name: str, sha256: str | None) -> None:
     if not (folder / name).is_file():
         raise InputError(f"{name} is missing in the checkpoint {folder}; get a fresh copy of the folder.")
-    if hashlib.sha256((folder / name).read_bytes()).hexdigest() != sha256:
+    if _digest_of_file(folder / name) != sha256:
         raise InputError(f"{name} in the checkpoint {folder} was altered; get a fresh copy of the folder.")
 
 

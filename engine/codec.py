@@ -104,8 +104,11 @@ class IdentityCodec:
 
     def decode(self, values: Tensor) -> Tensor:
         """Turn [-1, 1] (clipped to it) of any shape into HU."""
-        unit = (values.clamp(-1, 1) + 1) / 2
-        return unit * (self.hu_max - self.hu_min) + self.hu_min
+        return self.to_hu(values.clamp(-1, 1))
+
+    def to_hu(self, values: Tensor) -> Tensor:
+        """Turn values of any shape and range into HU, not clipped."""
+        return (values + 1) / 2 * (self.hu_max - self.hu_min) + self.hu_min
 
     def preview(self, values: Tensor) -> Tensor:
         """Return what `decode` does, which is quick."""

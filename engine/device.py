@@ -26,7 +26,7 @@ def choose_device() -> Device:
         return Device(torch.device("mps"), torch.float16, "Apple GPU")
     threads = torch.get_num_threads()
     dtype = torch.bfloat16 if cpu_computes_bf16() else torch.float32
-    return Device(torch.device("cpu"), dtype, f"CPU, {threads} threads")
+    return Device(torch.device("cpu"), dtype, f"CPU, {threads} {'thread' if threads == 1 else 'threads'}")
 
 
 def cpu_computes_bf16() -> bool:

@@ -158,10 +158,7 @@ def _describe_plane(image: Dataset, volume: CTVolume, slice_index: int) -> None:
 
 def _outside(result: GenerationResult) -> NDArray[np.bool_]:
     """Pixels that must come back bit for bit: all of a slice that was made whole."""
-    outside = np.ones(result.slice.shape, np.bool_)
-    if result.before is not None:
-        outside[result.request.box.slices] = False
-    return outside
+    return np.ones(result.slice.shape, np.bool_) if result.before is None else ~result.request.box.mask()
 
 
 def source_rescale(header: Dataset) -> tuple[str, str] | None:

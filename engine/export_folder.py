@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -46,13 +46,25 @@ def all_or_nothing(write: Callable[[Path], None], folder: Path) -> list[Path]:
             made.mkdir()
             aside.mkdir()
             write(made)
-            return [_moved(new, folder / new.name, aside) for new in sorted(made.iterdir())]
+            return _moved_in(sorted(made.iterdir()), folder, aside)
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(f"The folder {folder} cannot be written to ({reason}); choose another.") from error
 
 
-def _moved(new: Path, place: Path, aside: Path) -> Path:
-    if place.is_dir():  # No system replaces a folder that holds something.
-        shutil.move(place, aside / place.name)
-    return new.replace(place)
+def _moved_in(files: Sequence[Path], folder: Path, aside: Path) -> list[Path]:
+    """Move what has the same names aside, then the files in. If a move fails, all that were made are taken back."""
+    places = [folder / file.name for file in files]
+    with ExitStack() as undo:
+        for place in places:
+            if os.path.lexists(place):
+                _move(place, aside / place.name, undo)
+        for file, place in zip(files, places, strict=True):
+            _move(file, place, undo)
+        undo.pop_all()
+    return places
+
+
+def _move(source: Path, target: Path, undo: ExitStack) -> None:
+    source.replace(target)
+    undo.callback(target.replace, source)

@@ -101,17 +101,13 @@ def _method(header: Dataset | None, keep_identity: bool) -> str:
     return "none: the identity was to be kept" if keep_identity else METHOD
 
 
+@cache
 def _rules() -> _Rules:
     """Return the action for each attribute of Table E.1-1: the library's, but for dates and UIDs.
 
     Where the table leaves the choice, the library puts the word ANONYMIZED, 0, or a date of the year 1. Here such
     attributes go, and `engine.export_attributes.copy_source` adds empty ones of Type 2 again.
     """
-    return _table()
-
-
-@cache
-def _table() -> _Rules:
     library: Any = import_module("dicomanonymizer.simpledicomanonymizer")
     instead: dict[Any, Any] = {
         library.delete: _remove,

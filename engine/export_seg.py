@@ -41,11 +41,9 @@ def segmentation(ct: Dataset, result: GenerationResult, stamp: Stamp) -> Dataset
     from highdicom import PixelMeasuresSequence
     from highdicom.seg import Segmentation
 
-    box = np.zeros(result.slice.shape, np.bool_)
-    box[result.request.box.slices] = True
     segments = Segmentation(
         source_images=[without_name(ct)],
-        pixel_array=np.stack([result.measurement.mask, box], axis=-1)[np.newaxis],
+        pixel_array=np.stack([result.measurement.mask, result.request.box.mask()], axis=-1)[np.newaxis],
         segmentation_type="BINARY",
         segment_descriptions=_segment_descriptions(result, stamp),
         series_instance_uid=stamp.uid("SEG series"),

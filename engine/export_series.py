@@ -22,7 +22,7 @@ def series_images(volume: CTVolume, results: Mapping[int, GenerationResult], sta
     """Yield one image a slice, in the order of the volume: those in `results` edited, the others as they were read.
 
     All have one new Series Instance UID and the frame of reference of the source, so that they overlay on it.
-    Slices that were not edited are marked as derived, but not as synthetic.
+    Slices that were not edited are marked as derived, but not as synthetic, unless the source is.
 
     Parameters
     ----------
@@ -50,8 +50,11 @@ def _unedited_image(volume: CTVolume, slice_index: int, stamp: Stamp) -> Dataset
     set_pixels(image, stored)
     image.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
     changed = "HU are unchanged" if stored.exact else f"HU are unchanged but for rounding to steps of {stored.slope}"
-    image.DerivationDescription = f"Copied into a series with synthetic nodules in other slices. {changed}."
+    earlier = header.get("DerivationDescription") or ""
+    image.DerivationDescription = (
+        f"Copied into a series with synthetic nodules in other slices. {changed}. {earlier}"
+    ).strip()[:1024]
     if "SOPInstanceUID" in header:
         image.SourceImageSequence = [source_image(header)]
-    mark_as_synthetic(image, stamp, is_synthetic=False)
+    mark_as_synthetic(image, stamp, is_synthetic=header.get("SyntheticData") == "YES")
     return image

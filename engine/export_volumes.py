@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from engine.ct import CTVolume, HUArray
 from engine.events import GenerationResult
-from engine.nodule import BoundingBox
 
 if TYPE_CHECKING:
     from SimpleITK import Image
@@ -29,17 +28,10 @@ def write_volumes(volume: CTVolume, slice_index: int, result: GenerationResult, 
     images = {
         "slice": result.slice.hu,
         "mask": result.measurement.mask.astype(np.uint8),
-        "box": box_mask(result.request.box).astype(np.uint8),
+        "box": result.request.box.mask().astype(np.uint8),
     }
     for name, pixels in images.items():
         _write(_located(pixels, volume, slice_index), folder / f"{name}.{suffix}")
-
-
-def box_mask(box: BoundingBox) -> NDArray[np.bool_]:
-    """Return the box as a mask of (rows, columns) of its slice."""
-    mask = np.zeros(box.slice_shape, np.bool_)
-    mask[box.slices] = True
-    return mask
 
 
 def _located(pixels: HUArray | NDArray[np.uint8], volume: CTVolume, slice_index: int) -> Image:

@@ -19,8 +19,9 @@
 |              | after.txt                             | YOLO: the nodule's rectangle, named after after.png      |
 |              | nodule.csv                            | one line: place, measurements, scores, options           |
 
-A slice that was made whole has no `before` and no difference. Every function here writes all of its files or none:
-they are made in a folder beside their place and moved in only when the last one is whole.
+A slice that was made whole has no `before` and no difference. A whole series with several nodules (`export_series`) has
+no `request.json`: that comes with each nodule's own folder of single-slice exports. Every function here writes all of
+its files or none: they are made in a folder beside their place and moved in only when the last one is whole.
 """
 
 from __future__ import annotations
@@ -145,6 +146,9 @@ def export_series(
 ) -> list[Path]:
     """Write `series/`: every slice of the volume, with the nodules of several results. See `export_files`.
 
+    `deidentification.json` is of the last slice that was edited. There is no `request.json`: it is of one result, and
+    comes with each nodule's own folder, which `export_files` writes.
+
     Parameters
     ----------
     results : by slice index
@@ -153,12 +157,15 @@ def export_series(
     last = max(results)
 
     def write(into: Path) -> None:
+        from engine.export_ct import ct_image
         from engine.export_series import write_series
 
         safe = _identity_handled(volume, range(len(volume)), options)
         entropy = " ".join(result.slice.sha256() for _, result in sorted(results.items()))
         single = stamp_of(safe, last, results[last], options.made)
-        write_series(safe, results, replace(single, entropy=f"{single.entropy} {entropy}"), into / "series")
+        stamp = replace(single, entropy=f"{single.entropy} {entropy}")
+        write_series(safe, results, stamp, into / "series")
+        _write_identity(volume, last, ct_image(safe, last, results[last], stamp), options, into)
 
     return all_or_nothing(write, folder)
 
@@ -166,7 +173,9 @@ def export_series(
 def _remember(volume: CTVolume, slice_index: int, result: GenerationResult, dicom_folder: Path | None) -> None:
     """Keep where the slice before can be opened again, and the finished one: another nodule may be built on it."""
     before = result.before
-    if before is not None and before.sha256() == volume.slice_at(slice_index).sha256():
+    opened = before is not None and before.sha256() == volume.slice_at(slice_index).sha256()
+    # A slice that was made whole was opened from no file; where it was exported to is known already.
+    if before is not None and opened and volume.source.exists():
         remember_input(before.sha256(), volume.source)
     if dicom_folder is not None:
         remember_input(result.slice.sha256(), dicom_folder / "slice.dcm")
@@ -182,14 +191,19 @@ def _prepared(
 ) -> _Export:
     """Return what the writers share, and write what became of the patient's identity."""
     from engine.export_ct import ct_image
-    from engine.export_identity import identity_record
 
     safe = _identity_handled(volume, range(len(volume)) if SERIES in formats else [slice_index], options)
     stamp = stamp_of(safe, slice_index, result, options.made)
     image = ct_image(safe, slice_index, result, stamp)
+    _write_identity(volume, slice_index, image, options, into)
+    return _Export(safe, slice_index, result, options, stamp, image)
+
+
+def _write_identity(volume: CTVolume, slice_index: int, image: Dataset, options: ExportOptions, into: Path) -> None:
+    from engine.export_identity import identity_record
+
     header = volume.headers[slice_index] if volume.headers else None
     _write_json(identity_record(header, image, options.keep_identity), into / "deidentification.json")
-    return _Export(safe, slice_index, result, options, stamp, image)
 
 
 def _identity_handled(volume: CTVolume, needed: Collection[int], options: ExportOptions) -> CTVolume:

@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.checkpoint import CHECKPOINTS, DEFAULT_SLICE_CHECKPOINT, check_kind, check_there, config_of, read_manifest
 from engine.command_line import add_nodule, add_sampling, run_request, sampling_of, summary
+from engine.errors import InputError
 from engine.events import SLICE_SPACING_MM, USUAL_SLICE_SPACING_MM, SliceRequest
 from engine.export_folder import check_folder
 from engine.nodule import BoundingBox, NoduleAttributes
@@ -26,7 +27,7 @@ def add_generate(commands: Any) -> None:
         "--spacing",
         type=_spacing,
         metavar="MM",
-        help=f"side of a pixel, {least:g} to {most:g} mm [drawn with the box; else {USUAL_SLICE_SPACING_MM:g}]",
+        help=f"side of a pixel, with --box: {least:g} to {most:g} mm [{USUAL_SLICE_SPACING_MM:g}; drawn with the box]",
     )
     which = generate.add_mutually_exclusive_group()
     which.add_argument(
@@ -34,7 +35,9 @@ def add_generate(commands: Any) -> None:
         choices=CONFIGURATIONS,
         help="of the paper (1, 2, 3), or the studio's own, as trained to be compared",
     )
-    which.add_argument("--checkpoint", type=Path, metavar="FOLDER", help="[the one that comes with the program]")
+    which.add_argument(
+        "--checkpoint", type=Path, metavar="FOLDER", help="[resources/checkpoints/slice, if there is one]"
+    )
     add_sampling(generate)
     generate.set_defaults(run=_generate)
 
@@ -57,12 +60,11 @@ def _request(options: argparse.Namespace, size: int) -> SliceRequest:
 
     if options.box is None:
         box, spacing, attributes = suggest_for_generation(options.seed)
-        # No more digits than DICOM's Decimal Strings carry, so that what is exported opens as the same slice.
-        spacing = options.spacing or round(spacing, 4)
     else:
-        spacing = options.spacing or USUAL_SLICE_SPACING_MM
+        spacing = USUAL_SLICE_SPACING_MM if options.spacing is None else options.spacing
         box = BoundingBox(*options.box, slice_shape=(size, size))
-        attributes = suggest_scores(options.seed, box.side * spacing)
+        # The box is as large as the nodule, unlike one for the nodule generator.
+        attributes = suggest_scores(options.seed, extent_mm=box.side * spacing)
     if options.attributes is not None:
         attributes = NoduleAttributes.from_scores(options.attributes)
     return SliceRequest(box, attributes, sampling_of(options), spacing)
@@ -70,6 +72,10 @@ def _request(options: argparse.Namespace, size: int) -> SliceRequest:
 
 def _generate(options: argparse.Namespace) -> None:
     check_folder(options.out)
+    if options.spacing is not None and options.box is None:
+        raise InputError(
+            "--spacing was given without --box, which is drawn together with its spacing; give both or neither."
+        )
     folder = options.checkpoint or checkpoint_folder(options.configuration)
     check_there(folder)
     config = config_of(read_manifest(folder))

@@ -140,13 +140,15 @@ def delete(path: Path) -> Path:
 
 
 def put_back(path: Path) -> Path:
-    """Move a deleted entry back into its journal; return where it is now.
+    """Move a deleted entry back into its journal; return where it is now. One that is not in a trash stays.
 
     Raises
     ------
     InputError
         If it cannot be moved.
     """
+    if path.parent.name != _TRASH and path.exists():
+        return path
     with _explained("The result could not be put back"):
         return path.rename(path.parent.parent / path.name)
 
@@ -163,11 +165,15 @@ def adopt(path: Path, journal: Path) -> Path:
     Raises
     ------
     InputError
-        If it cannot be read or written.
+        If files of it are missing, or if it cannot be read or written.
     """
     there = located(journal / path.name)
     if is_whole(there):
         return there
+    if not is_whole(path):
+        raise InputError(
+            f"The result {path} could not be copied, for files of it are missing: restore them from a copy."
+        )
     partial = journal / f".{path.name}"
     with _explained("The result could not be copied"):
         try:
@@ -193,8 +199,14 @@ def tidy(journal: Path, now: datetime | None = None) -> int:
 def _older(folder: Path, than: datetime) -> list[Path]:
     if not folder.is_dir():
         return []
-    folders = [path for path in folder.iterdir() if path.is_dir()]
-    return [path for path in folders if path.stat().st_mtime < than.timestamp()]
+    return [path for path in folder.iterdir() if path.is_dir() and _is_older(path, than)]
+
+
+def _is_older(path: Path, than: datetime) -> bool:
+    try:
+        return path.stat().st_mtime < than.timestamp()
+    except FileNotFoundError:  # Renamed by now: it was an entry that was being written, or put back.
+        return False
 
 
 @contextmanager

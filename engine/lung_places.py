@@ -10,13 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.ct import CTSlice
-from engine.lungs import lung_mask
+from engine.lungs import LEAST_SHARE_IN_LUNG, lung_mask
 
 Mask = NDArray[np.bool_]
 Plane = NDArray[np.float64]
 
-#: At least so much of a box lies in the lungs.
-LEAST_SHARE_IN_LUNG = 0.8
 #: How alike places must be, as standard deviations: distance to the wall, and place relative to the lungs.
 _WALL_DEVIATION_MM, _PLACE_DEVIATION_MM = 2.0, 25.0
 #: Farther from the wall than this is all the same: crops do not show more.
@@ -52,13 +50,13 @@ class LungPlaces:
     ----------
     slice : CTSlice
     mask : bool (rows, columns), of `engine.lungs.lung_mask`
-    wall_mm : float64 (rows, columns)
+    wall_mm : float32 (rows, columns)
         Distance of each pixel in the lungs to the nearest that is not.
     """
 
     slice: CTSlice
     mask: Mask
-    wall_mm: Plane
+    wall_mm: NDArray[np.float32]
 
     def draw(self, wanted: NodulePlace, side: int, generator: np.random.Generator) -> tuple[int, int] | None:
         """Draw where a box of `side` pixels begins, (row, column); None if nowhere 80 % of it are in lung.
@@ -90,7 +88,7 @@ def find_lung_places(ct_slice: CTSlice) -> LungPlaces:
     """Find the lungs; there may be none."""
     mask = lung_mask(ct_slice)
     distance: Plane = import_module("scipy.ndimage").distance_transform_edt(mask, sampling=ct_slice.pixel_spacing)
-    return LungPlaces(ct_slice, mask, distance)
+    return LungPlaces(ct_slice, mask, distance.astype(np.float32))
 
 
 def _box_means(mask: Mask, side: int) -> Plane:

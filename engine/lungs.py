@@ -40,8 +40,8 @@ _SMALL_MM2, _RIB_MM2, _RIB_ABOVE, _RIB_WITHIN_MM = 1500.0, 40.0, 200.0, 12.0
 _VESSEL_MM = 6.0
 #: Dents narrower than twice this are filled, and holes up to this area.
 _DENT_MM, _HOLE_MM2 = 9.0, 2500.0
-#: Of a box around a nodule of LIDC, at least so much lies in the lungs as a rule.
-USUAL_SHARE = 0.8
+#: A box of which less lies in the lungs is not suggested, and is warned of where somebody draws it.
+LEAST_SHARE_IN_LUNG = 0.8
 
 
 def lung_mask(ct_slice: CTSlice) -> Mask:
@@ -64,10 +64,10 @@ def share_in_lung(mask: Mask, box: BoundingBox) -> float:
 
 
 def lung_warning(ct_slice: CTSlice, box: BoundingBox) -> str | None:
-    """Return a sentence for people where less than `USUAL_SHARE` of a box lies in the lungs; None without lungs."""
+    """Return a sentence for people where less than `LEAST_SHARE_IN_LUNG` of a box is in lung; None without lungs."""
     mask = lung_mask(ct_slice)
     share = share_in_lung(mask, box)
-    if share >= USUAL_SHARE or not mask.any():
+    if share >= LEAST_SHARE_IN_LUNG or not mask.any():
         return None
     where = f"Only {share:.0%} of the box lies in the lungs" if share else "The box lies outside the lungs"
     return f"{where}; nodules were learned there, so look at the result, or choose another box."

@@ -120,8 +120,7 @@ def _surroundings(box: BoundingBox, pixel_mm: float) -> tuple[slice, slice]:
 def _look_at(
     before: CTSlice | None, after: CTSlice, box: BoundingBox, around: tuple[slice, slice], pixel_mm: float
 ) -> _Scene:
-    inside = np.zeros(after.shape, np.bool_)
-    inside[box.slices] = True
+    inside = box.mask()
     rows, columns = (np.arange(length) + 0.5 for length in after.shape)
     distance = np.hypot(rows[:, None] - box.centre[0], columns - box.centre[1])
     old = None

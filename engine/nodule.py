@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 
+import numpy as np
+from numpy.typing import NDArray
+
 from engine.errors import InputError
 
 #: Table 1 of the paper: what each score from 1 to 5 is called.
@@ -99,6 +102,12 @@ class BoundingBox:
     def slices(self) -> tuple[slice, slice]:
         """Index of the box into an array of (rows, columns)."""
         return slice(self.row, self.row + self.side), slice(self.column, self.column + self.side)
+
+    def mask(self) -> NDArray[np.bool_]:
+        """Return the box as a mask of its slice: bool of (rows, columns), True inside."""
+        mask = np.zeros(self.slice_shape, np.bool_)
+        mask[self.slices] = True
+        return mask
 
     @property
     def centre(self) -> tuple[float, float]:

@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from engine.ct import CTSlice
 from engine.errors import InputError
-from engine.lung_places import NodulePlace, find_lung_places
+from engine.lung_places import LungPlaces, NodulePlace, find_lung_places
 from engine.nodule import ATTRIBUTE_NAMES, BOX_SIDE_MM, BoundingBox, NoduleAttributes
 from engine.prior_table import RANKING_STEP, observed_scores, prior_table, score_joint
 
 __all__ = [
+    "extent_in_box",
     "paper_box",
     "paper_scores",
     "plausibility",
@@ -47,15 +48,17 @@ _ALIKE = 200
 _GRID, _MOVED_MM, _RESIZED = 256, 4.0, 0.08
 
 
-def suggest_box(ct_slice: CTSlice, seed: int) -> BoundingBox:
+def suggest_box(ct_slice: CTSlice, seed: int, places: LungPlaces | None = None) -> BoundingBox:
     """Return a box, at least 80 % of it in the lungs of this slice, of a size and at a place as in LIDC.
+
+    Lungs are found unless `places` has those of the slice.
 
     Raises
     ------
     InputError
         If the slice has no lung, or too little for the smallest box.
     """
-    draw, table, places = np.random.default_rng(seed), prior_table(), find_lung_places(ct_slice)
+    draw, table, places = np.random.default_rng(seed), prior_table(), places or find_lung_places(ct_slice)
     # A small lung has no room for large nodules: the smallest is tried last.
     entries = [*draw.integers(len(table), size=_TRIES).tolist(), int(table.extent_mm.argmin())]
     for entry in entries if places.mask.any() else []:
@@ -67,9 +70,17 @@ def suggest_box(ct_slice: CTSlice, seed: int) -> BoundingBox:
     )
 
 
-def suggest_scores(seed: int, side_mm: float | None = None) -> NoduleAttributes:
-    """Return five scores that occur together in LIDC among nodules of about the size that fits a box of `side_mm`."""
-    return _draw_scores(np.random.default_rng(seed), score_joint(_extent_in(side_mm)))
+def suggest_scores(seed: int, extent_mm: float | None = None) -> NoduleAttributes:
+    """Return five scores that occur together in LIDC among nodules of about this extent, or (None) of any."""
+    return _draw_scores(np.random.default_rng(seed), score_joint(_in_steps(extent_mm)))
+
+
+def extent_in_box(side_mm: float) -> float:
+    """Return the extent in mm of the nodule that a box for the nodule generator is drawn around, with some room.
+
+    Boxes for slices that are made whole have none: they are as large as the nodule.
+    """
+    return max(0.1, (side_mm - _ROOM_MM) / (1 + _ROOM))
 
 
 def suggest_for_generation(seed: int) -> tuple[BoundingBox, float, NoduleAttributes]:
@@ -79,12 +90,13 @@ def suggest_for_generation(seed: int) -> tuple[BoundingBox, float, NoduleAttribu
     """
     draw, table = np.random.default_rng(seed), prior_table()
     entry = int(draw.integers(len(table)))
-    spacing = float(table.field_mm[entry]) / _GRID
+    # No more digits than DICOM's Decimal Strings carry, so that what is exported opens as the same slice.
+    spacing = round(float(table.field_mm[entry]) / _GRID, 4)
     extent = float(table.extent_mm[entry]) * np.exp(draw.normal(0, _RESIZED))
     centre = (table.place_mm[entry] + draw.normal(0, _MOVED_MM, 2)) / spacing + _GRID / 2
     side = max(2, min(round(extent / spacing), int(BOX_SIDE_MM[1] / spacing)))
     box = BoundingBox.nearest(centre[0] - side / 2, centre[1] - side / 2, side, (_GRID, _GRID))
-    return box, spacing, _draw_scores(draw, score_joint(round(extent, 1)))
+    return box, spacing, _draw_scores(draw, score_joint(_in_steps(extent)))
 
 
 def paper_box(slice_shape: tuple[int, int], seed: int) -> BoundingBox:
@@ -104,15 +116,15 @@ def paper_scores(seed: int) -> NoduleAttributes:
     return NoduleAttributes.from_scores(np.random.default_rng(seed).integers(1, 6, len(ATTRIBUTE_NAMES)).tolist())
 
 
-def plausibility(attributes: NoduleAttributes, side_mm: float | None = None) -> float:
+def plausibility(attributes: NoduleAttributes, extent_mm: float | None = None) -> float:
     """Return how usual a combination of scores is in LIDC, from just above 0 to 1.
 
-    It is the share of LIDC's annotations, of nodules of about the size that fits a box of `side_mm`, whose combination
-    is as rare as this one or rarer, by the smoothed joint of all five. 1: none is more common. 0.01: 99 of 100 are
+    It is the share of LIDC's annotations, of nodules of about this extent or (None) of any, whose combination is as
+    rare as this one or rarer, by the smoothed joint of all five. 1: none is more common. 0.01: 99 of 100 are
     more common. Among the readers' own combinations every value is about as likely as the next. Scores that are not
     given are left out.
     """
-    extent = _extent_in(side_mm)
+    extent = _in_steps(extent_mm)
     absent = tuple(axis for axis, score in enumerate(attributes.scores) if score is None)
     expected = score_joint(extent, RANKING_STEP).sum(axis=absent)
     observed = observed_scores(extent).sum(axis=absent)
@@ -122,10 +134,10 @@ def plausibility(attributes: NoduleAttributes, side_mm: float | None = None) -> 
     return min(1.0, max(share, here))
 
 
-def plausibility_sentence(attributes: NoduleAttributes, side_mm: float | None = None) -> str:
+def plausibility_sentence(attributes: NoduleAttributes, extent_mm: float | None = None) -> str:
     """Return `plausibility` in words, one sentence."""
-    share = plausibility(attributes, side_mm)
-    nodules = "nodules in LIDC" if side_mm is None else "nodules of this size in LIDC"
+    share = plausibility(attributes, extent_mm)
+    nodules = "nodules in LIDC" if extent_mm is None else "nodules of this size in LIDC"
     if share >= 0.25:
         return f"A usual combination among {nodules}."
     if share >= 0.05:
@@ -134,9 +146,9 @@ def plausibility_sentence(attributes: NoduleAttributes, side_mm: float | None = 
     return f"A rare combination: {rarity} {nodules} have one as rare."
 
 
-def _extent_in(side_mm: float | None) -> float | None:
-    """Extent of the nodule that a box is drawn around, in steps of 0.1 mm."""
-    return None if side_mm is None else round(max(0.1, (side_mm - _ROOM_MM) / (1 + _ROOM)), 1)
+def _in_steps(extent_mm: float | None) -> float | None:
+    """An extent in steps of 0.1 mm: joints of sizes that are asked for again are kept."""
+    return None if extent_mm is None else max(0.1, round(extent_mm, 1))
 
 
 def _side_in_pixels(extent_mm: float, ct_slice: CTSlice) -> int:

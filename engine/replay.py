@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.checkpoint import read_manifest
-from engine.ct import CTVolume, WindowLevel
+from engine.ct import CTVolume
 from engine.errors import InputError
 from engine.events import GenerationResult
 from engine.exports import ExportOptions
@@ -25,9 +25,12 @@ from engine.request_file import SavedRequest, read_request
 from engine.versions import library_versions
 
 #: Mean absolute difference of HU in the box that other processors and versions may make. Computing in bf16 instead of
-#: fp32 makes one of 1.1 to 1.3 HU with the nodule generator that comes with the studio, 7 HU at most.
+#: fp32 makes one of 1.1 to 1.3 HU with the nodule generator that comes with the studio, 7 HU at most. It holds for all
+#: pixels of a slice that was made whole, too, where it has not been measured.
 TOLERANCE_HU = 5.0
 REQUEST = "request.json"
+#: Files of the slice by format, in the order in which they are looked for.
+_SLICE_FILES = {"NIfTI": "slice.nii.gz", "NRRD": "slice.nrrd", "DICOM": "slice.dcm"}
 
 
 @dataclass(frozen=True)
@@ -112,11 +115,11 @@ def compare(saved: SavedRequest, folder: Path, result: GenerationResult) -> Comp
     Raises
     ------
     InputError
-        If the hash differs and `folder` has no file of the slice to measure by how much.
+        If the hash differs and the export wrote no file of the slice to `folder` to measure by how much.
     """
     if result.slice.sha256() == saved.output_sha256:
         return Comparison(True, 0.0, 0.0, 0.0, _other_versions(saved, result))
-    exported = _exported_hu(folder)
+    exported = _exported_hu(saved, folder)
     if exported is None or exported.shape != result.slice.shape:
         raise InputError(
             f"The HU are not those of the export, and {folder} has no slice to tell by how much; "
@@ -130,8 +133,8 @@ def compare(saved: SavedRequest, folder: Path, result: GenerationResult) -> Comp
     return Comparison(False, float(inside.mean()), float(inside.max()), float(difference.max()), versions)
 
 
-def check_tolerance(comparison: Comparison) -> None:
-    """Refuse a result that differs by more than other processors and versions explain.
+def check_tolerance(comparison: Comparison, whole_slice: bool = False) -> None:
+    """Refuse a nodule, or a slice that was made whole, that differs by more than other versions explain.
 
     Raises
     ------
@@ -142,17 +145,17 @@ def check_tolerance(comparison: Comparison) -> None:
         raise InputError("The slice was changed outside the box; export it again from the input, and compare the two.")
     if comparison.mean_hu > TOLERANCE_HU:
         others = ", ".join(comparison.other_versions) or "the same versions"
+        what = "slice is another one: HU" if whole_slice else "nodule is another one: HU in the box"
         raise InputError(
-            f"The nodule is another one: HU in the box differ by {comparison.mean_hu:.1f} on average, more than "
-            f"{TOLERANCE_HU:g} (with {others}); repeat it with the versions that request.json names."
+            f"The {what} differ by {comparison.mean_hu:.1f} on average, more than {TOLERANCE_HU:g} (with {others}); "
+            "repeat it with the versions that request.json names."
         )
 
 
 def export_options(saved: SavedRequest) -> tuple[list[str], ExportOptions]:
     """Return the formats and options with which a result was exported."""
-    export = saved.record["export"]
-    window = WindowLevel(export["window"]["width"], export["window"]["level"])
-    return list(export["formats"]), ExportOptions(window, export["identity_kept"], saved.made)
+    export = saved.export
+    return list(export.formats), ExportOptions(export.window, export.identity_kept, export.made)
 
 
 def compare_files(exported: Path, repeated: Path) -> tuple[list[str], list[str]]:
@@ -196,12 +199,14 @@ def _index_of(volume: CTVolume, saved: SavedRequest) -> int | None:
     return next((index for index in indices if volume.slice_at(index).sha256() == saved.input_sha256), None)
 
 
-def _exported_hu(folder: Path) -> NDArray[np.float64] | None:
-    """Return the HU of an exported slice, (rows, columns), from the first of its files that is there."""
+def _exported_hu(saved: SavedRequest, folder: Path) -> NDArray[np.float64] | None:
+    """Return the HU of an exported slice, (rows, columns), from the first of its files that is there.
+
+    Only from those that the export wrote: files of an earlier one may lie beside them.
+    """
     import SimpleITK as sitk
 
-    folder = folder if folder.is_dir() else folder.parent
-    for name in ("slice.nii.gz", "slice.nrrd", "slice.dcm"):
+    for name in (file for name, file in _SLICE_FILES.items() if name in saved.export.formats):
         if (folder / name).is_file():
             pixels = sitk.GetArrayFromImage(sitk.ReadImage(folder / name))
             return pixels.reshape(pixels.shape[-2:]).astype(np.float64)
@@ -209,6 +214,6 @@ def _exported_hu(folder: Path) -> NDArray[np.float64] | None:
 
 
 def _other_versions(saved: SavedRequest, result: GenerationResult) -> tuple[str, ...]:
-    then: dict[str, str] = {**saved.record["versions"], "device": saved.record["device"]}
+    then = saved.versions
     now = {**library_versions(), "device": result.device}
     return tuple(f"{name} {then.get(name)} then, {now[name]} now" for name in now if then.get(name) != now[name])

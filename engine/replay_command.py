@@ -8,9 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engine.checkpoint import DEFAULT_CHECKPOINT, DEFAULT_SLICE_CHECKPOINT
+from engine.checkpoint import DEFAULT_CHECKPOINT, DEFAULT_SLICE_CHECKPOINT, check_there
 from engine.command_line import run_request
 from engine.ct import CTVolume
+from engine.errors import InputError
 from engine.events import GenerationResult
 from engine.export_folder import check_folder
 from engine.replay import (
@@ -40,8 +41,11 @@ def _replay(options: argparse.Namespace) -> None:
     if options.out is not None:
         check_folder(options.out)
     saved = saved_request(options.folder)
+    folder: Path = options.folder if options.folder.is_dir() else options.folder.parent
+    if options.out is not None and options.out.resolve() == folder.resolve():
+        raise InputError(f"{options.out} holds the files to compare with; give another folder to --out.")
     volume, result = _made_again(saved, options)
-    compared = compare(saved, options.folder, result)
+    compared = compare(saved, folder, result)
     printed = {**asdict(compared), "sha256": result.slice.sha256()}
     if options.out is not None:
         from engine.exports import export_files
@@ -49,9 +53,9 @@ def _replay(options: argparse.Namespace) -> None:
         index = saved.slice_index if len(volume) > saved.slice_index else 0
         formats, how = export_options(saved)
         export_files(volume, index, result, options.out, formats, how)
-        same, different = compare_files(options.folder, options.out)
+        same, different = compare_files(folder, options.out)
         printed |= {"same_files": same, "different_files": different, "out": str(options.out)}
-    check_tolerance(compared)
+    check_tolerance(compared, saved.is_whole_slice)
     print(json.dumps(printed))
 
 
@@ -60,6 +64,8 @@ def _made_again(saved: SavedRequest, options: argparse.Namespace) -> tuple[CTVol
     from engine.whole_slices import volume_of
 
     checkpoint = options.checkpoint or (DEFAULT_SLICE_CHECKPOINT if saved.is_whole_slice else DEFAULT_CHECKPOINT)
+    if saved.is_whole_slice:
+        check_there(checkpoint)
     check_checkpoint(saved, checkpoint)
     if saved.is_whole_slice:
         result = run_request(saved.request(None), checkpoint)

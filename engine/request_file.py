@@ -38,8 +38,9 @@ class SavedRequest:
         From 0.
     output_sha256 : str
         `CTSlice.sha256` of the finished slice.
-    made : datetime
-        When it was exported.
+    export : ExportNote
+    versions : dict
+        Of the libraries by name, and the device, then.
     record : dict
         The whole file.
     """
@@ -54,7 +55,8 @@ class SavedRequest:
     checkpoint_name: str
     checkpoint_sha256: str
     output_sha256: str
-    made: datetime
+    export: ExportNote
+    versions: dict[str, str]
     record: Record
 
     @property
@@ -159,9 +161,7 @@ def changed_pixels(before: CTSlice, after: CTSlice, box: BoundingBox) -> dict[st
 
 def outside_sha256(ct_slice: CTSlice, box: BoundingBox) -> str:
     """Return the hash of the HU outside the box, row by row: the same before and after."""
-    outside = np.ones(ct_slice.shape, np.bool_)
-    outside[box.slices] = False
-    return hashlib.sha256(ct_slice.hu[outside].tobytes()).hexdigest()
+    return hashlib.sha256(ct_slice.hu[~box.mask()].tobytes()).hexdigest()
 
 
 def write_request(volume: CTVolume, slice_index: int, result: GenerationResult, note: ExportNote, path: Path) -> None:
@@ -244,6 +244,13 @@ def _saved_request(record: Record) -> SavedRequest:
         checkpoint_name=checkpoint["name"],
         checkpoint_sha256=checkpoint["sha256"],
         output_sha256=output["sha256"],
-        made=datetime.fromisoformat(record["date"]),
+        export=_export_note(record),
+        versions={**record["versions"], "device": record["device"]},
         record=record,
     )
+
+
+def _export_note(record: Record) -> ExportNote:
+    export, made = record["export"], datetime.fromisoformat(record["date"])
+    window = WindowLevel(export["window"]["width"], export["window"]["level"])
+    return ExportNote(made, tuple(export["formats"]), window, export["identity_kept"])

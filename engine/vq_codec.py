@@ -1,15 +1,16 @@
 """The slice generator's codec: diffusers' `VQModel` between HU and latents on a grid four times coarser.
 
 A folder holds the model as diffusers' ``save_pretrained`` writes it (``config.json``,
-``diffusion_pytorch_model.safetensors``) and ``codec.json``: the HU range, mean and standard deviation of the latents,
-and the linear map of previews. Any other `VQModel` works as well, as in the paper (section 2.2); without
-``codec.json``, the statistics of its latents have yet to be measured (`VQCodec.statistics` is None).
+``diffusion_pytorch_model.safetensors``) and ``codec.json``: the HU range, the patch, mean and standard deviation of the
+latents, and the linear map of previews. Any other `VQModel` works as well, as in the paper (section 2.2); without
+``codec.json``, the HU range is the paper's and the statistics of its latents have yet to be measured
+(`VQCodec.statistics` is None).
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,13 @@ from typing import Any
 import torch
 from diffusers.models.autoencoders.vq_model import VQModel
 from torch import Tensor, nn
-from torch.nn import functional
 
+from engine.codec import IdentityCodec
 from engine.errors import InputError
 
 CODEC_FILE = "codec.json"
+#: The paper clips HU to [-1000, 2500] (section 2.1).
+_USUAL_PIXELS = IdentityCodec(-1000.0, 2500.0, 2)
 #: diffusers' loading functions are only partly typed.
 _DIFFUSERS: Any = VQModel
 #: Positions whose distances to all codes are computed at once: 1024 x 16,384 codes in fp32 are 64 MB. `VQModel.decode`
@@ -52,27 +55,24 @@ class LatentStatistics:
 class VQCodec(nn.Module):
     """HU to normalised latents and back; see `engine.codec.Codec`.
 
-    HU are clipped to the paper's [-1000, 2500] (section 2.1) and scaled to [-1, 1], the range of latent diffusion's
-    pretrained models. A model of three image channels is given grey three times, and its channels are averaged.
-    Latents are those before quantisation, as `VQModel.encode` returns them; `decode` quantises.
+    HU are clipped and scaled to [-1, 1], the range of latent diffusion's pretrained models. A model of
+    three image channels is given grey three times, and its channels are averaged. Latents are those before
+    quantisation, as `VQModel.encode` returns them; `decode` quantises.
 
     Attributes
     ----------
     vqvae : VQModel
     channels, factor : int
         Of the latents, (N, channels, H / factor, W / factor).
-    patch : int
-        See `engine.codec.IdentityCodec`: the U-Net runs on a grid `patch` times coarser than the latents.
-    hu_min, hu_max : float
+    pixels : IdentityCodec
+        Between HU and images. Its `patch` is that of the latents: the U-Net runs on a grid so many times coarser.
     statistics : LatentStatistics or None
         None: not measured; latents are then left as they are, and previews are the mean of their channels.
     """
 
-    hu_min: float = -1000.0
-    hu_max: float = 2500.0
-    patch: int = 2
-
-    def __init__(self, vqvae: VQModel, statistics: LatentStatistics | None = None) -> None:
+    def __init__(
+        self, vqvae: VQModel, statistics: LatentStatistics | None = None, pixels: IdentityCodec = _USUAL_PIXELS
+    ) -> None:
         super().__init__()
         model: Any = vqvae
         config = model.config
@@ -80,6 +80,7 @@ class VQCodec(nn.Module):
         self.channels: int = config.vq_embed_dim or config.latent_channels
         self.factor: int = 2 ** (len(config.block_out_channels) - 1)
         self.statistics = statistics
+        self.pixels = pixels
         self._image_channels: int = config.in_channels
         self._spatial_norm: bool = config.norm_type == "spatial"
 
@@ -87,15 +88,29 @@ class VQCodec(nn.Module):
     def from_settings(cls, settings: dict[str, Any]) -> VQCodec:
         """Return a codec as `settings` described it, its weights random; keys of others (``kind``) are ignored."""
         measured = settings["statistics"]
-        return cls(_make_model(settings["model"]), _read_statistics(measured) if measured else None)
+        statistics = _read_statistics(measured) if measured else None
+        return cls(_make_model(settings["model"]), statistics, _read_pixels(settings))
+
+    @property
+    def hu_min(self) -> float:
+        """HU below are clipped."""
+        return self.pixels.hu_min
+
+    @property
+    def hu_max(self) -> float:
+        """HU above are clipped."""
+        return self.pixels.hu_max
+
+    @property
+    def patch(self) -> int:
+        """Side of the square of latents that becomes one position of the U-Net's grid."""
+        return self.pixels.patch
 
     def settings(self) -> dict[str, Any]:
         """Return everything but the weights, as JSON types."""
         model = {name: value for name, value in dict(self.vqvae.config).items() if not name.startswith("_")}
         settings = {
-            "hu_min": self.hu_min,
-            "hu_max": self.hu_max,
-            "patch": self.patch,
+            **self.pixels.settings(),
             "statistics": asdict(self.statistics) if self.statistics else None,
             "model": model,
         }
@@ -111,7 +126,11 @@ class VQCodec(nn.Module):
 
     def decode(self, values: Tensor) -> Tensor:
         """(N, channels, H / factor, W / factor) normalised latents -> (N, 1, H, W) HU, float32."""
-        return self._decode_codes(self.codes_of(self.nearest_codes(self._unnormalised(values))))
+        return self.decode_codes(self.code_indices(values))
+
+    def decode_codes(self, indices: Tensor) -> Tensor:
+        """(N, h, w) int64, from `code_indices` -> (N, 1, H, W) HU, float32: the other half of `decode`."""
+        return self._decode_codes(self.codes_of(indices))
 
     def decode_unquantised(self, values: Tensor) -> Tensor:
         """Decode as `decode` does, without the code book: what quantisation costs is the difference."""
@@ -131,19 +150,19 @@ class VQCodec(nn.Module):
 
     def to_grid(self, values: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, C * patch^2, h / patch, w / patch)."""
-        return functional.pixel_unshuffle(values, self.patch)
+        return self.pixels.to_grid(values)
 
     def from_grid(self, values: Tensor) -> Tensor:
         """(N, C * patch^2, h / patch, w / patch) -> (N, C, h, w)."""
-        return functional.pixel_shuffle(values, self.patch)
+        return self.pixels.from_grid(values)
 
     def to_images(self, hu: Tensor) -> Tensor:
         """HU of any shape -> [-1, 1], the range of the model's images."""
-        return (hu.clamp(self.hu_min, self.hu_max) - self.hu_min) / (self.hu_max - self.hu_min) * 2 - 1
+        return self.pixels.encode(hu)
 
     def to_hu(self, images: Tensor) -> Tensor:
         """Images of any shape and range -> HU, not clipped."""
-        return (images + 1) / 2 * (self.hu_max - self.hu_min) + self.hu_min
+        return self.pixels.to_hu(images)
 
     def nearest_codes(self, latents: Tensor) -> Tensor:
         """Latents as the model has them, (N, channels, h, w) float32 -> (N, h, w) int64."""
@@ -193,12 +212,18 @@ def _read_statistics(stored: dict[str, Any]) -> LatentStatistics:
     return LatentStatistics(**lists, preview_bias=float(stored["preview_bias"]))
 
 
+def _read_pixels(stored: dict[str, Any]) -> IdentityCodec:
+    """Return range and patch; the usual ones where they are not stored."""
+    names = [field.name for field in fields(IdentityCodec)]
+    return replace(_USUAL_PIXELS, **{name: stored[name] for name in names if name in stored})
+
+
 def save_vq_codec(codec: VQCodec, folder: Path) -> None:
     """Write a codec's folder: diffusers' files and, if its latents are measured, ``codec.json``."""
     codec.vqvae.save_pretrained(folder)
     if codec.statistics is None:
         return
-    stored = {"hu_min": codec.hu_min, "hu_max": codec.hu_max, **asdict(codec.statistics)}
+    stored = {**codec.pixels.settings(), **asdict(codec.statistics)}
     (folder / CODEC_FILE).write_text(json.dumps(stored, indent=2) + "\n")
 
 
@@ -213,7 +238,7 @@ def load_vq_codec(folder_or_hub_id: Path | str, device: torch.device | str = "cp
         If there is no such model, it is not a `VQModel`, or it does not fit into the slice generator.
     """
     model: Any = _load_model(str(folder_or_hub_id))
-    codec = VQCodec(model, _load_statistics(Path(folder_or_hub_id)))
+    codec = VQCodec(model, *_load_settings(Path(folder_or_hub_id)))
     config = model.config
     if codec.factor != 4 or config.in_channels not in (1, 3) or config.out_channels != config.in_channels:
         raise InputError(
@@ -244,12 +269,13 @@ def _load_model(name: str) -> VQModel:
     )
 
 
-def _load_statistics(folder: Path) -> LatentStatistics | None:
+def _load_settings(folder: Path) -> tuple[LatentStatistics | None, IdentityCodec]:
     for path in (folder / CODEC_FILE, folder / "vqvae" / CODEC_FILE):
         if not path.is_file():
             continue
         try:
-            return _read_statistics(json.loads(path.read_text()))
+            stored = json.loads(path.read_text())
+            return _read_statistics(stored), _read_pixels(stored)
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} does not describe a codec; get a fresh copy of its folder.") from error
-    return None
+    return None, _USUAL_PIXELS

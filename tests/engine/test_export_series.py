@@ -8,6 +8,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
+from engine.ct_files import read_volume
 from engine.exports import ExportOptions, export_files, export_series
 from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice, source_header
 
@@ -60,6 +61,24 @@ def test_only_what_was_edited_is_synthetic(volume, tmp_path):
     assert "ContributingEquipmentSequence" not in untouched
 
 
+@pytest.mark.parametrize("options", [ExportOptions(), ExportOptions(keep_identity=True)])
+def test_a_slice_that_was_synthetic_stays_so(options, volume, tmp_path):
+    export_files(volume, 1, make_result(volume), tmp_path / "first", ["DICOM series"], options)
+    opened = read_volume(tmp_path / "first" / "series")
+    export_files(opened, 0, make_result(opened, 0), tmp_path / "second", ["DICOM series"], options)
+    assert [image.SyntheticData for image in images_in(tmp_path / "second")] == ["YES", "YES"]
+
+
+def test_it_keeps_what_is_said_of_its_derivation(volume, tmp_path):
+    said = "Synthetic lung nodule made by another program. " * 21
+    volume.headers[0].DerivationDescription = said
+    export_files(volume, 1, make_result(volume), tmp_path, ["DICOM series"], ExportOptions(keep_identity=True))
+    description = images_in(tmp_path)[0].DerivationDescription
+    assert description.startswith("Copied into a series with synthetic nodules in other slices. HU are unchanged.")
+    assert "Synthetic lung nodule made by another program." in description
+    assert len(description) == 1024
+
+
 def test_the_finished_slice_is_among_them_byte_by_byte(volume, tmp_path):
     export_files(volume, 1, make_result(volume), tmp_path, ["DICOM", "DICOM series"])
     assert (tmp_path / "series" / "0002.dcm").read_bytes() == (tmp_path / "slice.dcm").read_bytes()
@@ -67,10 +86,20 @@ def test_the_finished_slice_is_among_them_byte_by_byte(volume, tmp_path):
 
 def test_several_nodules_in_one_series(volume, tmp_path):
     results = {index: make_result(volume, index) for index in range(2)}
-    assert export_series(volume, results, tmp_path) == [tmp_path / "series"]
+    assert export_series(volume, results, tmp_path) == [tmp_path / "deidentification.json", tmp_path / "series"]
     expected = np.stack([results[index].slice.hu for index in range(2)])
     np.testing.assert_array_equal(sitk.GetArrayFromImage(itk_volume(tmp_path)), expected)
     assert {image.SyntheticData for image in images_in(tmp_path)} == {"YES"}
+
+
+def test_it_says_what_became_of_the_identity(volume, tmp_path):
+    results = {index: make_result(volume, index) for index in range(2)}
+    for name, options in (("kept", ExportOptions(keep_identity=True)), ("not", ExportOptions())):
+        export_series(volume, results, tmp_path / name, options)
+    kept, not_kept = (json.loads((tmp_path / name / "deidentification.json").read_text()) for name in ("kept", "not"))
+    assert "PatientName (0010,0010)" in kept["kept"]
+    assert "PatientName (0010,0010)" in not_kept["replaced"]
+    assert (kept["identity_kept"], not_kept["identity_kept"]) == (True, False)
 
 
 def test_another_choice_of_nodules_is_another_series(volume, tmp_path):

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -13,9 +15,10 @@ from PIL import Image
 import engine.exports
 from engine.ct import CTSlice, WindowLevel
 from engine.errors import InputError
-from engine.export_folder import check_folder
+from engine.export_folder import all_or_nothing, check_folder
 from engine.export_pictures import difference_map, to_16_bit, to_grey
 from engine.exports import ALL_FORMATS, FORMATS, ExportOptions, export_all, export_files
+from engine.known_inputs import known_input, remember_input
 from engine.nodule import BoundingBox
 from engine.request_file import read_request
 from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice, source_header
@@ -82,6 +85,63 @@ def test_an_export_that_fails_leaves_the_old_files_and_nothing_of_its_own(volume
     with pytest.raises(InputError, match=r"cannot be written to \(No space left on device\); choose another"):
         export_all(volume, 1, result, tmp_path)
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == old
+
+
+def put(folder, text):
+    """Two files and a folder between them, all of the same text."""
+    (folder / "m").mkdir()
+    for name in ("a.txt", "m/inner.txt", "z.txt"):
+        (folder / name).write_text(text)
+
+
+def texts(folder):
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["a.txt", "m", "z.txt"])
+@pytest.mark.parametrize("part", ["made", "aside"])
+def test_a_move_that_fails_leaves_the_old_files(part, name, tmp_path, monkeypatch):
+    """Wherever the disk fails: while the old are moved aside, and while the new are moved in."""
+    put(tmp_path, "old")
+    (tmp_path / "notes.txt").write_text("mine")
+    old, rename = texts(tmp_path), os.rename
+
+    def failing(verb):
+        def move(source, target, *rest, **options):
+            if name == Path(source).name and part in (Path(source).parent.name, Path(target).parent.name):
+                monkeypatch.undo()  # once: the disk is well when the files are put back
+                raise OSError(5, "Input/output error")
+            return verb(source, target, *rest, **options)
+
+        return move
+
+    monkeypatch.setattr(os, "rename", failing(rename))
+    monkeypatch.setattr(os, "replace", failing(os.replace))
+    with pytest.raises(InputError, match=r"Input/output error"):
+        all_or_nothing(lambda folder: put(folder, "new"), tmp_path)
+    assert texts(tmp_path) == old
+    assert all_or_nothing(lambda folder: put(folder, "new"), tmp_path) == [
+        tmp_path / name for name in ("a.txt", "m", "z.txt")
+    ]
+    assert texts(tmp_path) == {name: "new" for name in old if name != "notes.txt"} | {"notes.txt": "mine"}
+
+
+def test_a_source_that_is_no_file_does_not_stand_in_for_one_that_is(tmp_path):
+    """What is opened of a slice that was made whole has the name of no file."""
+    volume, whole = make_whole_slice()
+    export_all(volume, 0, whole, tmp_path / "whole")
+    exported = tmp_path / "whole" / "slice.dcm"
+    assert known_input(whole.slice.sha256()) == exported
+    export_all(volume, 0, make_result(volume, 0), tmp_path / "nodule")
+    assert known_input(whole.slice.sha256()) == exported
+
+
+def test_a_source_that_is_a_file_is_remembered(volume, result, tmp_path):
+    before = volume.slice_at(1).sha256()
+    remember_input(before, tmp_path)
+    (tmp_path / "source").touch()
+    export_files(dataclasses.replace(volume, source=tmp_path / "source"), 1, result, tmp_path / "out", ["PNG"])
+    assert known_input(before) == tmp_path / "source"
 
 
 def test_a_second_export_replaces_the_first(volume, result, tmp_path):
@@ -341,6 +401,17 @@ def test_a_request_file_that_is_none(text, words, tmp_path):
     (tmp_path / "request.json").write_text(text)
     with pytest.raises(InputError, match=words):
         read_request(tmp_path / "request.json")
+
+
+@pytest.mark.parametrize("missing", ["export", "versions", "device", "formats", "window", "identity_kept"])
+def test_a_request_of_an_older_version_is_incomplete(missing, volume, result, tmp_path):
+    export_files(volume, 1, result, tmp_path, ["PNG"])
+    path = tmp_path / "request.json"
+    record = json.loads(path.read_text())
+    del (record if missing in record else record["export"])[missing]
+    path.write_text(json.dumps(record))
+    with pytest.raises(InputError, match="is incomplete; open a request"):
+        read_request(path)
 
 
 def test_a_request_file_that_is_not_there(tmp_path):

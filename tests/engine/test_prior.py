@@ -11,6 +11,7 @@ from engine.lung_places import NodulePlace, find_lung_places
 from engine.lungs import lung_mask, share_in_lung
 from engine.nodule import BOX_SIDE_MM, BoundingBox, NoduleAttributes
 from engine.prior import (
+    extent_in_box,
     paper_box,
     paper_scores,
     plausibility,
@@ -64,14 +65,16 @@ def test_suggested_boxes_lie_in_the_lungs_and_those_of_the_paper_often_do_not(ch
     mask = lung_mask(chest_slice)
 
     ours = [share_in_lung(mask, box) for box in boxes]
-    papers = [share_in_lung(mask, paper_box(chest_slice.shape, seed)) for seed in SEEDS]
+    papers = [share_in_lung(mask, paper_box(chest_slice.shape, seed)) for seed in range(400)]
 
     assert min(ours) >= 0.8
-    assert np.mean(np.array(papers) >= 0.8) < 0.9
+    # 57.5 %, and three standard errors.
+    assert np.mean(np.array(papers) >= 0.8) < 0.65
 
 
 def test_a_suggested_box_depends_on_its_seed_alone(chest_slice, boxes) -> None:
     assert suggest_box(chest_slice, 3) == boxes[3]
+    assert suggest_box(chest_slice, 3, find_lung_places(chest_slice)) == boxes[3]
     assert len(set(boxes)) > 30
 
 
@@ -150,7 +153,9 @@ def test_the_joint_agrees_with_lidc() -> None:
 
 
 def test_large_nodules_are_spiculated_more_often() -> None:
-    small, large = ([suggest_scores(seed, side).spiculation for seed in range(200)] for side in (7.0, 35.0))
+    small, large = (
+        [suggest_scores(seed, extent_in_box(side)).spiculation for seed in range(200)] for side in (7.0, 35.0)
+    )
 
     assert np.mean(np.array(large) >= 3) > np.mean(np.array(small) >= 3) + 0.1
 
@@ -179,7 +184,7 @@ def test_plausibility_is_about_uniform_over_what_readers_said() -> None:
 
 
 def test_what_contradicts_itself_is_less_plausible() -> None:
-    usual, odd = plausibility(scores(4, 5, 1, 1, 5), 10), plausibility(scores(1, 5, 5, 5, 1), 10)
+    usual, odd = (plausibility(scores(*levels), extent_in_box(10)) for levels in ((4, 5, 1, 1, 5), (1, 5, 5, 5, 1)))
 
     assert usual > 0.5
     assert 0 < odd < 0.001
@@ -188,13 +193,13 @@ def test_what_contradicts_itself_is_less_plausible() -> None:
 def test_spiculation_is_more_plausible_in_large_nodules() -> None:
     spiculated = scores(4, 4, 2, 4, 5)
 
-    assert plausibility(spiculated, 35) > 5 * plausibility(spiculated, 7)
+    assert plausibility(spiculated, extent_in_box(35)) > 5 * plausibility(spiculated, extent_in_box(7))
 
 
 def test_scores_that_are_not_given_are_left_out() -> None:
-    assert plausibility(scores(None, None, None, None, None), 10) == pytest.approx(1)
+    assert plausibility(scores(None, None, None, None, None), extent_in_box(10)) == pytest.approx(1)
     assert plausibility(scores(None, None, None, None, 5)) == pytest.approx(1)
-    assert plausibility(scores(None, None, 5, None, None), 7) < 0.05
+    assert plausibility(scores(None, None, 5, None, None), extent_in_box(7)) < 0.05
 
 
 @pytest.mark.parametrize(
@@ -208,7 +213,11 @@ def test_scores_that_are_not_given_are_left_out() -> None:
     ],
 )
 def test_plausibility_in_words(levels, side_mm: float | None, sentence: str) -> None:
-    assert re.match(sentence, plausibility_sentence(scores(*levels), side_mm))
+    assert re.match(sentence, plausibility_sentence(scores(*levels), side_mm and extent_in_box(side_mm)))
+
+
+def test_boxes_for_the_nodule_generator_have_room() -> None:
+    assert [extent_in_box(side) for side in (7.5, 14.0, 0.5)] == pytest.approx([5, 10, 0.1])
 
 
 def test_slices_to_be_made_have_places_sizes_and_scores_of_lidc() -> None:
@@ -218,6 +227,7 @@ def test_slices_to_be_made_have_places_sizes_and_scores_of_lidc() -> None:
     for box, spacing, attributes in suggestions:
         assert box.slice_shape == (256, 256)
         assert 0.7 < spacing < 2.1
+        assert spacing == round(spacing, 4)
         assert box.side * spacing <= BOX_SIDE_MM[1]
         assert None not in attributes.scores
     columns = np.array([box.centre[1] for box, _, _ in suggestions])

@@ -11,7 +11,7 @@ from engine.__main__ import main
 from engine.ct_files import read_volume
 from engine.errors import InputError
 from engine.events import GenerationRequest
-from engine.exports import ExportOptions, export_all
+from engine.exports import ExportOptions, export_all, export_files
 from engine.measurement import NoduleMeasurement
 from engine.nodule import BoundingBox, NoduleAttributes
 from engine.replay import (
@@ -84,6 +84,22 @@ def test_so_is_a_whole_series_with_the_identity_kept(export, replay, tmp_path):
     _, printed = replay(folder, "--out", tmp_path / "again")
     assert printed["different_files"] == []
     assert "series/0003.dcm" in printed["same_files"]
+
+
+def test_the_request_itself_stands_for_its_folder(export, replay, tmp_path):
+    code, printed = replay(export() / "request.json", "--out", tmp_path / "again")
+    assert (code, printed["different_files"]) == (0, [])
+
+
+def test_it_does_not_write_over_what_it_compares(export, replay):
+    folder = export()
+    old = {file.name: file.read_bytes() for file in folder.iterdir()}
+    for given in (folder, folder / "request.json"):
+        code, sentence = replay(given, "--out", folder / ".." / folder.name)
+        assert code == 2
+        assert "holds the files to compare with; give another folder to --out" in sentence
+        assert sentence.count("\n") == 1
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == old
 
 
 def test_without_out_nothing_is_written(export, replay, tmp_path):
@@ -191,6 +207,18 @@ def test_any_file_of_the_slice_serves(name, exported):
     assert compared.mean_hu == pytest.approx(3 / 144)
 
 
+def test_files_of_an_earlier_export_do_not_serve(tmp_path):
+    volume = make_volume()
+    earlier, result = make_result(volume, nodule=False), make_result(volume)
+    export_files(volume, 1, earlier, tmp_path, ["NIfTI"])
+    export_files(volume, 1, result, tmp_path, ["DICOM"])
+    assert (tmp_path / "slice.nii.gz").is_file()
+    assert compare(saved_request(changed(tmp_path)), tmp_path, result).largest_hu == 0
+    export_files(volume, 1, result, tmp_path, ["PNG"])
+    with pytest.raises(InputError, match="has no slice to tell by how much"):
+        compare(saved_request(changed(tmp_path)), tmp_path, result)
+
+
 def test_a_change_outside_the_box_is_never_tolerated(exported):
     result, folder, saved = exported
     hu = np.array(result.slice.hu)
@@ -205,6 +233,12 @@ def test_more_than_processors_explain_is_another_nodule():
     check_tolerance(Comparison(False, TOLERANCE_HU, 60, 0, ()))
     with pytest.raises(InputError, match=r"HU in the box differ by 5\.1 on average.*\(with torch 2 then, 3 now\)"):
         check_tolerance(Comparison(False, TOLERANCE_HU + 0.1, 60, 0, ("torch 2 then, 3 now",)))
+
+
+def test_of_a_whole_slice_it_says_that_the_slice_is_another():
+    comparison = Comparison(False, TOLERANCE_HU + 0.1, 60, 0, ())
+    with pytest.raises(InputError, match=r"^The slice is another one: HU differ by 5\.1 on average"):
+        check_tolerance(comparison, whole_slice=True)
 
 
 def test_files_of_a_subfolder_are_compared(tmp_path):

@@ -39,6 +39,12 @@ def test_the_nearest_box_lies_on_the_slice(asked: tuple[float, float, float], gi
     assert BoundingBox.nearest(*asked, SHAPE) == BoundingBox(*given, SHAPE)
 
 
+def test_the_mask_of_a_box_is_true_inside() -> None:
+    mask = BoundingBox(1, 2, 2, (4, 5)).mask()
+    assert (mask.dtype, mask.shape) == (np.bool_, (4, 5))
+    assert np.argwhere(mask).tolist() == [[1, 2], [1, 3], [2, 2], [2, 3]]
+
+
 def test_moving_a_box_stops_at_the_border() -> None:
     assert BoundingBox(10, 10, 20, SHAPE).moved_to(-5, 300) == BoundingBox(0, 100, 20, SHAPE)
 

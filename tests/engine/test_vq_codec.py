@@ -7,6 +7,7 @@ import pytest
 import torch
 from diffusers.models.autoencoders.vq_model import VQModel
 
+from engine.codec import IdentityCodec
 from engine.errors import InputError
 from engine.vq_codec import VQCodec, load_vq_codec, save_vq_codec
 from tests.checkpoints import tiny_vq_codec
@@ -120,6 +121,29 @@ def test_settings_pass_through_json(hu: torch.Tensor) -> None:
 
     assert again.settings() == codec.settings()
     assert torch.equal(again.eval().encode(hu), codec.encode(hu))
+
+
+def test_another_range_and_patch_last(tmp_path: Path, hu: torch.Tensor) -> None:
+    usual, pixels = tiny_vq_codec(), IdentityCodec(-1024.0, 600.0, 4)
+    codec = VQCodec(usual.vqvae, usual.statistics, pixels).eval().requires_grad_(False)
+    save_vq_codec(codec, tmp_path)
+
+    for again in (load_vq_codec(tmp_path), VQCodec.from_settings(codec.settings())):
+        again.load_state_dict(usual.state_dict())
+        assert (again.hu_min, again.hu_max, again.patch) == (-1024, 600, 4)
+        assert again.pixels == pixels
+        assert again.to_grid(again.encode(hu)).shape == (2, 48, 4, 2)
+        torch.testing.assert_close(again.eval().to_images(hu), pixels.encode(hu))
+    assert not torch.equal(codec.encode(hu), usual.encode(hu))
+
+
+def test_settings_without_a_range_mean_the_usual_one(tmp_path: Path) -> None:
+    codec = tiny_vq_codec()
+    settings = codec.settings()
+    for name in ("hu_min", "hu_max", "patch"):
+        del settings[name]
+
+    assert VQCodec.from_settings(settings).settings() == codec.settings()
 
 
 @pytest.mark.parametrize("subfolder", ["", "vqvae"])
