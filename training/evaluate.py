@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 
-from engine.checkpoint import Checkpoint, load_checkpoint
+from engine.checkpoint import Checkpoint, check_kind, config_of, load_checkpoint, read_manifest
 from engine.ct import CTSlice
 from engine.device import choose_device
 from engine.errors import InputError
@@ -89,11 +89,13 @@ def evaluate_nodule(
     Raises
     ------
     InputError
-        If a folder is no checkpoint, the data are not there, or the baseline cannot be compared.
+        If a folder is no checkpoint of a nodule generator, the data are not there, or the baseline cannot be compared.
     """
     started = time.monotonic()
     if not data.is_file():
         raise InputError(f"There is no file {data}; give the crops, lidc_nodule_crops.parquet.")
+    for folder in filter(None, (checkpoint_folder, baseline_folder)):
+        check_kind(config_of(read_manifest(folder)), "nodule")
     checkpoint = load_checkpoint(checkpoint_folder)
     # Differences between networks are smaller than what bf16 weights would add to them.
     exact = _load_float32(checkpoint_folder)

@@ -37,7 +37,7 @@ from training.slice_comparisons import (
     file_name,
     measure_time,
 )
-from training.slice_conditions import draw_conditions
+from training.slice_conditions import draw_conditions, with_all_scores
 from training.slice_figures import draw_scores, draw_slices
 from training.slice_report import write_slice_markdown
 from training.slice_sets import SliceSet, generated_set, real_set
@@ -82,6 +82,7 @@ def evaluate_slice(
     training, held_out = (read_slices(data, held_out=side) for side in (False, True))
     side, prior = CONDITIONS[options.conditions]
     asked = held_out if side == "held-out" else training
+    asked, readings = with_all_scores(asked) if prior == "data" else (asked, None)
     out.mkdir(parents=True, exist_ok=True)
     work = SliceEvaluation(options, out, networks, draw_conditions(asked, options.count, options.seed, prior))
     made = {
@@ -97,6 +98,7 @@ def evaluate_slice(
         "options": asdict(options),
         "device": choose_device().description,
         "data": {"training": _count(training), "held-out": _count(held_out)},
+        "readings": readings,
         "distances": compare_all_distances(work, real, made, generators),
         "neighbours": compare_neighbours(work, made, training, held_out),
         "time": {label: measure_time(work, folder) for label, folder in generators.items()},
@@ -104,7 +106,9 @@ def evaluate_slice(
     }
     if against_ddpm:
         for label, folder in generators.items():
-            figures["paper_way"][label] = compare_with_ddpm(work, label, folder, made[label], real["training"])
+            figures["paper_way"][label] = compare_with_ddpm(
+                work, label, folder, made[label], real["training"], figures["time"][label]["median_seconds"]
+            )
     _draw(out, real["training"], made)
     figures["minutes"] = (time.monotonic() - started) / 60
     (out / "report.json").write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n")

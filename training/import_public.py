@@ -32,6 +32,7 @@ from engine.dicom_series import SAME_POSITION
 from engine.errors import InputError
 from training.lidc_annotations import AnnotatedScan, ReaderAnnotation, list_scans, read_annotated_scan, read_contours
 from training.lidc_scores import read_annotation_scores
+from training.nodule_crops import COARSEST_HU_PER_GREY
 from training.prepared import (
     CROP_SIZE,
     SLICE_SIZE,
@@ -45,8 +46,6 @@ from training.prepared import (
     write_slices,
 )
 
-#: Crops stored more coarsely than this many HU a grey level are left out.
-COARSEST_HU_PER_GREY = 20.0
 #: Of the values of ``chest_slices.parquet``.
 _HU_AT_ZERO = -1024
 #: Its pixels are the means of 2 x 2.

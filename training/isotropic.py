@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from skimage.transform import resize_local_mean
 
 from engine.ct import CTVolume
 from training.prepared import HU_MAX, HU_MIN
@@ -59,4 +60,5 @@ def _resampled(hu: NDArray[np.float32], pixel_spacing: tuple[float, float]) -> N
 
 def reduced(plane: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     """Return a plane as (size, size), each pixel the mean of the area that it covers."""
-    return np.asarray(Image.fromarray(plane).resize((size, size), Image.Resampling.BOX))
+    # Pillow's box filter takes whole pixels by their centres: up to half a pixel out of place, and noise gets a moire.
+    return np.asarray(resize_local_mean(plane, (size, size), preserve_range=True), np.float32)

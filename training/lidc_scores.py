@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.nodule import ATTRIBUTE_NAMES, NoduleAttributes
+from training.prepared_rows import trusted_scores
 from training.pylidc_compatibility import import_pylidc
 
 
@@ -19,12 +20,10 @@ class AnnotationScores:
     def trusted(self) -> NoduleAttributes:
         """The scores, with lobulation and spiculation not given for scans of the initial release.
 
-        In about 100 of the first 399 cases the scale of these two ran the other way for some readers.
+        See `training.prepared_rows.trusted_scores`.
         """
-        if not self.is_from_initial:
-            return self.attributes
-        sphericity, margin, _, _, texture = self.attributes.scores
-        return NoduleAttributes(sphericity, margin, None, None, texture)
+        levels = trusted_scores(tuple(score or 0 for score in self.attributes.scores), self.is_from_initial)
+        return NoduleAttributes.from_scores([level or None for level in levels])
 
 
 def read_annotation_scores() -> dict[int, AnnotationScores]:

@@ -17,16 +17,25 @@ import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 from PIL import Image
 
+from engine.errors import InputError
 from training.lidc_scores import AnnotationScores, read_annotation_scores
 from training.prepared import HU_MIN, READERS, is_held_out, read_nodules
 
-__all__ = ["READERS", "NoduleCrops", "is_held_out", "load_crops", "sampling_weights"]
+__all__ = [
+    "COARSEST_HU_PER_GREY",
+    "READERS",
+    "SMALLEST_SHARE",
+    "NoduleCrops",
+    "is_held_out",
+    "load_crops",
+    "sampling_weights",
+]
 
 #: Crops stored more coarsely than this many HU a grey level are left out.
-_COARSEST_HU_PER_GREY = 20.0
+COARSEST_HU_PER_GREY = 20.0
 #: Outlines smaller than this share of the nodule's largest one are left out: at its upper and lower end a solid
 #: nodule shares its pixels with lung and looks like ground glass, whatever its score.
-_SMALLEST_SHARE = 0.3
+SMALLEST_SHARE = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +91,10 @@ def load_crops(path: Path, held_out: bool) -> NoduleCrops:
     Raises
     ------
     InputError
-        If `path` is a folder that is not of prepared data, or without nodules of such patients.
+        If `path` is not there, or a folder that is not of prepared data, or without nodules of such patients.
     """
+    if not path.exists():
+        raise InputError(f"There is no file {path}; give the crops, lidc_nodule_crops.parquet, or prepared data.")
     return _from_prepared(path, held_out) if path.is_dir() else _from_crops_file(path, held_out)
 
 
@@ -106,7 +117,7 @@ def _from_crops_file(path: Path, held_out: bool) -> NoduleCrops:
     wanted = [
         index
         for index, (patient, step) in enumerate(zip(table["patient_id"], table["hu_per_grey"], strict=True))
-        if is_held_out(patient) == held_out and step <= _COARSEST_HU_PER_GREY
+        if is_held_out(patient) == held_out and step <= COARSEST_HU_PER_GREY
     ]
     rows = {name: [values[index] for index in wanted] for name, values in table.items()}
     images, masks = _decode_all(rows["image_png"]), _decode_all(rows["reader_masks_png"])
@@ -148,7 +159,7 @@ def _list_units(
     for identifier, value in zip(annotation.tolist(), area.tolist(), strict=True):
         largest[identifier] = max(largest[identifier], value)
     share = area / np.array([largest[identifier] for identifier in annotation.tolist()], np.float32)
-    keep = share >= _SMALLEST_SHARE
+    keep = share >= SMALLEST_SHARE
     return {
         "unit_crop": crop[keep],
         "unit_reader": reader[keep],

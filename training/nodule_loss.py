@@ -141,11 +141,40 @@ def noise_schedule(settings: dict[str, Any]) -> DDPMScheduler:
     return DDPMScheduler(**settings, clip_sample=False)
 
 
+def settings_of(scheduler: DDPMScheduler) -> dict[str, Any]:
+    """Return what a checkpoint holds of the noise schedule, see `noise_schedule`."""
+    names = ("num_train_timesteps", "beta_schedule", "prediction_type", "beta_start", "beta_end")
+    return {name: scheduler.config[name] for name in names}
+
+
 def predict(network: Any, inputs: NetworkInputs) -> Tensor:
     """Run the network in bf16 where it pays and return the prediction as fp32."""
     with torch.autocast(inputs.noisy.device.type, torch.bfloat16):
         predicted = network(inputs.noisy, inputs.step, inputs.context, inputs.levels, inputs.features)
     return predicted.float()
+
+
+def squared_v_error(network: Any, inputs: NetworkInputs, clean: Tensor, scheduler: DDPMScheduler) -> Tensor:
+    """Squared error of v at each value, (N, C, h, w), on the network's device.
+
+    With x_t = a x_0 + s e, v = (a x_t - x_0) / s, so the error of v is that of the estimate of x_0 over s; that
+    holds whatever the network predicts.
+
+    Parameters
+    ----------
+    inputs : on the network's device
+    clean : (N, C, h, w)
+        x_0.
+    """
+    alpha_bar = inputs.alpha_bar[:, None, None, None]
+    estimate = estimate_x0(predict(network, inputs), inputs.noisy, alpha_bar, scheduler.config["prediction_type"])
+    return (estimate - clean.to(estimate.device)) ** 2 / (1 - alpha_bar)
+
+
+def mean_in_box(error: Tensor, inputs: NetworkInputs) -> Tensor:
+    """Mean of an error, (N, C, h, w), over what is known inside each box: (N,), 0 where nothing is."""
+    inside = inputs.mask * inputs.known
+    return (error * inside).sum((1, 2, 3)) / inside.sum((1, 2, 3)).clamp(min=torch.finfo(inside.dtype).tiny)
 
 
 @torch.no_grad()
@@ -155,7 +184,7 @@ def validation_errors(
     """Mean squared error of v inside the box on held-out patients, with the attributes and without them.
 
     Units, noise and time steps are fixed; errors of other prediction types are converted to those of v, so that all
-    can be compared. v = (x_t * alpha - x0) / sigma, so the error of v is that of x0 over sigma squared.
+    can be compared (`squared_v_error`).
     """
     units = np.random.default_rng(0).choice(len(crops), size=count, p=sampling_weights(crops))
     generator = torch.Generator().manual_seed(0)
@@ -167,11 +196,6 @@ def validation_errors(
         step = torch.randint(20, 980, (len(part),), generator=generator)
         for name, levels in (("with", samples.levels), ("without", torch.zeros_like(samples.levels))):
             inputs = make_inputs(samples, codec, scheduler, step, noise, levels).to(device)
-            alpha_bar = inputs.alpha_bar[:, None, None, None]
-            estimate = estimate_x0(
-                predict(network, inputs), inputs.noisy, alpha_bar, scheduler.config["prediction_type"]
-            )
-            error = (estimate - codec.encode(samples.hu).to(device)) ** 2 / (1 - alpha_bar)
-            inside = inputs.mask * inputs.known
-            sums[name] += ((error * inside).sum((1, 2, 3)) / inside.sum((1, 2, 3)).clamp(min=1)).sum().item()
+            error = squared_v_error(network, inputs, codec.encode(samples.hu), scheduler)
+            sums[name] += mean_in_box(error, inputs).sum().item()
     return {name: value / count for name, value in sums.items()}

@@ -99,12 +99,30 @@ def prepare(dicom: Path, prepared: Path, workers: int, scheduler: str | None = N
 
 
 def _on_cores(scans: Sequence[ScanFiles], work: Work, workers: int) -> Iterator[Outcome]:
-    """Yield outcomes as they come; a scan that takes its process down with it is tried alone before it is given up."""
+    """Yield outcomes as they come; a scan that takes its process down with it is tried alone before it is given up.
+
+    When a process dies, all scans that wait or run are lost with it. They are tried again by half as many processes,
+    which need less memory, and by one, each scan by itself, only after that.
+    """
     if min(workers, len(scans)) <= 1:
         yield from map(work, scans)
         return
+    waiting = list(scans)
+    while waiting and workers > 1:
+        died: list[ScanFiles] = []
+        yield from _in_pool(waiting, work, workers, died)
+        # Those that ran when the process died are the first of the rest: last now, when the others are done.
+        waiting, workers = [scan for scan in reversed(waiting) if scan in died], workers // 2
+    for scan in waiting:
+        died = []
+        yield from _in_pool([scan], work, 1, died)
+        if died:
+            yield Outcome(scan.name, problem="The process that read it died; give it more memory.")
+
+
+def _in_pool(scans: Sequence[ScanFiles], work: Work, workers: int, died: list[ScanFiles]) -> Iterator[Outcome]:
+    """Yield outcomes as they come; scans that were not done when a process died go into `died`."""
     context = get_context("spawn")  # a fork would share the database's file handle
-    died: list[ScanFiles] = []
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         running = {pool.submit(work, scan): scan for scan in scans}
         for future in as_completed(running):
@@ -112,12 +130,6 @@ def _on_cores(scans: Sequence[ScanFiles], work: Work, workers: int) -> Iterator[
                 yield future.result()
             except BrokenProcessPool:
                 died.append(running[future])
-    for scan in died:
-        with ProcessPoolExecutor(1, mp_context=context) as pool:
-            try:
-                yield pool.submit(work, scan).result()
-            except BrokenProcessPool:
-                yield Outcome(scan.name, problem="The process that read it died; give it more memory.")
 
 
 def _on_cluster(scans: Sequence[ScanFiles], work: Work, scheduler: str) -> Iterator[Outcome]:

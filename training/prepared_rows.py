@@ -125,8 +125,8 @@ def trusted_scores(scores: tuple[int, ...], is_from_initial: bool) -> tuple[int,
 
     In about 100 of the first 399 cases the scale of these two ran the other way for some readers.
     """
-    sphericity, margin, lobulation, spiculation, texture = scores
-    return (sphericity, margin, 0, 0, texture) if is_from_initial else (*scores[:2], lobulation, spiculation, texture)
+    sphericity, margin, _, _, texture = scores
+    return (sphericity, margin, 0, 0, texture) if is_from_initial else scores
 
 
 def stored_from_hu(hu: NDArray[Any]) -> NDArray[np.uint16]:

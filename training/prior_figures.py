@@ -5,6 +5,9 @@
 prints two tables. Places: the share of boxes of which at least 80 % lie in the lungs. Our prior looks for such places
 in the mask that judges them here, so a second figure judges by the HU alone: the mean share of a box that is air.
 Scores: how many combinations are so rare that fewer than 1 in 100 annotations of LIDC have one as rare.
+
+Only the slices are of held-out patients: both priors are made of the annotations of all patients of LIDC, these among
+them.
 """
 
 from __future__ import annotations
@@ -18,12 +21,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from engine.ct import CTSlice
 from engine.errors import InputError
-from engine.lung_places import LEAST_SHARE_IN_LUNG
-from engine.lungs import lung_mask, share_in_lung
+from engine.lung_places import LungPlaces, find_lung_places
+from engine.lungs import LEAST_SHARE_IN_LUNG, share_in_lung
 from engine.nodule import BoundingBox, NoduleAttributes
-from engine.prior import paper_box, paper_scores, plausibility, suggest_box, suggest_scores
+from engine.prior import extent_in_box, paper_box, paper_scores, plausibility, suggest_box, suggest_scores
 from training.prepared import PreparedSlices, read_slices
 
 #: Slices with less lung than this are not counted: there is hardly a place to suggest.
@@ -45,35 +47,29 @@ class PlaceFigures:
     boxes: int
 
 
-def slices_with_lung(slices: PreparedSlices) -> list[CTSlice]:
-    """Return the slices with at least 10 cm2 of lung."""
-    found: list[CTSlice] = []
-    for index in range(len(slices)):
-        spacing = float(slices.pixel_spacing[index])
-        ct_slice = CTSlice(slices.hu(index), (spacing, spacing))
-        if lung_mask(ct_slice).sum() * spacing**2 >= LEAST_LUNG_MM2:
-            found.append(ct_slice)
-    return found
+def slices_with_lung(slices: PreparedSlices) -> list[LungPlaces]:
+    """Return the lungs of the slices with at least 10 cm2 of them."""
+    every = (find_lung_places(slices.ct_slice(index)) for index in range(len(slices)))
+    return [lungs for lungs in every if lungs.mask.sum() * lungs.slice.pixel_spacing[0] ** 2 >= LEAST_LUNG_MM2]
 
 
 def measure_places(
-    slices: Sequence[CTSlice], draw_box: Callable[[CTSlice, int], BoundingBox], boxes_each: int
+    slices: Sequence[LungPlaces], draw_box: Callable[[LungPlaces, int], BoundingBox], boxes_each: int
 ) -> PlaceFigures:
     """Draw boxes in each slice, each from a seed of its own, and measure them."""
     shares: list[float] = []
     air: list[float] = []
-    for number, ct_slice in enumerate(tqdm(slices, unit="slice", leave=False)):
-        mask = lung_mask(ct_slice)
+    for number, lungs in enumerate(tqdm(slices, unit="slice", leave=False)):
         for each in range(boxes_each):
-            box = draw_box(ct_slice, number * boxes_each + each)
-            shares.append(share_in_lung(mask, box))
-            air.append(float((ct_slice.hu[box.slices] < _AIR_BELOW).mean()))
+            box = draw_box(lungs, number * boxes_each + each)
+            shares.append(share_in_lung(lungs.mask, box))
+            air.append(float((lungs.slice.hu[box.slices] < _AIR_BELOW).mean()))
     return PlaceFigures(float(np.mean(np.array(shares) >= LEAST_SHARE_IN_LUNG)), float(np.mean(air)), len(shares))
 
 
-def share_of_rare_scores(draw_scores: Callable[[int, float], NoduleAttributes], side_mm: float, count: int) -> float:
-    """Return how many of `count` combinations are rarer than 1 in 100 among nodules for a box of this side."""
-    return float(np.mean([plausibility(draw_scores(seed, side_mm), side_mm) < _RARE for seed in range(count)]))
+def share_of_rare_scores(draw_scores: Callable[[int, float], NoduleAttributes], extent_mm: float, count: int) -> float:
+    """Return how many of `count` combinations are rarer than 1 in 100 among nodules of this extent."""
+    return float(np.mean([plausibility(draw_scores(seed, extent_mm), extent_mm) < _RARE for seed in range(count)]))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,8 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    paper = measure_places(slices, lambda ct_slice, seed: paper_box(ct_slice.shape, seed), options.boxes)
-    ours = measure_places(slices, suggest_box, options.boxes)
+    paper = measure_places(slices, lambda lungs, seed: paper_box(lungs.slice.shape, seed), options.boxes)
+    ours = measure_places(slices, lambda lungs, seed: suggest_box(lungs.slice, seed, lungs), options.boxes)
     print(f"{len(slices)} held-out slices with lung, {ours.boxes} boxes\n")
     print("| boxes | at least 80 % in lung | mean share of air |\n|---|---|---|")
     for name, figures in (("paper", paper), ("ours", ours)):
@@ -97,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("\n| box | rare scores, paper | rare scores, ours |\n|---|---|---|")
     for side_mm in _SIDES_MM:
         drawn = (lambda seed, _: paper_scores(seed), suggest_scores)
-        rare = [f"{share_of_rare_scores(draw, side_mm, options.scores):.1%}" for draw in drawn]
+        rare = [f"{share_of_rare_scores(draw, extent_in_box(side_mm), options.scores):.1%}" for draw in drawn]
         print(f"| {side_mm:g} mm | {' | '.join(rare)} |")
     return 0
 

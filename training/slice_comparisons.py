@@ -197,13 +197,16 @@ def measure_time(work: SliceEvaluation, folder: Path) -> Figures:
     return {"median_seconds": float(np.median(seconds)), "slowest_seconds": max(seconds), "slices": len(seconds)}
 
 
-def compare_with_ddpm(work: SliceEvaluation, label: str, folder: Path, few: SliceSet, real: SliceSet) -> Figures:
+def compare_with_ddpm(
+    work: SliceEvaluation, label: str, folder: Path, few: SliceSet, real: SliceSet, seconds: float
+) -> Figures:
     """Return time and distances of the paper's way beside those of few steps; see `training.paper_way`.
 
     Parameters
     ----------
     few : what the checkpoint has made in few steps
-    real : training slices
+    real : training slices; without two of them, there are no distances
+    seconds : that one slice takes in few steps
     """
     config = config_of(read_manifest(folder))
     slow = paper_options(work.options.sampling, config.scheduler["num_train_timesteps"])
@@ -217,10 +220,9 @@ def compare_with_ddpm(work: SliceEvaluation, label: str, folder: Path, few: Slic
     distances: Figures = {}
     for network in work.networks:
         distances[network.name] = {}
-        for level in LEVELS:
+        for level in LEVELS if len(real) > 1 else ():
             found = _features(work, network, level, sets)
             distances[network.name][level] = compare_distances(found["few"], found["paper"], found["training"])
-    seconds = measure_time(work, folder)["median_seconds"]
     (paper_seconds,) = measure_seconds(folder, work.conditions, slow, 1)
     return {
         "steps": slow.steps,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -43,6 +43,19 @@ def draw_reading(readings: list[ReaderNodule], generator: np.random.Generator) -
     nodule = nodules[generator.integers(len(nodules))]
     seen = [reading for reading in readings if reading.nodule == nodule]
     return seen[generator.integers(len(seen))]
+
+
+def with_all_scores(slices: PreparedSlices) -> tuple[PreparedSlices, dict[str, int]]:
+    """Leave readings out that lack a score: what a generator that was always given all five has never seen.
+
+    Returns
+    -------
+    The slices with only such readings, or as they are where there are none; and how many ``readings`` they had, of
+    which how many were ``complete``.
+    """
+    complete = [[reading for reading in readings if all(reading.scores)] for readings in slices.nodules]
+    counts = {"readings": sum(map(len, slices.nodules)), "complete": sum(map(len, complete))}
+    return replace(slices, nodules=complete) if counts["complete"] else slices, counts
 
 
 def draw_conditions(slices: PreparedSlices, count: int, seed: int = 0, prior: str = "data") -> list[SliceCondition]:

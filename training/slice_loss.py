@@ -15,9 +15,15 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.conditioning import box_features, box_mask
-from engine.sampling import estimate_x0
-from training.nodule_loss import NetworkInputs, TrainingOptions, drop_attributes, noise_schedule, predict
+from engine.conditioning import box_features, slice_context
+from training.nodule_loss import (
+    NetworkInputs,
+    TrainingOptions,
+    drop_attributes,
+    mean_in_box,
+    noise_schedule,
+    squared_v_error,
+)
 from training.prepared import SLICE_SIZE
 from training.slice_latents import Latents
 from training.slice_readings import SliceReadings
@@ -130,8 +136,7 @@ def make_slice_inputs(
 ) -> NetworkInputs:
     """Noise a batch to the time steps given, (N,), with the noise given, (N, C, h, w)."""
     clean: Any = batch.latents
-    size = clean.shape[-1]
-    mask = box_mask(batch.boxes * (size / SLICE_SIZE), size)
+    mask = slice_context(batch.boxes, SLICE_SIZE, SLICE_SIZE // clean.shape[-1])
     targets = {"v_prediction": scheduler.get_velocity(clean, noise, step), "epsilon": noise, "sample": clean}  # type: ignore[arg-type]
     return NetworkInputs(
         target=targets[scheduler.config["prediction_type"]],
@@ -153,7 +158,7 @@ def slice_validation_errors(
     """Mean squared error of v on held-out patients: over whole slices, and inside the boxes.
 
     Readings, noise and levels of noise are fixed, and errors of other prediction types are converted to those of v (see
-    `training.nodule_loss.validation_errors`), so that all configurations can be compared.
+    `training.nodule_loss.squared_v_error`), so that all configurations can be compared.
     """
     generator = np.random.default_rng(0)
     chosen = readings.drawn_at(generator.random(count))
@@ -166,12 +171,9 @@ def slice_validation_errors(
         batch = take_batch(latents, readings, chosen[part])
         noise = torch.randn(batch.latents.shape, generator=noise_generator)
         inputs = make_slice_inputs(batch, scheduler, steps[part], noise, batch.levels).to(device)
-        alpha_bar = inputs.alpha_bar[:, None, None, None]
-        prediction = predict(network, inputs)
-        estimate = estimate_x0(prediction, inputs.noisy, alpha_bar, scheduler.config["prediction_type"])
-        error = (estimate - batch.latents.to(device)) ** 2 / (1 - alpha_bar)
+        error = squared_v_error(network, inputs, batch.latents, scheduler)
         whole += error.mean((1, 2, 3)).sum().item()
-        box += ((error * inputs.mask).sum((1, 2, 3)) / inputs.mask.sum((1, 2, 3))).sum().item()
+        box += mean_in_box(error, inputs).sum().item()
     return {"whole": whole / count, "box": box / count}
 
 

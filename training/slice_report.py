@@ -43,9 +43,23 @@ def _heading(figures: Figures) -> str:
             f"{options['hu_low']:g} to {options['hu_high']:g} become black to white, and every image is enlarged or "
             "reduced (bilinear) to the size that its network takes: real and generated ones alike. "
             f"The evaluation took {figures['minutes']:.1f} minutes.",
+            *_readings(figures["readings"]),
             markdown_table(["configuration", "checkpoint", "hash", "samples seen"], rows),
         ]
     )
+
+
+def _readings(readings: dict[str, int] | None) -> list[str]:
+    """Say which readings conditions were drawn from, where they come from readings and some lack a score."""
+    if readings is None or readings["complete"] == readings["readings"]:
+        return []
+    if readings["complete"]:
+        left_out = f"{readings['readings'] - readings['complete']} of {readings['readings']}"
+        return [f"Only readings with all five scores are asked for: {left_out} lack one and were left out."]
+    return [
+        "No reading has all five scores, so that some are asked for as not given: configurations that were trained on "
+        "all five have never seen that, and are measured by what they were not made for."
+    ]
 
 
 def _data(figures: Figures) -> str:
@@ -202,5 +216,6 @@ def _paper_way(ways: Figures) -> str:
         for network, levels in way["distances"].items()
         for level, one in levels.items()
     ]
-    parts.append(markdown_table([*header, "N", "M"], rows))
+    few = "Fewer than two training slices have a nodule: there are no distances."
+    parts.append(markdown_table([*header, "N", "M"], rows) if rows else few)
     return "\n\n".join(parts)

@@ -22,7 +22,9 @@ from engine.checkpoint import Checkpoint, load_checkpoint, read_manifest
 from engine.codec import seeded_generator
 from engine.denoiser import make_slice_denoiser
 from engine.events import SamplingOptions
+from engine.nodule import BoundingBox
 from engine.sampling import denoise, make_scheduler
+from engine.slice_generation import edges_of
 from training.prepared import hu_from_stored, stored_from_hu
 from training.slice_conditions import SliceCondition
 
@@ -113,14 +115,16 @@ def sample_slices(checkpoint: Checkpoint, conditions: Sequence[SliceCondition], 
     Noise comes from each condition's own seed, so that a slice does not depend on its batch, up to rounding.
     """
     codec, device = checkpoint.codec, checkpoint.device.device
-    side = checkpoint.grid.size // codec.factor
-    shape = (1, codec.channels, side, side)
+    size = checkpoint.grid.size
+    shape = (1, codec.channels, size // codec.factor, size // codec.factor)
     # "ddpm" draws on from where the noise that it starts from ended.
     generators = [seeded_generator(condition.seed) for condition in conditions]
     noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
     denoiser = make_slice_denoiser(
         checkpoint,
-        torch.tensor([_edges(condition.box) for condition in conditions], dtype=torch.float32),
+        torch.tensor(
+            [edges_of(BoundingBox(*condition.box, (size, size))) for condition in conditions], dtype=torch.float32
+        ),
         torch.tensor([condition.spacing_mm for condition in conditions]),
         torch.tensor([condition.scores for condition in conditions]),
         options.guidance,
@@ -130,8 +134,3 @@ def sample_slices(checkpoint: Checkpoint, conditions: Sequence[SliceCondition], 
     for step in denoise(denoiser, scheduler, noise.to(device), generators):
         estimate = step.estimate
     return codec.decode(estimate).float().cpu()
-
-
-def _edges(box: tuple[int, int, int]) -> tuple[int, int, int, int]:
-    row, column, side = box
-    return column, row, column + side, row + side

@@ -52,12 +52,10 @@ class SliceSet:
         """Return the squares of `CROP_PIXELS` around the boxes' centres, moved into the slice, (N, 32, 32)."""
         last = self.images.shape[1] - CROP_PIXELS
         corners = self.boxes[:, :2] + (self.boxes[:, 2:] - CROP_PIXELS) // 2
-        return np.stack(
-            [
-                image[row : row + CROP_PIXELS, column : column + CROP_PIXELS]
-                for image, (row, column) in zip(self.images, np.clip(corners, 0, last), strict=True)
-            ]
-        )
+        crops = np.empty((len(self), CROP_PIXELS, CROP_PIXELS), np.uint16)
+        for index, (row, column) in enumerate(np.clip(corners, 0, last)):
+            crops[index] = self.images[index, row : row + CROP_PIXELS, column : column + CROP_PIXELS]
+        return crops
 
     def at_level(self, level: str) -> Images:
         """Return what is compared at one of `LEVELS`."""
@@ -116,6 +114,8 @@ def features_of(
     cache : folder of the files
     label : of the progress bar
     """
+    if not len(images):
+        return np.empty((0, network.length))
     key = hashlib.sha256(f"{network.name} {hu_range} {images.shape}".encode())
     key.update(np.ascontiguousarray(images).data)
     path = cache / f"{key.hexdigest()[:24]}.npy"

@@ -10,6 +10,8 @@ folder takes it up at the step where it was saved. Under ``accelerate launch`` i
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
@@ -18,7 +20,7 @@ import torch
 
 from engine.checkpoint import Checkpoint, CheckpointConfig
 from engine.codec import IdentityCodec
-from engine.device import Device
+from engine.errors import InputError
 from engine.network import ConditionedUNet, NetworkConfig
 from engine.window import WindowGrid
 from training.nodule_crops import NoduleCrops, load_crops, sampling_weights
@@ -30,14 +32,16 @@ from training.nodule_loss import (
     make_inputs,
     make_training_scheduler,
     predict,
+    settings_of,
     validation_errors,
 )
 from training.nodule_samples import draw_batch
-from training.training_run import TrainingRun, make_accelerator
+from training.training_run import Pace, TrainingRun, add_pace_arguments, make_accelerator, take_pace
 from training.training_sheet import make_contact_sheet
 
 #: The network of the checkpoint that comes with the studio.
 STUDIO_NETWORK = NetworkConfig()
+DEFAULT_PACE = Pace(validate_on=192)
 
 
 class NoduleTrainer:
@@ -82,19 +86,16 @@ class NoduleTrainer:
 
     def as_checkpoint(self) -> Checkpoint:
         """Return the network as the engine sees it, in training's own precision."""
-        device = self.run.accelerator.device
-        described = Device(device, torch.float32, str(device))
-        return Checkpoint(self.checkpoint_config(), "", self.run.network, self.grid, self.codec, described)
+        return Checkpoint(self.checkpoint_config(), "", self.run.network, self.grid, self.codec, self.run.device)
 
     def checkpoint_config(self) -> CheckpointConfig:
         """Describe the checkpoint as it is now."""
-        names = ("num_train_timesteps", "beta_schedule", "prediction_type", "beta_start", "beta_end")
         return CheckpointConfig(
             name="nodule",
             grid=asdict(self.grid),
             codec=asdict(self.codec),
             network=asdict(self.config),
-            scheduler={name: self.scheduler.config[name] for name in names},
+            scheduler=settings_of(self.scheduler),
             training={
                 "samples_seen": self.run.samples_seen,
                 "data": "LIDC-IDRI nodule crops, patients held out by hash",
@@ -107,10 +108,7 @@ def train(
     options: TrainingOptions,
     data: Path,
     run: Path,
-    save_every: float = 180,
-    validate_every: int = 500,
-    validate_on: int = 192,
-    stop_at: int | None = None,
+    pace: Pace = DEFAULT_PACE,
     start_from: Path | None = None,
     network: NetworkConfig = STUDIO_NETWORK,
 ) -> None:
@@ -120,44 +118,49 @@ def train(
     ----------
     data : ``lidc_nodule_crops.parquet``
     run : the run's folder
-    save_every : seconds between saved states
-    validate_every : steps between validations
-    validate_on : held-out cases in a validation
-    stop_at : step to stop at before the end, to be taken up later
     start_from : checkpoint to go on from where the run has no state of its own
     network : shape of the network
+
+    Raises
+    ------
+    InputError
+        If data, checkpoint or run are not usable.
     """
     trainer = NoduleTrainer(options, load_crops(data, held_out=False), run, network)
     held_out = load_crops(data, held_out=True)
     trainer.run.resume(start_from)
-    last = min(options.steps, stop_at or options.steps)
+    last = min(options.steps, pace.stop_at or options.steps)
     for _ in trainer.run.steps_until(last):
         trainer.train_step()
         done = trainer.run.step == last
-        if done or trainer.run.save_is_due(save_every):
+        if done or trainer.run.save_is_due(pace.save_every):
             trainer.save()
-        if trainer.run.accelerator.is_main_process and (done or trainer.run.step % validate_every == 0):
-            trainer.validate(held_out, validate_on)
+        if trainer.run.accelerator.is_main_process and (done or trainer.run.step % pace.validate_every == 0):
+            trainer.validate(held_out, pace.validate_on)
     if trainer.run.step < last:
         trainer.save()
     trainer.run.close()
 
 
-def main() -> None:
-    """Read the command line and train."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the command line and train; 2 if the input is of no use."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="lidc_nodule_crops.parquet")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--save-every", type=int, default=180, help="seconds between saved states")
     parser.add_argument("--start-from", type=Path, help="checkpoint to go on from, if the run has no state of its own")
-    parser.add_argument("--validate-every", type=int, default=500, help="steps between validations")
+    add_pace_arguments(parser)
     for field in fields(TrainingOptions):
         kind = type(field.default)
         parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
-    given = vars(parser.parse_args())
+    given = vars(parser.parse_args(arguments))
     options = TrainingOptions(**{field.name: given.pop(field.name) for field in fields(TrainingOptions)})
-    train(options, **given)
+    try:
+        train(options, pace=take_pace(given, DEFAULT_PACE), **given)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

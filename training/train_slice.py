@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +25,12 @@ import numpy as np
 import torch
 
 from engine.checkpoint import Checkpoint, CheckpointConfig
-from engine.device import Device
 from engine.errors import InputError
 from engine.network import ConditionedUNet, NetworkConfig
 from engine.sampling import SamplingLimits
 from engine.vq_codec import load_vq_codec
 from engine.window import WindowGrid
-from training.nodule_loss import NetworkInputs, loss_of, predict
+from training.nodule_loss import NetworkInputs, loss_of, predict, settings_of
 from training.prepared import SLICE_SIZE, PreparedSlices, read_slices
 from training.slice_latents import cache_latents
 from training.slice_loss import (
@@ -43,32 +42,14 @@ from training.slice_loss import (
 )
 from training.slice_readings import list_readings
 from training.slice_sheet import make_slice_sheet
-from training.training_run import TrainingRun, make_accelerator
+from training.training_run import Pace, TrainingRun, add_pace_arguments, make_accelerator, take_pace
 from training.vqvae_statistics import measure_statistics
 
 #: The network of the checkpoint that comes with the studio, but for its conditioning.
 STUDIO_NETWORK = NetworkConfig()
 
 
-@dataclass(frozen=True)
-class Pace:
-    """When a run saves, validates and stops; of no influence on its weights.
-
-    Attributes
-    ----------
-    save_every : seconds between saved states
-    validate_every : steps between validations
-    validate_on : held-out samples in a validation
-    stop_at : step to stop at before the end, to be taken up later
-    """
-
-    save_every: float = 180
-    validate_every: int = 500
-    validate_on: int = 192
-    stop_at: int | None = None
-
-
-DEFAULT_PACE = Pace()
+DEFAULT_PACE = Pace(validate_on=192)
 
 
 class SliceTrainer:
@@ -123,21 +104,18 @@ class SliceTrainer:
 
     def as_checkpoint(self) -> Checkpoint:
         """Return the network as the engine sees it, in training's own precision."""
-        device = self.run.accelerator.device
         grid = WindowGrid(size=SLICE_SIZE)
-        described = Device(device, torch.float32, str(device))
-        return Checkpoint(self.checkpoint_config(), "", self.run.network, grid, self.codec, described)
+        return Checkpoint(self.checkpoint_config(), "", self.run.network, grid, self.codec, self.run.device)
 
     def checkpoint_config(self) -> CheckpointConfig:
         """Describe the checkpoint as it is now."""
-        names = ("num_train_timesteps", "beta_schedule", "prediction_type", "beta_start", "beta_end")
         return CheckpointConfig(
             name=self.name,
             kind="slice",
             grid={"size": SLICE_SIZE},
             codec={"kind": "vqvae", **self.codec.settings()},
             network=asdict(self.config),
-            scheduler={name: self.scheduler.config[name] for name in names},
+            scheduler=settings_of(self.scheduler),
             training={
                 "samples_seen": self.run.samples_seen,
                 "data": "prepared slices with nodules, patients held out by hash",
@@ -199,9 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", type=Path, required=True, help="folder of the run; its name becomes the checkpoint's")
     parser.add_argument("--latents", type=Path, help="folder of cached latents, by default beside the run")
     parser.add_argument("--start-from", type=Path, help="checkpoint to go on from, if the run has no state of its own")
-    pace = parser.add_argument_group("pace")
-    pace.add_argument("--save-every", type=float, default=180, help="seconds between saved states")
-    pace.add_argument("--validate-every", type=int, default=500, help="steps between validations")
+    add_pace_arguments(parser)
     replaced = parser.add_argument_group("options that replace the configuration's", argument_default=argparse.SUPPRESS)
     for field in fields(SliceOptions):
         kind: Any = type(field.default)
@@ -211,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     preset = CONFIGURATIONS[given.pop("configuration")]
     options = replace(preset, **{field.name: given.pop(field.name) for field in fields(preset) if field.name in given})
     try:
-        train_slice(options, pace=Pace(given.pop("save_every"), given.pop("validate_every")), **given)
+        train_slice(options, pace=take_pace(given, DEFAULT_PACE), **given)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

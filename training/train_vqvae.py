@@ -7,20 +7,19 @@ by k-means from what the averaged encoder says of training slices, so that none 
 book stay as they are, and the decoder learns to read the codes.
 
 Everything that a run is lies in its folder: options, state, TensorBoard scalars, figures on held-out patients, contact
-sheets (real, reconstructed, difference), and `vqvae/`, the newest averaged weights with their card, which
-`engine.vq_codec` and diffusers load. Starting it again with the same folder takes it up at the step where it was saved.
-Under ``accelerate launch`` it runs on several processes.
+sheets (real, reconstructed, difference), and, once there is a code book, `vqvae/`, the newest averaged weights with
+their card, which `engine.vq_codec` and diffusers load. Starting it again with the same folder takes it up at the step
+where it was saved. Under ``accelerate launch`` it runs on several processes.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,36 +28,17 @@ from accelerate.utils import DistributedDataParallelKwargs
 from engine.errors import InputError
 from engine.vq_codec import VQCodec, save_vq_codec
 from training.code_book import fit_codes
-from training.nodule_loss import TrainingOptions
 from training.prepared import read_slices
-from training.training_run import TrainingRun, make_accelerator
+from training.training_run import Pace, TrainingRun, add_pace_arguments, make_accelerator, take_pace
 from training.vqvae_card import write_card
-from training.vqvae_loss import Autoencoder, VQVAEOptions, make_vqvae, reconstruction_loss
+from training.vqvae_loss import CROPS_FOR_CODES, Autoencoder, VQVAEOptions, make_vqvae, reconstruction_loss
 from training.vqvae_reconstruction import WAYS, Figures, evaluate_vqvae
 from training.vqvae_samples import VQVAEData, draw_crops, read_nodules_if_any, read_vqvae_data
 from training.vqvae_sheet import make_vqvae_sheet
 from training.vqvae_statistics import measure_statistics
 
-#: The code book is made from the latents of so many crops, 1,024 of each of 128 x 128.
-_CROPS_FOR_CODES = 256
-
-
-@dataclass(frozen=True)
-class Pace:
-    """When a run saves, validates and stops; of no influence on its weights.
-
-    Attributes
-    ----------
-    save_every : seconds between saved states
-    validate_every : steps between validations
-    validate_on : held-out slices in a validation, see `evaluate_vqvae`; at the end of the run, all of them
-    stop_at : step to stop at before the end, to be taken up later
-    """
-
-    save_every: float = 180
-    validate_every: int = 500
-    validate_on: int = 16
-    stop_at: int | None = None
+#: Slices in a validation, see `evaluate_vqvae`; at the end of the run, all of them.
+DEFAULT_PACE = Pace(validate_on=16)
 
 
 class VQVAETrainer:
@@ -73,22 +53,27 @@ class VQVAETrainer:
         model = Autoencoder(VQCodec(make_vqvae(options)))
         # The encoder is without gradient once there is a code book, and the code book always.
         accelerator = make_accelerator(DistributedDataParallelKwargs(find_unused_parameters=True))
-        self.run = TrainingRun(model, cast(TrainingOptions, options), folder, accelerator)
+        self.run = TrainingRun(model, options, folder, accelerator)
 
     @property
     def codec(self) -> VQCodec:
         """The codec in training."""
         return self.run.network.codec
 
+    @property
+    def has_codes(self) -> bool:
+        """Whether there is a code book; until then, the codes are random numbers."""
+        return bool(self.run.network.has_codes)
+
     def train_step(self) -> float:
         """Draw a batch, take a step, and return the loss. What is drawn depends on seed and step alone."""
         run, options = self.run, self.options
-        if run.step == options.quantised_from:
+        if run.step >= options.quantised_from and not self.has_codes:
             self.make_code_book()
         drawn = np.random.default_rng([options.seed, run.step, run.accelerator.process_index])
         hu, known = (tensor.to(run.accelerator.device) for tensor in self._draw(run.samples_a_process, drawn))
         images = self.codec.to_images(hu)
-        noise = None if run.step >= options.quantised_from else self._noise(images, drawn)
+        noise = None if self.has_codes else self._noise(images, drawn)
         return run.take_step(
             lambda network: reconstruction_loss(self.codec, network(images, noise), images, known, options.absolute)
         )
@@ -108,36 +93,41 @@ class VQVAETrainer:
         run = self.run
         run.ema.copy_to(run.network.parameters())
         generator = np.random.default_rng([self.options.seed, run.step])
-        parts = [self._draw(8, generator)[0] for _ in range(_CROPS_FOR_CODES // 8)]
+        parts = [self._draw(8, generator)[0] for _ in range(CROPS_FOR_CODES // 8)]
         latents = [self.codec.encode(hu.to(run.accelerator.device)).movedim(1, -1).flatten(0, 2) for hu in parts]
         codes = fit_codes(torch.cat(latents).cpu().numpy(), self.options.codes, generator)
         self.codec.vqvae.quantize.embedding.weight.copy_(torch.from_numpy(codes))
+        run.network.has_codes.fill_(1)
         run.ema.shadow_params = [parameter.clone().detach() for parameter in run.network.parameters()]
 
     def validate(self, count: int | None) -> None:
-        """Measure on held-out patients (see `evaluate_vqvae`), draw a sheet, and export, all with averaged weights."""
-        folder = self.run.folder
-        with self.run.averaged_weights():
-            codec = VQCodec(self.codec.vqvae, measure_statistics(self.codec, self.data.slices))
-            figures = evaluate_vqvae(codec, self.held_out, self.held_out_nodules, count)
-            sheet = make_vqvae_sheet(codec, self.held_out)
-            save_vq_codec(codec, folder / "vqvae")
-        write_card(folder / "vqvae" / "README.md", self.options, self.run.samples_seen, self.data, figures)
-        (folder / "sheets").mkdir(exist_ok=True)
-        sheet.save(folder / "sheets" / f"{self.run.step:07d}.png")
-        self._log(figures)
+        """Measure on held-out patients (see `evaluate_vqvae`), draw a sheet, and export, all with averaged weights.
 
-    def _log(self, figures: Figures) -> None:
-        for way in WAYS:
+        Before there is a code book, only what is made without one is measured and drawn, and nothing is exported.
+        """
+        folder = self.run.folder / "vqvae"
+        ways = WAYS if self.has_codes else ("unquantised",)
+        with self.run.averaged_weights():
+            codec = VQCodec(self.codec.vqvae, measure_statistics(self.codec, self.data.slices), self.codec.pixels)
+            figures = evaluate_vqvae(codec, self.held_out, self.held_out_nodules, count, ways)
+            sheet = make_vqvae_sheet(codec, self.held_out, ways[0])
+            if self.has_codes:
+                save_vq_codec(codec, folder)
+        if self.has_codes:
+            write_card(folder / "README.md", self.options, self.run.samples_seen, self.data, figures)
+        self.run.save_sheet(sheet)
+        self._log(figures, ways)
+
+    def _log(self, figures: Figures, ways: Sequence[str]) -> None:
+        for way in ways:
             for name in ("lung_mae_hu", "psnr_db"):
                 self.run.log(f"held_out_{way}/{name}", figures[way][name])
-        self.run.log("held_out_code_book/perplexity", figures["code_book"]["perplexity"])
-        entry = {"step": self.run.step, "samples": self.run.samples_seen, **figures}
-        with (self.run.folder / "held_out.jsonl").open("a") as lines:
-            lines.write(json.dumps(entry) + "\n")
+        if "code_book" in figures:
+            self.run.log("held_out_code_book/perplexity", figures["code_book"]["perplexity"])
+        self.run.write_held_out(figures)
 
 
-def train_vqvae(options: VQVAEOptions, data: Path, run: Path, pace: Pace = Pace()) -> None:
+def train_vqvae(options: VQVAEOptions, data: Path, run: Path, pace: Pace = DEFAULT_PACE) -> None:
     """Train until `options.samples` have been seen, from where the run stopped.
 
     Parameters
@@ -170,17 +160,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="prepared data")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--save-every", type=float, default=180, help="seconds between saved states")
-    parser.add_argument("--validate-every", type=int, default=500, help="steps between validations")
+    add_pace_arguments(parser)
     for field in fields(VQVAEOptions):
         how: Any = {"type": int, "nargs": "+"} if field.name == "widths" else {"type": type(field.default)}
         parser.add_argument(f"--{field.name.replace('_', '-')}", default=field.default, **how)
     given = vars(parser.parse_args(arguments))
-    options = VQVAEOptions(**{field.name: given.pop(field.name) for field in fields(VQVAEOptions)})
-    options = replace(options, widths=tuple(options.widths))
-    pace = Pace(given.pop("save_every"), given.pop("validate_every"))
+    chosen = {field.name: given.pop(field.name) for field in fields(VQVAEOptions)}
+    chosen["widths"] = tuple(chosen["widths"])
     try:
-        train_vqvae(options, pace=pace, **given)
+        train_vqvae(VQVAEOptions(**chosen), pace=take_pace(given, DEFAULT_PACE), **given)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

@@ -5,13 +5,14 @@ Shared by the scripts that train a generator; each has its own samples, loss and
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import Field, asdict
+from dataclasses import Field, asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -27,6 +28,9 @@ from tqdm import tqdm
 from engine.checkpoint import CheckpointConfig, load_checkpoint, save_checkpoint
 from engine.device import Device
 from engine.errors import InputError
+
+#: Options that a run may change when it is taken up again.
+_MAY_CHANGE = {"samples", "learning_rate"}
 
 
 class RunOptions(Protocol):
@@ -55,6 +59,36 @@ class RunOptions(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Pace:
+    """When a run saves, validates and stops; of no influence on its weights.
+
+    Attributes
+    ----------
+    validate_on : held-out samples in a validation
+    save_every : seconds between saved states
+    validate_every : steps between validations
+    stop_at : step to stop at before the end, to be taken up later
+    """
+
+    validate_on: int
+    save_every: float = 180
+    validate_every: int = 500
+    stop_at: int | None = None
+
+
+def add_pace_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `Pace` that the command line has."""
+    group = parser.add_argument_group("pace")
+    group.add_argument("--save-every", type=float, default=Pace.save_every, help="seconds between saved states")
+    group.add_argument("--validate-every", type=int, default=Pace.validate_every, help="steps between validations")
+
+
+def take_pace(given: dict[str, Any], default: Pace) -> Pace:
+    """Take what `add_pace_arguments` added out of the arguments given; the rest is as in `default`."""
+    return replace(default, save_every=given.pop("save_every"), validate_every=given.pop("validate_every"))
+
+
 def learning_rate_at(step: int, options: RunOptions) -> float:
     """Warm-up, plateau, and a linear fall to zero over the last fifth of the steps."""
     warm_up = min(1.0, (step + 1) / 300)
@@ -69,7 +103,7 @@ def make_accelerator(*handlers: KwargsHandler) -> Accelerator:
 
 
 class TrainingRun:
-    """What a run is at a step; `folder` holds its options, state, scalars and checkpoint.
+    """What a run is at a step; `folder` holds its options (from `resume` on), state, scalars and checkpoint.
 
     Raises
     ------
@@ -90,19 +124,24 @@ class TrainingRun:
         self.ema = EMAModel(model.parameters(), decay=options.ema_decay, **averaging)
         optimizer = torch.optim.AdamW(model.parameters(), lr=options.learning_rate, weight_decay=0.01, fused=True)
         self._wrapped, self._optimizer = accelerator.prepare(model, optimizer)
+        self.ema.to(accelerator.device)  # where the model is now
         self.step = 0
         self._last_saved = time.monotonic()
         self._scalars = self._open_folder() if accelerator.is_main_process else None
 
     def _open_folder(self) -> SummaryWriter:
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "options.json").write_text(json.dumps(asdict(self.options), indent=2) + "\n")
         return SummaryWriter(str(self.folder / "scalars"))
 
     @property
     def network(self) -> Any:
         """The network itself, without what spreads it over processes."""
         return self.accelerator.unwrap_model(self._wrapped)
+
+    @property
+    def device(self) -> Device:
+        """Where the network runs, in training's own precision."""
+        return Device(self.accelerator.device, torch.float32, str(self.accelerator.device))
 
     @property
     def samples_seen(self) -> int:
@@ -148,10 +187,14 @@ class TrainingRun:
             self._scalars.add_scalar(name, value, self.step)
 
     def log_held_out(self, errors: dict[str, float], scalar: str = "held_out_v_error/{}") -> None:
-        """Write errors on held-out patients as a line of ``held_out.jsonl``, and as scalars, named as given."""
+        """Write errors on held-out patients as `write_held_out` does, and as scalars, named as given."""
         for name, value in errors.items():
             self.log(scalar.format(name), value)
-        entry = {"step": self.step, "samples": self.samples_seen, **errors}
+        self.write_held_out(errors)
+
+    def write_held_out(self, figures: Mapping[str, Any]) -> None:
+        """Write figures on held-out patients, which may be nested, as a line of ``held_out.jsonl``."""
+        entry = {"step": self.step, "samples": self.samples_seen, **figures}
         with (self.folder / "held_out.jsonl").open("a") as lines:
             lines.write(json.dumps(entry) + "\n")
 
@@ -205,11 +248,38 @@ class TrainingRun:
         (self.folder / "state.new").replace(self.folder / "state.pt")
 
     def resume(self, start_from: Path | None) -> None:
-        """Go on from the state in the run's folder; without one, from a checkpoint if one is given."""
-        if not (self.folder / "state.pt").exists():
-            if start_from:
-                self._start_from(start_from)
-            return
+        """Go on from the state in the run's folder; without one, from a checkpoint if one is given.
+
+        Then the options are written to ``options.json``.
+
+        Raises
+        ------
+        InputError
+            If state or checkpoint are of another network, or the run was made with other options that count.
+        """
+        if (self.folder / "state.pt").exists():
+            self._load_state()
+            self._check_options()
+        elif start_from:
+            self._start_from(start_from)
+        self.accelerator.wait_for_everyone()  # all have read the options before one writes them
+        if self.accelerator.is_main_process:
+            (self.folder / "options.new").write_text(json.dumps(asdict(self.options), indent=2) + "\n")
+            (self.folder / "options.new").replace(self.folder / "options.json")
+
+    def _check_options(self) -> None:
+        """Compare with the options that the run was made with; those that it did not have yet do not count."""
+        path = self.folder / "options.json"
+        before: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        now: dict[str, Any] = json.loads(json.dumps(asdict(self.options)))
+        changed = [name for name in now if name in before and before[name] != now[name] and name not in _MAY_CHANGE]
+        if changed:
+            differences = ", ".join(f"{name} {before[name]}, not {now[name]}" for name in changed)
+            raise InputError(
+                f"The run in {self.folder} was made with {differences}; give the same, or give --run another folder."
+            )
+
+    def _load_state(self) -> None:
         state = torch.load(self.folder / "state.pt", map_location=self.accelerator.device, weights_only=True)
         try:
             self.network.load_state_dict(state["network"])
@@ -223,8 +293,13 @@ class TrainingRun:
 
     def _start_from(self, folder: Path) -> None:
         """Take weights and the count of samples from a checkpoint; moments and averages start anew."""
-        loaded = load_checkpoint(folder, Device(self.accelerator.device, torch.float32, ""))
-        self.network.load_state_dict(loaded.network.state_dict())
+        loaded = load_checkpoint(folder, self.device)
+        try:
+            self.network.load_state_dict(loaded.network.state_dict())
+        except RuntimeError:
+            raise InputError(
+                f"The checkpoint {folder} has another network than this run; start from one that has the same."
+            ) from None
         self.ema.shadow_params = [parameter.clone().detach() for parameter in self.network.parameters()]
         self.step = loaded.config.training["samples_seen"] // self.options.batch
 

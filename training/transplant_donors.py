@@ -9,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.lung_walls import direction_to, find_wall, wall_distance
+from training.nodule_crops import SMALLEST_SHARE
 from training.prepared import PreparedNodules, read_nodules
 from training.transplant import NoduleShare, cut_nodule
-
-#: Crops where a nodule has less than this share of its largest area are left out: its upper and lower end.
-_SMALLEST_SHARE = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,19 +59,20 @@ class Donors:
 def read_donors(data: Path, held_out: bool) -> Donors:
     """Read the nodules of the held-out patients, or of all others.
 
-    A nodule counts as often as readers marked it; its crops share that by their area.
+    A nodule counts as often as readers marked it; its crops share that by their area, those at its upper and lower
+    end left out (`SMALLEST_SHARE`). Scores are as given: whether they are to be trusted goes into the row.
 
     Raises
     ------
     InputError
         If there are none.
     """
-    nodules = read_nodules(data, held_out)
+    nodules = read_nodules(data, held_out, trusted=False)
     area = np.count_nonzero(nodules.reader_masks, axis=(1, 2)).astype(np.float64)
     _, number = np.unique(np.char.add(nodules.series_uids, nodules.nodules.astype(str)), return_inverse=True)
     largest, readers = np.zeros(number.max() + 1), np.zeros(number.max() + 1)
     np.maximum.at(largest, number, area)
     np.maximum.at(readers, number, (nodules.annotation_ids >= 0).sum(axis=1).astype(np.float64))
-    kept = np.where(area >= np.maximum(2, _SMALLEST_SHARE * largest[number]), area, 0)
+    kept = np.where(area >= np.maximum(2, SMALLEST_SHARE * largest[number]), area, 0)
     weights = readers[number] * kept / np.maximum(np.bincount(number, kept), 1)[number]
     return Donors(nodules, weights / weights.sum())

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.ct import CTSlice
 from engine.errors import InputError
 from engine.lung_places import LungPlaces, find_lung_places
 from training.prepared import PreparedSlices, read_slices
 
+#: What the source of a slice with a transplanted nodule ends with.
+TRANSPLANTED = " with transplant"
 #: Slices with less lung than this are left out.
 _LEAST_LUNG_MM2 = 6000.0
 
@@ -36,9 +37,8 @@ class Hosts:
     def lungs(self, index: int) -> LungPlaces | None:
         """Return the lungs of a slice, or None if there is too little of them."""
         if index not in self._lungs:
-            spacing = float(self.slices.pixel_spacing[index])
-            places = find_lung_places(CTSlice(self.slices.hu(index), (spacing, spacing)))
-            enough = places.mask.sum() * spacing**2 >= _LEAST_LUNG_MM2
+            places = find_lung_places(self.slices.ct_slice(index))
+            enough = places.mask.sum() * float(self.slices.pixel_spacing[index]) ** 2 >= _LEAST_LUNG_MM2
             self._lungs[index] = places if enough else None
         return self._lungs[index]
 
@@ -47,6 +47,7 @@ def read_hosts(data: Path, held_out: bool) -> Hosts:
     """Read the slices of the held-out patients, or of all others.
 
     A patient counts with the square root of the number of slices, so that long scans do not drown single slices.
+    Slices that already hold a transplanted nodule are never drawn. Scores of nodules that the slices have are as given.
 
     Raises
     ------
@@ -54,9 +55,12 @@ def read_hosts(data: Path, held_out: bool) -> Hosts:
         If there are none.
     """
     try:
-        slices = read_slices(data, held_out)
+        slices = read_slices(data, held_out, trusted=False)
     except InputError as error:
         raise InputError(f"{error} Nodules are transplanted into slices.") from error
-    _, patient, count = np.unique(slices.patients, return_inverse=True, return_counts=True)
-    weights = count[patient] ** -0.5
+    real = ~np.char.endswith(slices.sources, TRANSPLANTED)
+    if not real.any():
+        raise InputError(f'"{data}" has only slices with transplants; add slices as they were scanned.')
+    _, patient = np.unique(slices.patients, return_inverse=True)
+    weights = np.where(real, np.maximum(1, np.bincount(patient, real))[patient] ** -0.5, 0)
     return Hosts(slices, weights / weights.sum())

@@ -8,8 +8,11 @@ weight on patients of whom there are few. The nodule goes where it could have be
 as it was, turned so that the wall is on the same side if it was near, elsewhere turned at random, mirrored half of
 the time, its size in mm kept. Outlines, boxes and scores of all its readers go with it.
 
-A tenth is made of held-out patients, nodules and slices alike; nothing of theirs goes into the rest. Sample k depends
-on the seed and on k alone; shards that exist are not made again. `slice_thickness_mm` is not known here and NaN.
+A tenth is made of held-out patients, nodules and slices alike; no pixel, outline or score of theirs goes into the rest.
+Where in the lungs nodules of a size usually lie is that of all of LIDC's patients (`engine.prior`), held out or not.
+
+Sample k depends on the data, the seed and k alone. Shards that are whole are not made again, and more can be asked for
+later. `slice_thickness_mm` is not known here and NaN.
 """
 
 from __future__ import annotations
@@ -28,10 +31,13 @@ from tqdm import tqdm
 
 from engine.errors import InputError
 from training.prepared import SliceRow, read_description, write_description, write_slices
+from training.prepared_files import count_rows
 from training.transplant_donors import Donors, read_donors
 from training.transplant_hosts import Hosts, read_hosts
 from training.transplanted_slice import transplanted_slice
 
+#: Name in ``prepared.json``.
+_MAKER = "transplant_nodules"
 #: Samples in one file.
 _SHARD = 256
 #: Every so-many-th sample is made of held-out patients.
@@ -50,8 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=cpu_count() or 1, help="processes; each loads all of the data")
     options = parser.parse_args(arguments)
     try:
-        read_description(options.data)
-        transplant_many(options.data, options.out, options.count, options.seed, options.workers)
+        transplant_many(options.data, options.out, options.count, options.seed, max(1, options.workers))
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
@@ -59,15 +64,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def transplant_many(data: Path, out: Path, count: int, seed: int, workers: int = 1) -> None:
-    """Write `count` samples into ``out/slices``, in shards of 256; those that are there already are left as they are.
+    """Write `count` samples into ``out/slices``, in shards of 256, the last one of what is left over.
+
+    Shards with at least the samples asked for are left as they are; a shorter one is replaced.
 
     Raises
     ------
     InputError
-        If `data` is no prepared data, or lacks slices or nodules.
+        If `data` is no prepared data, lacks slices or nodules, or is `out`; if `out` has transplants of other data.
     """
-    write_description(out, "transplant_nodules", data=data.name, count=count, seed=seed)
-    starts = [start for start in range(0, count, _SHARD) if not _shard_path(out, seed, start, count).exists()]
+    _describe(data, out, count, seed)
+    starts = [start for start in range(0, count, _SHARD) if _written(out, seed, start) < _length(start, count)]
     make = partial(_write_shard, data, out, seed, count)
     with tqdm(total=count, initial=count - sum(_length(start, count) for start in starts), unit="slice") as bar:
         if workers == 1:
@@ -80,21 +87,35 @@ def transplant_many(data: Path, out: Path, count: int, seed: int, workers: int =
                 bar.update(written)
 
 
+def _describe(data: Path, out: Path, count: int, seed: int) -> None:
+    """Write into ``prepared.json`` what the samples are made of, if those that are there are made of the same."""
+    if data.resolve() == out.resolve():
+        raise InputError(f'"{out}" is the folder with the data; give --out another one.')
+    made_of = {"data": data.name, "data_made_by": read_description(data)["made_by"]}
+    before = read_description(out)["made_by"].get(_MAKER, []) if (out / "prepared.json").exists() else []
+    if any({name: call.get(name) for name in made_of} != made_of for call in before):
+        raise InputError(f'"{out}" has transplants made of other data; give --out another folder.')
+    write_description(out, _MAKER, **made_of, count=count, seed=seed)
+
+
 def _length(start: int, count: int) -> int:
     return min(_SHARD, count - start)
 
 
-def _shard_path(out: Path, seed: int, start: int, count: int) -> Path:
-    return out / "slices" / f"{_shard_name(seed, start, count)}.parquet"
+def _written(out: Path, seed: int, start: int) -> int:
+    """How many samples of a shard are there."""
+    shard = out / "slices" / f"{_shard_name(seed, start)}.parquet"
+    return count_rows(shard) if shard.exists() else 0
 
 
-def _shard_name(seed: int, start: int, count: int) -> str:
-    return f"transplants-{seed}-{start:06}-{start + _length(start, count):06}"
+def _shard_name(seed: int, start: int) -> str:
+    # Without its end: the same file, whatever the count is.
+    return f"transplants-{seed}-{start:06}"
 
 
 def _write_shard(data: Path, out: Path, seed: int, count: int, start: int) -> int:
     numbers = range(start, start + _length(start, count))
-    return write_slices(out, _shard_name(seed, start, count), (make_sample(data, seed, number) for number in numbers))
+    return write_slices(out, _shard_name(seed, start), (make_sample(data, seed, number) for number in numbers))
 
 
 @lru_cache(maxsize=2)

@@ -13,7 +13,7 @@ from training.lung_walls import direction_to
 from training.prepared import SLICE_SIZE, ImageSource, ReaderNodule, SliceRow, box_around, stored_from_hu
 from training.transplant import Pose, moved_outline, transplant
 from training.transplant_donors import CutDonor, Donors
-from training.transplant_hosts import Hosts
+from training.transplant_hosts import TRANSPLANTED, Hosts
 
 #: Nearer to the wall than this, a nodule is turned to it, and moved by at most so much to be exactly as near.
 _NEAR_WALL_MM, _MOST_MOVED_MM = 6.0, 4.0
@@ -37,7 +37,7 @@ def transplanted_slice(
     moved = [None if drawn is None else moved_outline(drawn, nodule, pose, spacing) for drawn in nodule.outlines]
     readers = _readers(hosts.slices.nodules[host], donors, donor, moved)
     image = stored_from_hu(transplant(places.slice, nodule, pose))
-    return SliceRow(_origin(hosts, host), image, (*hosts.slices.nodules[host], *readers))
+    return SliceRow(_origin(hosts, host, donors, donor), image, (*hosts.slices.nodules[host], *readers))
 
 
 def _pose(places: LungPlaces, cut: CutDonor, place: tuple[float, float], draw: np.random.Generator) -> Pose:
@@ -63,14 +63,18 @@ def _readers(
             yield ReaderNodule(number, annotation, tuple(scores[reader]), box_around(outline, SLICE_SIZE), outline)
 
 
-def _origin(hosts: Hosts, host: int) -> ImageSource:
+def _origin(hosts: Hosts, host: int, donors: Donors, donor: int) -> ImageSource:
     slices = hosts.slices
+    # It says whether scores in the row are to be trusted: those of the transplant, and of nodules that the slice has.
+    of_host = bool(slices.is_from_initial[host]) and bool(slices.nodules[host])
     return ImageSource(
         str(slices.patients[host]),
         str(slices.series_uids[host]),
         str(slices.sop_uids[host]),
-        f"{slices.sources[host]} with transplant",
+        f"{slices.sources[host]}{TRANSPLANTED}",
         float(slices.z_mm[host]),
         float(slices.pixel_spacing[host]),
         float("nan"),
+        int(slices.scan_ids[host]),
+        bool(donors.nodules.is_from_initial[donor]) or of_host,
     )

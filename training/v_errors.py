@@ -13,9 +13,8 @@ from tqdm import tqdm
 
 from engine.checkpoint import Checkpoint
 from engine.errors import InputError
-from engine.sampling import estimate_x0
 from training.nodule_crops import NoduleCrops
-from training.nodule_loss import make_inputs, noise_schedule, predict
+from training.nodule_loss import make_inputs, mean_in_box, noise_schedule, squared_v_error
 from training.nodule_samples import Samples, fixed_batch
 
 Figures = dict[str, Any]
@@ -90,22 +89,13 @@ def _noised(checkpoint: Checkpoint, crops: NoduleCrops, units: NDArray[np.int64]
 
 @torch.inference_mode()
 def errors_in_box(checkpoint: Checkpoint, noised: Noised, with_attributes: bool) -> NDArray[np.float64]:
-    """Mean squared error of v inside each box, (N,).
-
-    With x_t = a x_0 + s e, v = (a x_t - x_0) / s, so the error of v is that of the estimate of x_0 over s; that
-    holds whatever the network predicts.
-    """
+    """Mean squared error of v inside each box, (N,); see `training.nodule_loss.squared_v_error`."""
     scheduler = noise_schedule(checkpoint.config.scheduler)
     samples, codec = noised.samples, checkpoint.codec
     levels = samples.levels if with_attributes else torch.zeros_like(samples.levels)
     inputs = make_inputs(samples, codec, scheduler, noised.step, noised.noise, levels).to(checkpoint.device.device)
-    alpha_bar = inputs.alpha_bar[:, None, None, None]
-    prediction = predict(checkpoint.network, inputs)
-    estimate = estimate_x0(prediction, inputs.noisy, alpha_bar, scheduler.config["prediction_type"])
-    error = (estimate - codec.encode(samples.hu).to(estimate.device)) ** 2 / (1 - alpha_bar)
-    inside = inputs.mask * inputs.known
-    means = (error * inside).sum((1, 2, 3)) / inside.sum((1, 2, 3)).clamp(min=1)
-    return means.double().cpu().numpy()
+    error = squared_v_error(checkpoint.network, inputs, codec.encode(samples.hu), scheduler)
+    return mean_in_box(error, inputs).double().cpu().numpy()
 
 
 def _summarise(

@@ -9,12 +9,16 @@ import torch
 from diffusers.models.autoencoders.vq_model import VQModel
 from torch import Tensor, nn
 
+from engine.errors import InputError
 from engine.vq_codec import VQCodec
+from training.prepared import SLICE_SIZE
 
 #: HU above this are bone and metal, where errors matter a fifth as much: nobody looks for nodules there.
 SOFT_HU, BONE_WEIGHT = 400.0, 0.2
 #: Errors are counted in so many HU: of the order of 1 for an edge of a vessel, below it for noise.
 _ERROR_HU = 100.0
+#: The code book is made from the latents of so many crops, 1,024 of each of 128 x 128.
+CROPS_FOR_CODES = 256
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,9 @@ class VQVAEOptions:
     ----------
     samples : how many crops are seen in all; the rate falls to zero over the last fifth of them
     batch : crops a step, over all processes
-    crop : pixels a side of a crop, a multiple of 64
+    crop : pixels a side of a crop, a multiple of 64, at most those of a slice
     learning_rate : of AdamW, after a warm-up of 300 steps
-    unquantised : share of the run after which the code book is made, and the encoder stays as it is
+    unquantised : share of the run, below 1, after which the code book is made, and the encoder stays as it is
     codes : size of the code book
     latent_channels : channels of the latents, and length of a code
     widths : channels of each level, finest first
@@ -36,6 +40,11 @@ class VQVAEOptions:
     absolute : weight of the mean absolute error beside the mean squared one
     ema_decay : of the averaged weights
     seed : of everything drawn
+
+    Raises
+    ------
+    InputError
+        If crop or unquantised are not such, or the code book would have more codes than there are latents to make it.
     """
 
     samples: int = 48_000
@@ -52,6 +61,15 @@ class VQVAEOptions:
     ema_decay: float = 0.999
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if not (self.crop > 0 and self.crop % 64 == 0 and self.crop <= SLICE_SIZE):
+            raise InputError(f"--crop is {self.crop}; give a multiple of 64 that is at most {SLICE_SIZE}.")
+        if not 0 <= self.unquantised < 1:
+            raise InputError(f"--unquantised is {self.unquantised:g}; give a share from 0 to below 1.")
+        latents = CROPS_FOR_CODES * (self.crop >> len(self.widths) - 1) ** 2
+        if self.codes > latents:
+            raise InputError(f"--codes is {self.codes}; give at most {latents}, for so many latents they are made of.")
+
     @property
     def steps(self) -> int:
         """Optimizer steps of the whole run."""
@@ -59,8 +77,8 @@ class VQVAEOptions:
 
     @property
     def quantised_from(self) -> int:
-        """The step before which the code book is made."""
-        return round(self.steps * self.unquantised)
+        """The step before which the code book is made, one of the run's."""
+        return min(round(self.steps * self.unquantised), self.steps - 1)
 
 
 def make_vqvae(options: VQVAEOptions) -> VQModel:
@@ -89,11 +107,21 @@ class Autoencoder(nn.Module):
 
     Without it, noise is added to the latents. It stands for the error of the code book to come, and makes the decoder
     smooth: what a diffusion model draws is never quite what the encoder would have made.
+
+    Attributes
+    ----------
+    codec : VQCodec
+    has_codes : int64, a number that is saved with the weights
+        1 once there is a code book, 0 before.
     """
+
+    has_codes: Tensor
 
     def __init__(self, codec: VQCodec) -> None:
         super().__init__()
         self.codec = codec
+        self.register_buffer("has_codes", torch.tensor(0))
+        self.register_load_state_dict_pre_hook(_add_has_codes)
         codec.vqvae.quantize.requires_grad_(False)  # it comes from k-means
 
     def forward(self, images: Tensor, noise: Tensor | None) -> Tensor:
@@ -118,6 +146,16 @@ class Autoencoder(nn.Module):
         else:
             latents = latents + noise * latents.detach().float().std((0, 2, 3), keepdim=True)
         return model.decoder(model.post_quant_conv(latents))
+
+
+def _add_has_codes(_module: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Tell of a state that does not say so whether there is a code book, for older ones do not.
+
+    diffusers draws random codes within 1 / codes; those of k-means are of the latents' own size.
+    """
+    codes: Tensor | None = state.get(f"{prefix}codec.vqvae.quantize.embedding.weight")
+    if codes is not None:
+        state.setdefault(f"{prefix}has_codes", (codes.abs().max() > 1 / len(codes)).long())
 
 
 def reconstruction_loss(codec: VQCodec, images: Tensor, target: Tensor, known: Tensor, absolute: float) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.ct import CTSlice
 from engine.lungs import lung_mask
 from engine.vq_codec import VQCodec
 from training.code_book import usage
@@ -36,13 +36,13 @@ class Reconstruction:
     Attributes
     ----------
     real : float32 (N, H, W), HU within the codec's range
-    made : the same for each of `WAYS`
-    codes : int64 (N, H / factor, W / factor)
+    made : the same for each of `WAYS` asked for
+    codes : int64 (N, H / factor, W / factor), or None if "quantised" is not asked for
     """
 
     real: NDArray[np.float32]
     made: dict[str, NDArray[np.float32]]
-    codes: NDArray[np.int64]
+    codes: NDArray[np.int64] | None
 
     def means(self, way: str, masks: NDArray[np.bool_]) -> NDArray[np.float64]:
         """Mean absolute error in HU within `masks`, (N, H, W), of each image; 0 where a mask is empty."""
@@ -56,21 +56,30 @@ class Reconstruction:
 
 
 @torch.inference_mode()
-def reconstruct(codec: VQCodec, stored: NDArray[np.uint16], at_once: int = _SLICES_AT_ONCE) -> Reconstruction:
-    """Send images as `training.prepared` stores them, (N, H, W), through a codec and back."""
-    device = next(codec.parameters()).device
-    parts: list[tuple[Tensor, Tensor, Tensor]] = []
-    for first in range(0, len(stored), at_once):
-        hu = torch.from_numpy(hu_from_stored(stored[first : first + at_once]))[:, None].to(device)
-        latents = codec.encode(hu)
-        parts.append((codec.decode(latents), codec.decode_unquantised(latents), codec.code_indices(latents)))
-    quantised, unquantised, codes = (torch.cat(each).cpu().numpy() for each in zip(*parts, strict=True))
-    real = hu_from_stored(stored).clip(codec.hu_min, codec.hu_max)
-    return Reconstruction(real, {"quantised": quantised[:, 0], "unquantised": unquantised[:, 0]}, codes)
+def reconstruct(codec: VQCodec, stored: NDArray[np.uint16], ways: Sequence[str] = WAYS) -> Reconstruction:
+    """Send a batch of images as `training.prepared` stores them, (N, H, W), through a codec and back."""
+    real = hu_from_stored(stored)
+    latents = codec.encode(torch.from_numpy(real)[:, None].to(next(codec.parameters()).device))
+    made: dict[str, Tensor] = {}
+    codes = None
+    if "quantised" in ways:
+        codes = codec.code_indices(latents)
+        made["quantised"] = codec.decode_codes(codes)
+    if "unquantised" in ways:
+        made["unquantised"] = codec.decode_unquantised(latents)
+    return Reconstruction(
+        real.clip(codec.hu_min, codec.hu_max),
+        {way: hu[:, 0].cpu().numpy() for way, hu in made.items()},
+        None if codes is None else codes.cpu().numpy(),
+    )
 
 
 def evaluate_vqvae(
-    codec: VQCodec, slices: PreparedSlices, nodules: PreparedNodules | None = None, count: int | None = None
+    codec: VQCodec,
+    slices: PreparedSlices,
+    nodules: PreparedNodules | None = None,
+    count: int | None = None,
+    ways: Sequence[str] = WAYS,
 ) -> Figures:
     """Measure a codec on slices and, if there are any, on crops around nodules, all of held-out patients.
 
@@ -78,11 +87,13 @@ def evaluate_vqvae(
     ----------
     count : int or None
         Take only so many slices, and eight times as many crops, spread over all.
+    ways : of `WAYS`
+        Without "quantised", as long as there is no code book, there is no ``code_book`` either.
 
     Returns
     -------
     ``slices``, ``patients`` and ``nodules``, how many there were; ``code_book``, its size, the share of its codes that
-    these slices used and their perplexity; and for each of `WAYS`:
+    these slices used and their perplexity; and for each of `ways`:
 
     ``lung_mae_hu``
         Mean absolute error over all pixels in lung.
@@ -92,26 +103,52 @@ def evaluate_vqvae(
         By diameter, the mean over crops of the mean absolute error inside the nodule; None where there is no crop.
     """
     chosen = spread(len(slices), count)
-    made = reconstruct(codec, slices.images[chosen])
-    lungs = np.stack([_lungs(slices, index) for index in chosen.tolist()])
-    pixels = lungs.sum((1, 2))
-    by_diameter, nodule_count = _nodule_errors(codec, nodules, count and 8 * count)
-    size = codec.vqvae.config.num_vq_embeddings
+    measures = [
+        _measure(reconstruct(codec, slices.images[part], ways), np.stack([_lungs(slices, index) for index in part]))
+        for part in _batches(chosen, _SLICES_AT_ONCE)
+    ]
+    pixels = np.concatenate([one.pixels for one in measures])
+    by_diameter, nodule_count = _nodule_errors(codec, nodules, count and 8 * count, ways)
     figures: Figures = {
         "slices": len(chosen),
         "patients": len(set(slices.patients[chosen].tolist())),
         "nodules": nodule_count,
-        "code_book": {"codes": size, **usage(made.codes, size)},
     }
-    for way in WAYS:
-        squared = made.squared(way)
+    if "quantised" in ways:
+        size = codec.vqvae.config.num_vq_embeddings
+        codes = np.concatenate([one.codes for one in measures if one.codes is not None])
+        figures["code_book"] = {"codes": size, **usage(codes, size)}
+    for way in ways:
+        means = np.concatenate([one.means[way] for one in measures])
+        squared = np.concatenate([one.squared[way] for one in measures])
         figures[way] = {
-            "lung_mae_hu": float((made.means(way, lungs) * pixels).sum() / max(1, pixels.sum())),
+            "lung_mae_hu": float((means * pixels).sum() / max(1, pixels.sum())),
             "psnr_db": float(_psnr(squared).mean()),
             "psnr_pooled_db": float(_psnr(squared.mean(keepdims=True))[0]),
             "nodule_mae_hu": by_diameter[way],
         }
     return figures
+
+
+@dataclass(frozen=True, eq=False)
+class _Measures:
+    """What is kept of a batch, whose images are let go: by way, errors within masks and in all; pixels of the masks."""
+
+    means: dict[str, NDArray[np.float64]]
+    squared: dict[str, NDArray[np.float64]]
+    pixels: NDArray[np.int64]
+    codes: NDArray[np.int64] | None
+
+
+def _measure(made: Reconstruction, masks: NDArray[np.bool_]) -> _Measures:
+    means = {way: made.means(way, masks) for way in made.made}
+    squared = {way: made.squared(way) for way in made.made}
+    return _Measures(means, squared, masks.sum((1, 2)), made.codes)
+
+
+def _batches(rows: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
+    for first in range(0, len(rows), size):
+        yield rows[first : first + size]
 
 
 def spread(rows: int, count: int | None) -> NDArray[np.int64]:
@@ -120,8 +157,7 @@ def spread(rows: int, count: int | None) -> NDArray[np.int64]:
 
 
 def _lungs(slices: PreparedSlices, index: int) -> NDArray[np.bool_]:
-    spacing = float(slices.pixel_spacing[index])
-    return lung_mask(CTSlice(slices.hu(index), (spacing, spacing)))
+    return lung_mask(slices.ct_slice(index))
 
 
 def _psnr(squared: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -130,21 +166,24 @@ def _psnr(squared: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _nodule_errors(
-    codec: VQCodec, nodules: PreparedNodules | None, count: int | None
+    codec: VQCodec, nodules: PreparedNodules | None, count: int | None, ways: Sequence[str]
 ) -> tuple[dict[str, dict[str, float | None]], int]:
     """Mean errors by way and diameter, and of how many crops.
 
     Crops are halved: their pixels then are about as large as those of whole slices.
     """
     if nodules is None:
-        return {way: dict.fromkeys(DIAMETER_NAMES) for way in WAYS}, 0
+        return {way: dict.fromkeys(DIAMETER_NAMES) for way in ways}, 0
     chosen = spread(len(nodules), count)
     masks = _majority(nodules.reader_masks[chosen])
     halved = halve(masks) >= 0.5
-    made = reconstruct(codec, halve_stored(nodules.images[chosen]), _NODULES_AT_ONCE)
+    images = halve_stored(nodules.images[chosen])
+    batches = _batches(np.arange(len(images)), _NODULES_AT_ONCE)
+    measures = [_measure(reconstruct(codec, images[part], ways), halved[part]) for part in batches]
     group = np.digitize(_diameters_mm(masks, nodules.pixel_spacing[chosen]), _DIAMETERS_MM)
     group[~halved.any((1, 2))] = -1
-    by_diameter = {way: _means_by_group(made.means(way, halved), group) for way in WAYS}
+    means = {way: np.concatenate([one.means[way] for one in measures]) for way in ways}
+    by_diameter = {way: _means_by_group(means[way], group) for way in ways}
     return by_diameter, int(np.count_nonzero(group >= 0))
 
 

@@ -7,12 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as parquet
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.errors import InputError
-from training.prepared import PreparedNodules, PreparedSlices, hu_from_stored, read_nodules, read_slices
+from training.prepared import (
+    PreparedNodules,
+    PreparedSlices,
+    hu_from_stored,
+    is_held_out,
+    read_nodules,
+    read_slices,
+)
 from training.vqvae_loss import VQVAEOptions
 
 #: A pixel darker than this is air around the body, or in its airways.
@@ -56,11 +63,17 @@ def read_vqvae_data(prepared: Path) -> VQVAEData:
 
 
 def read_nodules_if_any(prepared: Path, held_out: bool) -> PreparedNodules | None:
-    """Read the crops around nodules; None where there are none, for whole slices are enough."""
-    try:
-        return read_nodules(prepared, held_out)
-    except InputError:
-        return None
+    """Read the crops around nodules; None where no such patient has any, for whole slices are enough.
+
+    Raises
+    ------
+    InputError
+        If there are some and they cannot be read.
+    """
+    shards = (prepared / "nodules").glob("*.parquet")
+    tables = (parquet.read_table(shard, columns=["patient_id"]) for shard in shards)
+    patients = {patient for table in tables for patient in table["patient_id"].to_pylist()}
+    return read_nodules(prepared, held_out) if any(is_held_out(patient) == held_out for patient in patients) else None
 
 
 def halve(images: NDArray[Any]) -> NDArray[np.float64]:

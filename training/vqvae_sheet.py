@@ -15,14 +15,19 @@ from training.vqvae_reconstruction import reconstruct, spread
 _DIFFERENCE_HU = 100.0
 
 
-def make_vqvae_sheet(codec: VQCodec, slices: PreparedSlices, rows: int = 6) -> Image.Image:
-    """Draw slices spread over those given, one a row: real, reconstructed (lung window), and their difference."""
+def make_vqvae_sheet(codec: VQCodec, slices: PreparedSlices, way: str = "quantised", rows: int = 6) -> Image.Image:
+    """Draw slices spread over those given, one a row: real, reconstructed (lung window), and their difference.
+
+    Parameters
+    ----------
+    way : one of `training.vqvae_reconstruction.WAYS`
+    """
     chosen = spread(len(slices), rows)
-    made = reconstruct(codec, slices.images[chosen])
-    difference = made.made["quantised"] - made.real
+    made = reconstruct(codec, slices.images[chosen], (way,))
+    difference = made.made[way] - made.real
     columns = (
         _grey(made.real, *LUNG.bounds),
-        _grey(made.made["quantised"], *LUNG.bounds),
+        _grey(made.made[way], *LUNG.bounds),
         _grey(difference, -_DIFFERENCE_HU, _DIFFERENCE_HU),
     )
     return Image.fromarray(np.concatenate([np.concatenate(list(column)) for column in columns], axis=1))

@@ -20,7 +20,7 @@ def measure_statistics(codec: VQCodec, slices: PreparedSlices, count: int = 48) 
 
     The preview map is the least-squares fit from normalised latents to the means of `factor` x `factor` pixels.
     """
-    plain = VQCodec(codec.vqvae)
+    plain = VQCodec(codec.vqvae, pixels=codec.pixels)
     chosen = slices.images[spread(len(slices), count)]
     device = next(codec.parameters()).device
     latents: list[NDArray[np.float64]] = []

@@ -2,7 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from engine import lung_places
+from engine.ct import CTSlice
+from engine.lungs import lung_mask
 from engine.nodule import BoundingBox, NoduleAttributes
 from engine.prior_table import PriorTable, prior_table
 from tests.training.made_up_prepared import write_made_up
@@ -26,7 +30,7 @@ def outlines() -> list[Outline]:
 @pytest.fixture(scope="module")
 def built(data: Path, tmp_path_factory: pytest.TempPathFactory) -> PriorTable:
     file = tmp_path_factory.mktemp("prior") / "prior.npz"
-    main(["--data", str(data), "--out", str(file)])
+    assert main(["--data", str(data), "--out", str(file)]) == 0
     with np.load(file) as stored:
         return PriorTable(**dict(stored))
 
@@ -55,9 +59,15 @@ def test_sizes_agree_with_pylidcs_diameters(outlines: list[Outline]) -> None:
 
     assert table["extent_mm"][0] == pytest.approx(annotation.diameter, rel=0.2)
     assert table["wall_mm"].tolist() == [3.0]
-    # pylidc's centroid is (row, column, slice) in pixels, up to which of the two comes first.
+    # pylidc's centroid is (row, column, slice) of pixel centres, and that of all outlines, not of the largest.
     centre = table["place_mm"][0] / annotation.scan.pixel_spacing + 256
-    assert sorted(centre.tolist()) == pytest.approx(sorted(annotation.centroid[:2]), abs=4)
+    assert centre == pytest.approx(annotation.centroid[:2] + 0.5, abs=4)
+
+
+def test_without_data_nothing_is_built(tmp_path: Path, capsys) -> None:
+    assert main(["--data", str(tmp_path), "--out", str(tmp_path / "prior.npz")]) == 2
+    assert "prepared.json" in capsys.readouterr().err
+    assert not (tmp_path / "prior.npz").exists()
 
 
 def test_the_papers_map_counts_boxes(outlines: list[Outline]) -> None:
@@ -78,6 +88,19 @@ def test_the_measure_counts_boxes_in_lung(data: Path, capsys) -> None:
     assert sum(" mm |" in line for line in lines) == 3
 
 
+def test_the_lungs_of_a_slice_are_found_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[CTSlice] = []
+
+    def count(ct_slice: CTSlice) -> NDArray[np.bool_]:
+        found.append(ct_slice)
+        return lung_mask(ct_slice)
+
+    monkeypatch.setattr(lung_places, "lung_mask", count)
+
+    assert figures_main(["--data", str(data), "--boxes", "3", "--scores", "2"]) == 0
+    assert len(found) == 1
+
+
 def test_the_measure_without_slices_says_so(tmp_path: Path, capsys) -> None:
     assert figures_main(["--data", str(tmp_path)]) == 2
     assert "prepared.json" in capsys.readouterr().err
@@ -86,7 +109,7 @@ def test_the_measure_without_slices_says_so(tmp_path: Path, capsys) -> None:
 def test_boxes_off_the_lung_are_counted_as_such(data: Path) -> None:
     slices = slices_with_lung(read_slices(data, held_out=True))
 
-    figures = measure_places(slices, lambda ct_slice, seed: BoundingBox(120, 125, 8, ct_slice.shape), 2)
+    figures = measure_places(slices, lambda lungs, seed: BoundingBox(120, 125, 8, lungs.slice.shape), 2)
 
     assert (figures.in_lung, figures.boxes) == (0, 2)
     assert share_of_rare_scores(lambda *_: NoduleAttributes(4, 5, 1, 1, 5), 8.0, 3) == 0

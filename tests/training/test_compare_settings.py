@@ -8,7 +8,8 @@ import torch
 
 from engine.checkpoint import load_checkpoint
 from engine.device import Device
-from tests.checkpoints import save_tiny_checkpoint
+from engine.errors import InputError
+from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
 from tests.training.crops_file import HELD_OUT, write_crops
 from training.compare_settings import NOISE_LEVELS, errors_by_noise_level, main
 from training.nodule_crops import load_crops
@@ -60,3 +61,21 @@ def test_a_folder_that_is_no_checkpoint_is_refused(folders, tmp_path, capsys):
     assert main([str(tmp_path), "--data", str(folders[1])]) == 2
 
     assert "There is no checkpoint.json" in capsys.readouterr().err
+
+
+def test_what_cannot_be_compared_is_refused(folders, tmp_path, capsys):
+    tiny = str(folders[0])
+    whole_slices = str(save_tiny_slice_checkpoint(tmp_path / "slice"))
+
+    assert main([tiny, whole_slices, "--data", str(folders[1])]) == 2
+    assert "makes whole slices, not nodules" in capsys.readouterr().err
+    assert main([tiny, "--data", str(tmp_path / "nothing.parquet")]) == 2
+    assert "There is no file" in capsys.readouterr().err
+
+
+def test_another_window_is_refused(folders):
+    checkpoint = load_checkpoint(folders[0], FLOAT32)
+    finer = replace(checkpoint, grid=replace(checkpoint.grid, spacing_mm=0.5))
+
+    with pytest.raises(InputError, match="has another window than"):
+        errors_by_noise_level([checkpoint, finer], load_crops(folders[1], held_out=True), 2)

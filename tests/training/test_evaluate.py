@@ -12,7 +12,7 @@ from engine.checkpoint import config_of, load_checkpoint, read_manifest, save_ch
 from engine.device import Device
 from engine.errors import InputError
 from engine.nodule import ATTRIBUTE_NAMES
-from tests.checkpoints import save_tiny_checkpoint
+from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
 from tests.training.crops_file import HELD_OUT, write_crops
 from training.evaluate import main
 from training.nodule_crops import load_crops
@@ -143,3 +143,13 @@ def test_a_baseline_with_another_schedule_is_refused(folders, tmp_path):
             4,
         )
     assert asdict(other) != asdict(config)
+
+
+@pytest.mark.parametrize("place", ["--checkpoint", "--baseline"])
+def test_a_slice_generator_is_no_nodule_generator(folders, tmp_path, capsys, place):
+    paths = {"--checkpoint": str(folders[0]), "--data": str(folders[2]), "--out": str(tmp_path / "out")}
+    paths[place] = str(save_tiny_slice_checkpoint(tmp_path / "slice"))
+
+    assert main(["nodule", *[word for pair in paths.items() for word in pair], *SMALL]) == 2
+
+    assert "makes whole slices, not nodules" in capsys.readouterr().err

@@ -2,18 +2,26 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
 
 from engine.checkpoint import read_manifest
 from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
+from tests.training.crops_file import HELD_OUT
 from tests.training.made_up_slices import write_made_up_slices
 from training import evaluate_slice, slice_samples
 from training.evaluate import main
 from training.frechet import FeatureNetwork
+from training.prepared import read_slices
+from training.slice_comparisons import SliceEvaluation, SliceEvaluationOptions, compare_with_ddpm
+from training.slice_conditions import draw_conditions
 from training.slice_report import write_slice_markdown
+from training.slice_sets import generated_set, real_set
 
 SMALL = ["--count", "5", "--steps", "2", "--splits", "2", "--pairs", "2", "--time-count", "1", "--batch", "4"]
 #: Few training steps, so that DDPM takes as few.
@@ -96,7 +104,14 @@ def test_report_says_what_was_compared(report, generators):
     assert figures["options"]["steps"] == 2
     assert figures["paper_way"] == {}
     text = (report / "report.md").read_text()
-    for words in ("generated whole", "EfficientNet-Lite0 (8 features)", FIRST, "the floor", "Nearest training", "N"):
+    for words in (
+        "generated whole",
+        "EfficientNet-Lite0 (8 features)",
+        FIRST,
+        "the floor",
+        "Nearest training",
+        "| N | M |",
+    ):
         assert words in text
     assert "nan" not in text
 
@@ -163,6 +178,51 @@ def test_inception_and_the_papers_way(generators, prepared, tmp_path):
     text = (tmp_path / "out" / "report.md").read_text()
     assert "Inception v3 (8 features)" in text
     assert "Against the paper's way" in text
+
+
+def test_held_out_slices_without_nodules_have_no_distances(generators, prepared, tmp_path):
+    shutil.copytree(prepared, tmp_path / "prepared")
+    (shard,) = (tmp_path / "prepared" / "slices").glob("*.parquet")
+    table = parquet.read_table(shard)
+    rows = table.to_pylist()
+    for row in rows:
+        row["nodules"] = [] if row["patient_id"] in HELD_OUT else row["nodules"]
+    parquet.write_table(pa.Table.from_pylist(rows, table.schema), shard)
+
+    assert main(arguments(generators[1:], tmp_path / "prepared", tmp_path / "out")) == 0
+
+    figures = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert figures["data"]["held-out"]["with_nodules"] == 0
+    for level in ("global", "nodules"):
+        assert figures["distances"]["EfficientNet-Lite0"][level]["held-out"] == {}
+        assert figures["distances"]["EfficientNet-Lite0"][level]["training"][STUDIO]["real"] == 5
+    assert "fewer than two slices with a nodule" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_training_slices_without_nodules_have_nothing_to_compare_the_papers_way_with(generators, prepared, tmp_path):
+    slices = read_slices(prepared, held_out=None)
+    empty = real_set(replace(slices, nodules=[[] for _ in slices.nodules]), 5)
+    options = SliceEvaluationOptions(count=4, steps=2, ddpm_count=4)
+    work = SliceEvaluation(options, tmp_path, (evaluate_slice.efficientnet_lite0(),), draw_conditions(slices, 4))
+    made = generated_set(np.zeros((4, 256, 256), np.uint16), work.conditions)
+
+    way = compare_with_ddpm(work, STUDIO, generators[1], made, empty, seconds=0.5)
+
+    assert way["distances"] == {"EfficientNet-Lite0": {}}
+    assert way["seconds"]["few_steps"] == 0.5
+    assert work.features(work.networks[0], empty.crops(), "none").shape == (0, 8)
+
+
+def test_the_report_says_which_readings_were_left_out(report):
+    figures = json.loads((report / "report.json").read_text())
+
+    # No made-up reading says how spiculated a nodule is.
+    assert figures["readings"] == {"readings": 12, "complete": 0}
+    assert "No reading has all five scores" in (report / "report.md").read_text()
+    figures["readings"]["complete"] = 9
+    assert "3 of 12 lack one and were left out" in write_slice_markdown(figures)
+    for readings in (None, {"readings": 12, "complete": 12}):
+        assert "all five" not in write_slice_markdown({**figures, "readings": readings})
 
 
 def test_two_checkpoints_of_one_configuration_are_told_apart(generators, prepared, tmp_path):

@@ -88,7 +88,7 @@ def test_crops_keep_their_hu_readers_and_outlines(tmp_path: Path) -> None:
         inside = np.zeros_like(mask)
         inside[top : top + side, left : left + side] = True
         assert not (mask & ~inside).any()
-    assert read_description(tmp_path / "out")["made_by"]["import_crops"]["crops"] == 1
+    assert read_description(tmp_path / "out")["made_by"]["import_crops"][0]["crops"] == 1
 
 
 def test_readers_without_an_outline_in_the_slice_are_left_out(tmp_path: Path) -> None:

@@ -49,3 +49,14 @@ def test_a_smaller_image_has_the_same_mean() -> None:
 
     assert reduced(plane, 256).shape == (256, 256)
     assert reduced(plane, 256).mean() == pytest.approx(plane.mean(), abs=0.01)
+
+
+@pytest.mark.parametrize("size", [480, 497, 514])
+def test_a_smaller_image_keeps_its_places(size: int) -> None:
+    ramp = np.broadcast_to(np.arange(size, dtype=np.float32), (size, size))
+
+    # Pixel (0, 0) has the same corner in both, and what stands in a pixel is the value at its centre.
+    expected = (np.arange(256) + 0.5) * size / 256 - 0.5
+    assert reduced(ramp, 256).dtype == np.float32
+    assert reduced(ramp, 256)[7] == pytest.approx(expected, abs=0.1)
+    assert reduced(ramp.T, 256)[:, 7] == pytest.approx(expected, abs=0.1)

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,10 @@ from pydicom import dcmread
 from pydicom.uid import generate_uid
 
 from engine.ct_files import read_volume
-from engine.errors import InputError
-from tests.training.dying_work import die_of_the_second
 from tests.training.made_up_scan import BALL_HU, LUNG_HU, SCORES, SPACING_MM, MadeUpScan, with_hole
 from training import lidc_scans, prepare_lidc
 from training.lidc_annotations import list_scans, read_annotated_scan
 from training.lidc_rows import scan_rows
-from training.lidc_scans import ScanFiles, read_whole_scan
 from training.prepare_lidc import main
 from training.prepared import hu_from_stored, read_nodules, read_slices
 from training.pylidc_compatibility import import_pylidc
@@ -201,15 +199,6 @@ def test_a_broken_scan_is_passed_over_and_named(
     assert f"{name}: {sentence}" in capsys.readouterr().err
 
 
-def test_a_gap_that_the_database_has_too_is_a_missing_slice(tmp_path: Path) -> None:
-    scan = MadeUpScan(generate_uid())
-    files = scan.write(tmp_path)
-    files.pop(5).unlink()
-
-    with pytest.raises(InputError, match=r"neighbours lie up to 5 mm apart, elsewhere 2\.5 mm"):
-        read_whole_scan(files, np.delete(scan.annotated().z_mm, 5))
-
-
 def test_what_nobody_foresaw_stops_one_scan_only(
     tmp_path: Path, scans: tuple[MadeUpScan, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,6 +248,48 @@ def test_series_are_told_apart_in_one_folder_and_strangers_left_out(
     assert len(set(read_slices(tmp_path / "out", None).series_uids)) == 2
 
 
+def test_series_are_told_apart_where_the_first_file_and_the_last_are_of_one(
+    tmp_path: Path, scans: tuple[MadeUpScan, ...]
+) -> None:
+    for number, scan in enumerate(scans, start=1):
+        scan.write(tmp_path / "dicom", prefix=f"{number}-")
+    first = sorted((tmp_path / "dicom").iterdir())[0]
+    first.rename(first.with_name("3-last.dcm"))
+
+    assert run(tmp_path / "dicom", tmp_path / "out") == 0
+    assert set(read_slices(tmp_path / "out", None).series_uids) == {scan.series_uid for scan in scans}
+    shutil.rmtree(tmp_path / "out")
+    # Both ends are of the second scan, and between them lies all of the first.
+    (tmp_path / "dicom" / "3-last.dcm").rename(first)
+    last = sorted((tmp_path / "dicom").iterdir())[-1]
+    last.rename(last.with_name("0-first.dcm"))
+    assert run(tmp_path / "dicom", tmp_path / "out") == 0
+
+
+def test_files_of_a_series_are_not_opened_to_find_it(
+    tmp_path: Path, scans: tuple[MadeUpScan, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = replace(scans[0], slices=40).write(tmp_path)
+    (tmp_path / "0-notes.txt").write_text("no DICOM")
+    (tmp_path / "i-notes.txt").write_text("no DICOM")
+    opened: set[Path] = set()
+    open_file = Path.open
+    monkeypatch.setattr(Path, "open", lambda path, *given: (opened.add(path), open_file(path, *given))[1])
+
+    (found,) = lidc_scans.find_scans(tmp_path)
+
+    assert set(files) <= set(found.files)
+    assert len(opened & set(files)) <= 11
+
+
+def test_what_is_no_dicom_among_the_files_does_not_matter(tmp_path: Path, scans: tuple[MadeUpScan, ...]) -> None:
+    dicom = write_tree(tmp_path / "dicom", scans[:1])
+    files = sorted(dicom.rglob("*.dcm"))
+    files[3].with_suffix(".txt").write_text("notes between the slices")
+
+    assert run(dicom, tmp_path / "out") == 0
+
+
 def test_without_a_scan_of_lidc_nothing_is_done(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     MadeUpScan(generate_uid()).write(tmp_path / "dicom")
 
@@ -281,15 +312,6 @@ def test_a_dask_cluster_does_the_same(tmp_path: Path, scans: tuple[MadeUpScan, .
     assert list(problems(tmp_path / "dask")) == ["LIDC-IDRI-9001-scan5000"]
     shard = "slices/LIDC-IDRI-9002-scan5001.parquet"
     assert (tmp_path / "dask" / shard).read_bytes() == (tmp_path / "here" / shard).read_bytes()
-
-
-def test_a_process_that_dies_stops_one_scan_only() -> None:
-    scans = [ScanFiles(number, "patient", str(number), ()) for number in range(1, 4)]
-
-    outcomes = {outcome.scan: outcome for outcome in prepare_lidc._on_cores(scans, die_of_the_second, workers=2)}
-
-    assert [outcomes[f"patient-scan{number:04}"].slices for number in (1, 2, 3)] == [1, 0, 1]
-    assert "died" in outcomes["patient-scan0002"].problem
 
 
 def test_clusters_of_more_than_four_annotations_are_split() -> None:

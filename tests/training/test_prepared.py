@@ -1,4 +1,6 @@
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from training.prepared import (
     box_around,
     hu_from_stored,
     outline_mask,
+    read_description,
     read_nodules,
     read_slices,
     stored_from_hu,
@@ -61,6 +64,9 @@ def test_a_slice_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert slices.sources.tolist() == ["made up", "made up"]
     assert slices.sop_uids[0] == "1.2.3"
     assert slices.z_mm[1] == -12.5
+    assert slices.scan_ids.tolist() == [7, 7]
+    assert slices.ct_slice(0).pixel_spacing == pytest.approx((1.4, 1.4))
+    np.testing.assert_array_equal(slices.ct_slice(0).hu, slices.hu(0))
     first, second = slices.nodules[0]
     assert (first.nodule, first.annotation_id, second.annotation_id) == (0, 84, 85)
     assert first.scores == (5, 4, 3, 2, 1)
@@ -145,7 +151,58 @@ def test_the_folder_says_what_it_is_and_who_made_it(tmp_path: Path) -> None:
     description = json.loads((tmp_path / "prepared.json").read_text())
 
     assert description["hu_range"] == [-1000, 2500]
-    assert description["made_by"] == {"first": {"spacing_mm": 0.7}, "second": {"file": "a"}}
+    assert description["made_by"] == {"first": [{"spacing_mm": 0.7}], "second": [{"file": "a"}]}
+
+
+def test_the_folder_remembers_every_call_of_a_command_once(tmp_path: Path) -> None:
+    for file in ("a", "b", "a"):
+        write_description(tmp_path, "import", file=file)
+
+    assert read_description(tmp_path)["made_by"] == {"import": [{"file": "a"}, {"file": "b"}]}
+
+
+def test_a_folder_that_holds_the_last_call_alone_is_added_to(tmp_path: Path) -> None:
+    write_description(tmp_path)
+    description = json.loads((tmp_path / "prepared.json").read_text())
+    (tmp_path / "prepared.json").write_text(json.dumps({**description, "made_by": {"import": {"file": "a"}}}))
+
+    write_description(tmp_path, "import", file="b")
+
+    assert read_description(tmp_path)["made_by"] == {"import": [{"file": "a"}, {"file": "b"}]}
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:-100], lambda data: b"\0" * len(data)])
+def test_a_damaged_shard_is_named(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    write_slices(tmp_path, "one", [slice_row(TRAINING[0])])
+    shard = tmp_path / "slices" / "one.parquet"
+    shard.write_bytes(damage(shard.read_bytes()))
+
+    with pytest.raises(InputError, match=r'slices/one\.parquet" is damaged; delete it'):
+        read_slices(tmp_path, None)
+
+
+def test_damaged_pixels_are_named(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    noise = stored_from_hu(generator.normal(0, 300, (SLICE_SIZE, SLICE_SIZE)))
+    write_slices(tmp_path, "one", [SliceRow(origin(TRAINING[0]), noise)])
+    shard = tmp_path / "slices" / "one.parquet"
+    data = bytearray(shard.read_bytes())
+    data[4000:60_000] = bytes(56_000)
+    shard.write_bytes(data)
+
+    with pytest.raises(InputError, match=r'slices/one\.parquet" is damaged'):
+        read_slices(tmp_path, None)
+
+
+def test_a_shard_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda number: (done.append("fsync"), fsync(number))[1])
+    monkeypatch.setattr(Path, "replace", lambda part, path: (done.append("rename"), replace(part, path))[1])
+
+    write_slices(tmp_path, "one", [slice_row(TRAINING[0])])
+
+    assert done == ["fsync", "rename"] * 2  # prepared.json and the shard
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]", '{"format_version": 99}'])

@@ -1,5 +1,7 @@
 """Slices in batches against the engine's one by one; conditions; files that are not made twice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from tests.checkpoints import save_tiny_slice_checkpoint
 from tests.training.made_up_slices import write_made_up_slices
 from training import slice_samples
 from training.prepared import read_slices
-from training.slice_conditions import SliceCondition, draw_conditions
+from training.slice_conditions import SliceCondition, draw_conditions, with_all_scores
 from training.slice_samples import generate_slices, reconstruct_slices, sample_slices
 
 FLOAT32 = Device(torch.device("cpu"), torch.float32, "CPU")
@@ -96,6 +98,19 @@ def test_more_conditions_begin_with_the_same_ones(prepared):
     assert {condition.box for condition in many} <= {reading.box for reading in readings}
     assert {condition.scores for condition in many} <= {reading.scores for reading in readings}
     assert {condition.spacing_mm for condition in many} == {1.4}
+
+
+def test_conditions_come_from_readings_with_all_scores_where_there_are_any(prepared):
+    slices = read_slices(prepared, held_out=False)
+    lacking, count = with_all_scores(slices)
+    readings = [[replace(one, scores=(1, 2, 3, 4, 5)) for one in seen[:1]] + seen[1:] for seen in slices.nodules]
+
+    complete, counted = with_all_scores(replace(slices, nodules=readings))
+
+    assert lacking is slices
+    assert count == {"readings": 12, "complete": 0}
+    assert counted == {"readings": 12, "complete": 6}
+    assert {condition.scores for condition in draw_conditions(complete, 20)} == {(1, 2, 3, 4, 5)}
 
 
 def test_priors_do_not_ask_for_the_boxes_of_the_data(prepared):

@@ -22,10 +22,11 @@ from training.nodule_loss import (
     snr_weight,
 )
 from training.nodule_samples import fixed_batch
-from training.train_nodule import train
-from training.training_run import learning_rate_at
+from training.train_nodule import main, train
+from training.training_run import Pace, learning_rate_at
 
 OPTIONS = TrainingOptions(samples=16, batch=4, learning_rate=1e-3)
+QUICK = Pace(validate_on=4)
 
 
 @pytest.fixture(scope="module")
@@ -38,17 +39,16 @@ def weights_after(run: Path) -> dict[str, torch.Tensor]:
 
 
 def test_a_run_taken_up_again_ends_where_an_unbroken_one_does(tmp_path: Path, crops_path: Path) -> None:
-    train(OPTIONS, crops_path, tmp_path / "whole", validate_on=4, network=TINY_NETWORK)
-    stop_half_way = {"stop_at": 2}
-    train(OPTIONS, crops_path, tmp_path / "parts", validate_on=4, network=TINY_NETWORK, **stop_half_way)
-    train(OPTIONS, crops_path, tmp_path / "parts", validate_on=4, network=TINY_NETWORK)
+    train(OPTIONS, crops_path, tmp_path / "whole", QUICK, network=TINY_NETWORK)
+    train(OPTIONS, crops_path, tmp_path / "parts", replace(QUICK, stop_at=2), network=TINY_NETWORK)
+    train(OPTIONS, crops_path, tmp_path / "parts", QUICK, network=TINY_NETWORK)
 
     whole, parts = weights_after(tmp_path / "whole"), weights_after(tmp_path / "parts")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
 
 def test_a_run_leaves_a_checkpoint_scalars_and_a_contact_sheet(tmp_path: Path, crops_path: Path) -> None:
-    train(OPTIONS, crops_path, tmp_path, validate_on=4, network=TINY_NETWORK)
+    train(OPTIONS, crops_path, tmp_path, QUICK, network=TINY_NETWORK)
 
     assert load_checkpoint(tmp_path / "checkpoint").config.training["samples_seen"] == 16
     assert json.loads((tmp_path / "options.json").read_text())["learning_rate"] == 1e-3
@@ -62,7 +62,7 @@ def test_a_run_leaves_a_checkpoint_scalars_and_a_contact_sheet(tmp_path: Path, c
 def test_a_lost_run_goes_on_from_its_checkpoint(tmp_path: Path, crops_path: Path) -> None:
     lost = save_tiny_checkpoint(tmp_path / "shipped")
 
-    train(OPTIONS, crops_path, tmp_path / "new", validate_on=4, network=TINY_NETWORK, start_from=lost, stop_at=1)
+    train(OPTIONS, crops_path, tmp_path / "new", replace(QUICK, stop_at=1), lost, TINY_NETWORK)
 
     before, after = load_file(lost / "model.safetensors"), weights_after(tmp_path / "new")
     # One step at the foot of the warm-up: hardly moved from where it started, where fresh weights are far away.
@@ -111,3 +111,9 @@ def test_min_snr_limits_the_weight_of_clean_steps() -> None:
 
     assert weight[0] == pytest.approx(5 / 1000, rel=1e-2)
     assert weight[1] == pytest.approx(0.5)
+
+
+def test_the_command_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--data", str(tmp_path / "nothing.parquet"), "--run", str(tmp_path / "run")]) == 2
+
+    assert "There is no file" in capsys.readouterr().err

@@ -29,7 +29,8 @@ from training.slice_loss import (
     steps_of_levels,
 )
 from training.slice_readings import SliceReadings
-from training.train_slice import Pace, SliceTrainer, main, train_slice
+from training.train_slice import SliceTrainer, main, train_slice
+from training.training_run import Pace
 
 SMALL = {"samples": 8, "batch": 2, "learning_rate": 1e-3, "variants": 2}
 ONE_VALIDATION = Pace(validate_on=2)

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from engine.errors import InputError
 from engine.vq_codec import VQCodec, load_vq_codec
 from tests.checkpoints import tiny_vq_codec
 from tests.training.crops_file import HELD_OUT
@@ -16,10 +18,11 @@ from tests.training.vqvae_data import RADII, write_vqvae_data
 from training.code_book import fit_codes, usage
 from training.evaluate import main as evaluate
 from training.prepared import hu_from_stored, read_nodules, read_slices, stored_from_hu
-from training.train_vqvae import Pace, VQVAETrainer, main, train_vqvae
-from training.vqvae_loss import Autoencoder, VQVAEOptions, reconstruction_loss
+from training.train_vqvae import VQVAETrainer, main, train_vqvae
+from training.training_run import Pace
+from training.vqvae_loss import Autoencoder, VQVAEOptions, make_vqvae, reconstruction_loss
 from training.vqvae_reconstruction import DIAMETER_NAMES, WAYS, evaluate_vqvae
-from training.vqvae_samples import draw_crops, halve, read_vqvae_data
+from training.vqvae_samples import draw_crops, halve, read_nodules_if_any, read_vqvae_data
 from training.vqvae_statistics import measure_statistics
 
 OPTIONS = VQVAEOptions(samples=8, batch=2, crop=64, unquantised=0.5, codes=16, widths=(4, 4, 8), learning_rate=1e-3)
@@ -51,6 +54,70 @@ def test_a_run_taken_up_again_ends_where_an_unbroken_one_does(
 
     expected, ended = network_of(whole), network_of(tmp_path)
     assert all(torch.equal(expected[name], ended[name]) for name in expected)
+
+
+CODES = "codec.vqvae.quantize.embedding.weight"
+
+
+def test_fewer_samples_do_not_skip_the_code_book(tmp_path: Path, data: Path) -> None:
+    train_vqvae(replace(OPTIONS, samples=16), data, tmp_path, Pace(validate_on=1, stop_at=3))
+    assert network_of(tmp_path)[CODES].abs().max() <= 1 / OPTIONS.codes  # as diffusers draws them at random
+
+    train_vqvae(OPTIONS, data, tmp_path)  # half of whose steps were two
+
+    assert network_of(tmp_path)[CODES].abs().max() > 1 / OPTIONS.codes
+
+
+def test_more_samples_leave_the_code_book_as_it_is(tmp_path: Path, data: Path, whole: Path) -> None:
+    shutil.copytree(whole, tmp_path / "run")
+
+    train_vqvae(replace(OPTIONS, samples=20), data, tmp_path / "run", Pace(validate_on=1, stop_at=6))
+
+    before, after = network_of(whole), network_of(tmp_path / "run")
+    assert torch.equal(before[CODES], after[CODES])
+    assert all(torch.equal(before[name], after[name]) for name in before if ".encoder." in name)
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_older_states_do_not_say_whether_there_is_a_code_book(made: bool) -> None:
+    state = Autoencoder(VQCodec(make_vqvae(OPTIONS))).state_dict()
+    del state["has_codes"]
+    if made:
+        state[CODES] = torch.randn(state[CODES].shape, generator=torch.Generator().manual_seed(0))
+
+    taken_up = Autoencoder(VQCodec(make_vqvae(OPTIONS)))
+    taken_up.load_state_dict(state)
+
+    assert bool(taken_up.has_codes) == made
+
+
+def test_nothing_is_said_of_a_code_book_that_is_not_there(tmp_path: Path, data: Path) -> None:
+    train_vqvae(OPTIONS, data, tmp_path, Pace(validate_on=1, stop_at=1))
+
+    (line,) = (tmp_path / "held_out.jsonl").read_text().splitlines()
+    assert set(json.loads(line)) == {"step", "samples", "slices", "patients", "nodules", "unquantised"}
+    assert not (tmp_path / "vqvae").exists()
+    assert (tmp_path / "sheets" / "0000001.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"crop": 100}, "--crop is 100"),
+        ({"crop": 320}, "--crop is 320"),
+        ({"crop": 0}, "--crop is 0"),
+        ({"unquantised": 1.0}, "--unquantised is 1;"),
+        ({"unquantised": -0.1}, "--unquantised is -0.1;"),
+        ({"crop": 64, "codes": 65537}, "give at most 65536"),
+    ],
+)
+def test_options_out_of_range_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        replace(OPTIONS, **changes)
+
+
+def test_every_run_has_steps_with_a_code_book() -> None:
+    assert replace(OPTIONS, unquantised=0.99).quantised_from == OPTIONS.steps - 1
 
 
 def test_the_encoder_stays_as_it_is_once_there_is_a_code_book(data: Path, tmp_path: Path) -> None:
@@ -92,6 +159,8 @@ def test_the_command_trains_and_says_what_is_missing(
 
     assert main(["--data", str(data), "--run", str(tmp_path / "run"), *small]) == 0
     assert load_vq_codec(tmp_path / "run" / "vqvae").vqvae.config.block_out_channels == [4, 4, 4]
+    assert main(["--data", str(data), "--run", str(tmp_path / "other"), *small, "--crop=100"]) == 2
+    assert "--crop is 100" in capsys.readouterr().err
     assert main(["--data", str(tmp_path / "nothing"), "--run", str(tmp_path / "other"), *small]) == 2
     assert "prepared.json" in capsys.readouterr().err
 
@@ -104,6 +173,16 @@ def test_whole_slices_are_enough(tmp_path: Path) -> None:
     assert data.nodules is None
     assert hu.shape == (3, 1, 64, 64)
     assert known.all()
+
+
+def test_crops_that_are_there_and_cannot_be_read_are_not_passed_over(tmp_path: Path, data: Path) -> None:
+    shutil.copytree(data, tmp_path / "newer")
+    (tmp_path / "newer" / "prepared.json").write_text('{"format_version": 99}')
+    write_made_up_slices(tmp_path / "slices")
+
+    assert read_nodules_if_any(tmp_path / "slices", held_out=True) is None
+    with pytest.raises(InputError, match="has format 99"):
+        read_nodules_if_any(tmp_path / "newer", held_out=True)
 
 
 def test_crops_of_nodules_say_what_was_mirrored(data: Path) -> None:
@@ -190,10 +269,11 @@ class Shifting(VQCodec):
     """Gives everything back, too bright by 30 HU with its code book and by 10 HU without."""
 
     def encode(self, hu: torch.Tensor) -> torch.Tensor:
-        return hu.clamp(self.hu_min, self.hu_max)
+        self.encoded = hu.clamp(self.hu_min, self.hu_max)
+        return self.encoded
 
-    def decode(self, values: torch.Tensor) -> torch.Tensor:
-        return values + 30
+    def decode_codes(self, indices: torch.Tensor) -> torch.Tensor:
+        return self.encoded + 30
 
     def decode_unquantised(self, values: torch.Tensor) -> torch.Tensor:
         return values + 10

@@ -1,23 +1,32 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engine.ct import CTSlice
+from engine.errors import InputError
 from engine.lungs import lung_mask
+from tests.phantom import phantom_slice
 from tests.training.crops_file import ANNOTATIONS, HELD_OUT, SIZE, TRAINING, disc
 from tests.training.made_up_prepared import LUNG, NODULE, RADIUS_MM, origin, write_made_up
+from training import transplant_nodules
 from training.lung_walls import direction_to, find_wall, wall_distance
 from training.prepared import (
+    ImageSource,
     PreparedSlices,
+    ReaderNodule,
     SliceRow,
     is_held_out,
     outline_mask,
+    read_description,
     read_slices,
     stored_from_hu,
+    write_description,
     write_slices,
 )
 from training.transplant import NoduleShare, Pose, cut_nodule, moved_outline, transplant
+from training.transplant_hosts import read_hosts
 from training.transplant_nodules import main, make_sample, transplant_many
 
 
@@ -68,6 +77,31 @@ def test_scores_are_carried_over_and_untrusted_ones_are_not_given(data: Path, ma
     assert (4, 5, 2, 1, 5) in scores
 
 
+def test_all_scores_come_back_where_all_are_asked_for(data: Path, made) -> None:
+    out, trusted = made
+    slices = read_slices(out, held_out=None, trusted=False)
+
+    assert {seen.scores for readers in slices.nodules for seen in readers} == {(4, 5, 2, 1, 5), (4, 5, 2, 1, 4)}
+    # The scores are the donor's, and so is whether they are to be trusted.
+    untrusted = [readers[0].scores[2] == 0 for readers in trusted.nodules]
+    assert slices.is_from_initial.tolist() == untrusted
+    assert 0 < sum(untrusted) < len(untrusted)
+
+
+def test_a_slice_stays_that_of_its_scan_and_its_own_scores_stay_untrusted(tmp_path: Path) -> None:
+    write_made_up(tmp_path, TRAINING[1:])  # crops of scans that are not of the initial release
+    (tmp_path / "slices" / "slices.parquet").unlink()
+    where = ImageSource(TRAINING[0], "1.2", "1.2.3", "made up", 0.0, 1.4, 2.5, 12, True)
+    own = ReaderNodule(4, 99, (4, 4, 3, 3, 3), (100, 60, 9), np.zeros((0, 2), np.float32))
+    write_slices(tmp_path, "host", [SliceRow(where, stored_from_hu(phantom_slice()[::2, ::2]), (own,))])
+
+    row = make_sample(tmp_path, 0, 1)
+
+    assert (row.origin.pylidc_scan_id, row.origin.is_from_initial) == (12, True)
+    assert [seen.nodule for seen in row.nodules] == [4, 5, 5]
+    assert row.nodules[0].scores == (4, 4, 3, 3, 3)
+
+
 def test_held_out_patients_stay_apart(data: Path, made) -> None:
     _, slices = made
 
@@ -90,8 +124,57 @@ def test_shards_that_exist_are_not_made_again(data: Path, made) -> None:
     written = shard.stat().st_mtime_ns
 
     transplant_many(data, out, 12, 3)
+    transplant_many(data, out, 8, 3)
 
     assert shard.stat().st_mtime_ns == written
+
+
+def test_more_can_be_asked_for_later(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transplant_nodules, "_SHARD", 2)
+    transplant_many(data, tmp_path / "later", 3, 3)
+    transplant_many(data, tmp_path / "later", 5, 3)
+    transplant_many(data, tmp_path / "at once", 5, 3)
+
+    later, at_once = (read_slices(tmp_path / name, held_out=None) for name in ("later", "at once"))
+
+    assert np.array_equal(later.images, at_once.images)
+    calls = read_description(tmp_path / "later")["made_by"]["transplant_nodules"]
+    assert [call["count"] for call in calls] == [3, 5]
+
+
+def test_transplants_of_other_data_are_not_added(data: Path, tmp_path: Path, capsys) -> None:
+    others = write_made_up(tmp_path / "others", (*HELD_OUT, *TRAINING))
+    write_description(others, "import_slices", file="more")
+    transplant_many(data, tmp_path / "out", 1, 3)
+
+    assert main(["--data", str(others), "--out", str(tmp_path / "out"), "--count", "2", "--workers", "0"]) == 2
+    assert "has transplants made of other data" in capsys.readouterr().err
+    assert len(read_slices(tmp_path / "out", None)) == 1
+
+
+def test_the_folder_with_the_data_is_not_written_to(data: Path, capsys) -> None:
+    assert main(["--data", str(data), "--out", str(data / ".." / data.name), "--count", "2", "--workers", "1"]) == 2
+    assert "is the folder with the data" in capsys.readouterr().err
+
+
+def test_no_nodule_goes_into_a_transplant(data: Path, made, tmp_path: Path) -> None:
+    out, slices = made
+    shutil.copytree(data, tmp_path / "data")
+    (shard,) = (out / "slices").glob("*.parquet")
+    shutil.copy(shard, tmp_path / "data" / "slices")
+
+    hosts = read_hosts(tmp_path / "data", held_out=False)
+
+    assert len(hosts.weights) == len(TRAINING) + sum(not is_held_out(one) for one in slices.patients.tolist())
+    assert hosts.slices.sources[hosts.weights > 0].tolist() == ["made up"] * len(TRAINING)
+    assert hosts.weights[hosts.weights > 0] == pytest.approx(1 / len(TRAINING))
+    (tmp_path / "data" / "slices" / "slices.parquet").unlink()
+    with pytest.raises(InputError, match="only slices with transplants"):
+        read_hosts(tmp_path / "data", held_out=False)
+
+
+def test_no_workers_are_one(data: Path, tmp_path: Path) -> None:
+    assert main(["--data", str(data), "--out", str(tmp_path), "--count", "1", "--workers", "0"]) == 0
 
 
 def test_several_processes_make_the_same(data: Path, made, tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""Where a run's averages lie, what it is taken up again with, and what it writes."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from engine.errors import InputError
+from tests.checkpoints import save_tiny_checkpoint
+from training.nodule_loss import TrainingOptions
+from training.training_run import TrainingRun, make_accelerator
+
+OPTIONS = TrainingOptions(samples=16, batch=4)
+
+
+def make_run(folder: Path, options: TrainingOptions = OPTIONS, channels: int = 2) -> TrainingRun:
+    return TrainingRun(torch.nn.Conv2d(1, channels, 3), options, folder, make_accelerator())
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """The folder of a run that was saved."""
+    run = make_run(tmp_path)
+    run.resume(None)
+    run.save_state()
+    run.close()
+    return tmp_path
+
+
+def test_averages_are_where_the_network_is(tmp_path: Path) -> None:
+    """As on a GPU, whose place another device takes: accelerate moves the network when it prepares it."""
+    elsewhere = torch.device("meta")
+    accelerator: Any = SimpleNamespace(
+        num_processes=1,
+        is_main_process=False,
+        device=elsewhere,
+        prepare=lambda model, optimizer: (model.to(elsewhere), optimizer),
+        unwrap_model=lambda model: model,
+    )
+
+    run = TrainingRun(torch.nn.Conv2d(1, 2, 3), OPTIONS, tmp_path, accelerator)
+
+    run.ema.step(run.network.parameters())
+    assert {average.device for average in run.ema.shadow_params} == {elsewhere}
+
+
+def test_more_samples_another_rate_and_new_options_go_on(saved: Path) -> None:
+    before = json.loads((saved / "options.json").read_text())
+    del before["min_snr"]  # an option that came later
+    (saved / "options.json").write_text(json.dumps(before))
+    options = replace(OPTIONS, samples=32, learning_rate=1e-4, min_snr=5.0)
+
+    run = make_run(saved, options)
+    run.resume(None)
+    run.close()
+
+    assert json.loads((saved / "options.json").read_text()) == asdict(options)
+
+
+def test_other_options_are_named_and_those_of_the_run_kept(saved: Path) -> None:
+    before = (saved / "options.json").read_text()
+    run = make_run(saved, replace(OPTIONS, batch=8, schedule="linear"))
+
+    with pytest.raises(InputError, match=r"made with batch 4, not 8, schedule squaredcos_cap_v2, not linear; give"):
+        run.resume(None)
+
+    run.close()
+    assert (saved / "options.json").read_text() == before
+
+
+def test_another_network_leaves_the_options_as_they_are(saved: Path) -> None:
+    before = (saved / "options.json").read_text()
+    run = make_run(saved, replace(OPTIONS, samples=32), channels=3)
+
+    with pytest.raises(InputError, match="another network; give --run another folder"):
+        run.resume(None)
+
+    run.close()
+    assert (saved / "options.json").read_text() == before
+
+
+def test_a_checkpoint_of_another_network_is_no_start(tmp_path: Path) -> None:
+    other = save_tiny_checkpoint(tmp_path / "other")
+    run = make_run(tmp_path / "run")
+
+    with pytest.raises(InputError, match="has another network than this run"):
+        run.resume(other)
+
+    run.close()
+
+
+def test_figures_on_held_out_patients_may_be_nested(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.write_held_out({"slices": 3, "quantised": {"psnr_db": 30.5}})
+    run.close()
+
+    (line,) = (tmp_path / "held_out.jsonl").read_text().splitlines()
+    assert json.loads(line) == {"step": 0, "samples": 0, "slices": 3, "quantised": {"psnr_db": 30.5}}
