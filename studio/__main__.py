@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     window.first_painted.connect(lambda: QTimer.singleShot(0, engine.start))
     window.show()
     if options.path:
-        window.open_path(options.path)
+        # Results and sessions name it, and the next start may be in another folder.
+        window.open_path(options.path.absolute())
     return app.exec()
 
 

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer
@@ -43,10 +44,15 @@ def read_session(path: Path) -> SavedSession | None:
         return None
 
 
+def partial_name(name: str) -> str:
+    """Return the name under which a file of that name is written until it is whole."""
+    return f".{name}.new"
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file so that it is whole at every moment: the old one until the new one is on the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.new")
+    partial = path.with_name(partial_name(path.name))
     with partial.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
@@ -64,6 +70,7 @@ class Autosave(QObject):
         self._path = path
         self._writer = ThreadPoolExecutor(1, "autosave")
         self._is_stopped = False
+        self._last: SavedSession | None = None
         self._timer = QTimer(self, singleShot=True, interval=_DELAY_MS)
         self._timer.timeout.connect(self._write)
         for signal in (
@@ -95,7 +102,10 @@ class Autosave(QObject):
 
     def _write(self, ended: bool = False) -> None:
         saved = saved_session(self._session, self._history, ended)
+        if saved is None and ended and self._last:
+            saved = replace(self._last, ended=True)
         if saved:  # Nothing open is nothing to go on with: what was open before stays on offer.
+            self._last = saved
             self._writer.submit(self._write_now, json.dumps(to_record(saved), indent=1))
 
     def _write_now(self, text: str) -> None:

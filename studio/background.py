@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
@@ -21,6 +22,8 @@ class Abandoned(Exception):
 
 class Task(QObject):
     """One piece of work. Exactly one of `succeeded` and `failed` follows, in the Qt thread, unless abandoned.
+
+    It is deleted after its end, and lets go of what it worked on: that may be a whole CT.
 
     Attributes
     ----------
@@ -72,7 +75,7 @@ class Task(QObject):
         try:
             result = self._work(self._progress)
         except Abandoned:
-            return
+            self._finish(None, "")
         except InputError as error:
             self._finish(None, str(error))
         except Exception as error:
@@ -82,7 +85,7 @@ class Task(QObject):
             self._finish(result, "")
 
     def _finish(self, result: object, message: str) -> None:
-        if not self._abandoned.is_set():
+        with suppress(RuntimeError):  # Abandoned and not waited for, it may have been deleted with its parent.
             self._ended.emit(result, message)
 
     def _progress(self, part: float) -> None:
@@ -97,6 +100,8 @@ class Task(QObject):
 
     @Slot(object, str)
     def _end(self, result: object, message: str) -> None:
+        del self._work
+        self.deleteLater()
         if self._abandoned.is_set():
             return
         if message:

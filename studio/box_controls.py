@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
-from engine.lung_places import LEAST_SHARE_IN_LUNG
+from engine.lungs import LEAST_SHARE_IN_LUNG
 from studio.buttons import button
 from studio.reasons import why_not_suggest_place
 from studio.session import Session

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QPushButton
 
 from studio.theme import ICON_SIZE, icon
@@ -20,3 +21,26 @@ def button(text: str, icon_name: str, keys: str, role: str, clicked: Callable[[]
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     made.clicked.connect(lambda: clicked())
     return made
+
+
+class ReturnButton(QPushButton):
+    """A button that Return and Enter click while it has the focus, although they are keys of a menu."""
+
+    def event(self, event: QEvent) -> bool:
+        """Take Return before the action of the menu does."""
+        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and _is_return(event):
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Click with Return, as with Space."""
+        if _is_return(event):
+            self.click()
+        else:
+            super().keyPressEvent(event)
+
+
+def _is_return(event: QKeyEvent) -> bool:
+    plain = not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+    return plain and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)

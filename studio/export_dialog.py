@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QSettings, QStandardPaths, Qt, QUrl
-from PySide6.QtGui import QCloseEvent, QDesktopServices
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from studio.background import Task
 from studio.exporting import FORMATS, SERIES, ExportChoices, export_nodules
-from studio.session import PlacedNodule, Session
+from studio.session import PlacedNodule, Session, Severity
 from studio.slice_texts import nodule_text
 from studio.theme import icon
 
@@ -43,7 +43,7 @@ class ExportDialog(QDialog):
         self._task: Task | None = None
         self._written: list[Path] = []
         self.setWindowTitle("Export")
-        self.setMinimumWidth(560)
+        self.setMinimumWidth(600)
         self.nodules = _list_of(session)
         self.formats = {name: _checked(f"{name}:  {files}", name != SERIES) for name, files in FORMATS.items()}
         self.keep_identity = _checked("Leave the patient's name, dates and UIDs in", False)
@@ -61,7 +61,7 @@ class ExportDialog(QDialog):
         self._show_state()
 
     def _lay_out(self) -> None:
-        layout = QVBoxLayout(self)
+        layout = self._rows = QVBoxLayout(self)
         layout.setContentsMargins(24, 24, 24, 24)
         layout.setSpacing(8)
         layout.addWidget(_heading("Nodules"))
@@ -119,7 +119,15 @@ class ExportDialog(QDialog):
         self.progress.setVisible(self._task is not None)
         self.outcome.setVisible(bool(self.outcome.text()))
         self.open_folder.setVisible(bool(self._written))
-        self.adjustSize()
+        self._fit()
+
+    def _fit(self) -> None:
+        """Be as high as what is said needs; `adjustSize` would stop at two thirds of the screen."""
+        self.resize(self.width(), self._needed_height())
+
+    def _needed_height(self) -> int:
+        self._rows.activate()
+        return self._rows.totalHeightForWidth(self.width())
 
     def _browse(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Export to", self.folder.text())
@@ -152,6 +160,11 @@ class ExportDialog(QDialog):
         QSettings().setValue(_FOLDER_KEY, str(folders[0].parent))
         self.outcome.setText(_what_was_written(folders))
         self._show_state()
+        if self._needed_height() > self.screen().availableGeometry().height():
+            self.outcome.setText(_what_was_written(folders, most_names=0))
+            self._show_state()
+        if not self.isVisible():
+            self._session.say(f"The nodules were written to {folders[0].parent}.")
 
     def _show_progress(self, part: float) -> None:
         self.progress.setValue(round(100 * part))
@@ -160,24 +173,26 @@ class ExportDialog(QDialog):
         self._task = None
         self.outcome.setText(message)
         self._show_state()
+        if not self.isVisible():
+            self._session.say(message, Severity.ERROR)
 
     def _open_folder(self) -> None:
         folder = self._written[0] if len(self._written) == 1 else self._written[0].parent
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
-    def closeEvent(self, event: QCloseEvent) -> None:
-        """Let what is being written become whole."""
+    def done(self, result: int) -> None:
+        """Let what is being written become whole, however the dialog is closed: Esc comes here, too."""
         if self._task:
             self._task.wait(60)
-        super().closeEvent(event)
+        super().done(result)
 
 
-def _what_was_written(folders: list[Path]) -> str:
+def _what_was_written(folders: list[Path], most_names: int = _MOST_NAMES) -> str:
     lines = [f"Written to {folders[0].parent}"]
     for folder in folders:
         files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
         names = ", ".join(file.name for file in files)
-        lines.append(f"{folder.name}: " + (names if len(files) <= _MOST_NAMES else f"{len(files)} files"))
+        lines.append(f"{folder.name}: " + (names if len(files) <= most_names else f"{len(files)} files"))
     return "\n".join(lines)
 
 

@@ -15,7 +15,7 @@ SERIES = "DICOM series"
 #: What can be chosen, by its name in `engine.exports.FORMATS`, and the files that it writes.
 FORMATS: dict[str, str] = {
     "DICOM": "slice.dcm, mask.dcm, report.dcm",
-    SERIES: "every slice, with all nodules that are chosen",
+    SERIES: "every slice, with the chosen nodules and those they were built on",
     "NIfTI": "slice.nii.gz, mask.nii.gz, box.nii.gz",
     "NRRD": "slice.nrrd, mask.nrrd, box.nrrd",
     "PNG": "before, after and mask; before and after in 16 bits; difference",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
 from engine import history, journal
+from engine.errors import InputError
 from engine.events import GenerationResult
 from engine.history import Entry
 from studio.background import Progress, Task
@@ -18,14 +20,11 @@ from studio.background import Progress, Task
 ENTRY = Qt.ItemDataRole.UserRole
 _TOP = QModelIndex()
 
+logger = logging.getLogger(__name__)
+
 
 class History(QAbstractListModel):
     """The entries of one journal, those in its trash included; `ENTRY` is the role of the `Entry` of a row.
-
-    Attributes
-    ----------
-    loaded : Signal()
-        What was in the journal at start is in the list.
 
     Parameters
     ----------
@@ -33,7 +32,6 @@ class History(QAbstractListModel):
         The journal.
     """
 
-    loaded = Signal()
     _recorded = Signal(object)
 
     def __init__(self, folder: Path, parent: QObject | None = None) -> None:
@@ -137,7 +135,11 @@ class History(QAbstractListModel):
     def _add(self, path: Path) -> None:
         if self.row_of(path) is not None:
             return
-        entry = history.read_entry(path)
+        try:
+            entry = history.read_entry(path)
+        except InputError as error:  # Gone or altered since it was written: left out, as when all are listed.
+            logger.warning("%s", error)
+            return
         later = (row for row, other in enumerate(self._entries) if other.path.name < path.name)
         row = next(later, len(self._entries))
         self.beginInsertRows(_TOP, row, row)
@@ -151,4 +153,3 @@ class History(QAbstractListModel):
         self.beginResetModel()
         self._entries = sorted((*fresh, *found), key=lambda entry: entry.path.name, reverse=True)
         self.endResetModel()
-        self.loaded.emit()

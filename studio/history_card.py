@@ -38,9 +38,8 @@ class HistoryCard(QStyledItemDelegate):
     ) -> None:
         """Paint one card."""
         entry: Entry = index.data(ENTRY)
-        option_now = option
-        state: QStyle.StateFlag = option_now.state  # pyright: ignore[reportAttributeAccessIssue]
-        area = QRectF(option_now.rect).adjusted(2, 2, -2, -2)  # pyright: ignore[reportAttributeAccessIssue]
+        state: QStyle.StateFlag = option.state  # pyright: ignore[reportAttributeAccessIssue]
+        area = QRectF(option.rect).adjusted(2, 2, -2, -2)  # pyright: ignore[reportAttributeAccessIssue]
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         _paint_plate(painter, area, state)

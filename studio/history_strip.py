@@ -72,7 +72,7 @@ class HistoryStrip(QFrame):
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._lay_out()
         self._connect(history)
-        self.set_open(str(QSettings().value(_OPEN_KEY, "true")) == "true")
+        self._show_open(str(QSettings().value(_OPEN_KEY, "true")) == "true")
 
     def _button(self, text: str, icon_name: str, keys: str, do: Callable[[Entry], object]) -> QPushButton:
         button = QPushButton(icon(icon_name), text)
@@ -119,7 +119,7 @@ class HistoryStrip(QFrame):
         for signal in (self._filtered.rowsInserted, self._filtered.rowsRemoved, self._filtered.modelReset):
             signal.connect(self.show_state)
         history.dataChanged.connect(self.show_state)
-        self._session.volume_changed.connect(lambda: self.want(self._filtered.which))
+        self._session.volume_changed.connect(self._follow_series)
 
     @property
     def is_open(self) -> bool:
@@ -128,8 +128,11 @@ class HistoryStrip(QFrame):
 
     def set_open(self, is_open: bool) -> None:
         """Show all, or the first line alone; remembered for the next start."""
-        self._body.setVisible(is_open)
         QSettings().setValue(_OPEN_KEY, "true" if is_open else "false")
+        self._show_open(is_open)
+
+    def _show_open(self, is_open: bool) -> None:
+        self._body.setVisible(is_open)
         self.show_state()
 
     def want(self, which: Which) -> None:
@@ -137,6 +140,10 @@ class HistoryStrip(QFrame):
         self._filtered.want(which)
         self.which.setCurrentIndex(list(Which).index(which))
         self.show_state()
+
+    def _follow_series(self) -> None:
+        if self._filtered.which is Which.THIS_SERIES:
+            self.want(Which.THIS_SERIES)
 
     def _want_row(self, row: int) -> None:
         self.want(list(Which)[row])

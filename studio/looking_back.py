@@ -151,6 +151,8 @@ class LookingBack(QObject):
         if source is None:
             return Notice("This result is of a slice that is not open; open its CT and choose it again.")
         name = f"slice {source.slice_index + 1} of {source.description or source.path.name}"
+        if not source.path.exists() and not source.path.is_absolute():  # A slice that was made is in no file.
+            return Notice(f"This result is of {name}, which is not open; choose that slice in the history first.")
         if not source.path.exists():
             return Notice(f"This result is of {name}, which is no longer in {source.path}; open it from where it is.")
         return Notice(

@@ -7,6 +7,7 @@ from functools import partial
 from PySide6.QtCore import QObject
 
 from engine.ct import CTVolume
+from engine.lungs import lung_mask
 from studio.background import Progress, Task
 from studio.session import LungsOnSlice, Session, Severity
 
@@ -46,7 +47,8 @@ class LungFinder(QObject):
 
     def _show(self, lungs: LungsOnSlice) -> None:
         self._task = None
-        self._session.lungs = lungs
+        if lungs.volume is self._session.volume:
+            self._session.lungs = lungs
         self._find()  # The slice may be another one by now.
 
     def _fail(self, message: str) -> None:
@@ -55,6 +57,4 @@ class LungFinder(QObject):
 
 
 def _find_in(volume: CTVolume, index: int, progress: Progress) -> LungsOnSlice:
-    from engine.lungs import lung_mask  # Imports scipy, which takes a moment.
-
     return LungsOnSlice(volume, index, lung_mask(volume.slice_at(index)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from PySide6.QtCore import QObject, Signal
 from engine.ct import CTVolume
 from studio.background import Progress, Task
 from studio.recent_files import remember
-from studio.session import Opening, Session, Severity
+from studio.session import Notice, Opening, Session, Severity
 
 if TYPE_CHECKING:
     from engine.ct_files import SeriesInfo
@@ -102,7 +103,9 @@ class Opener(QObject):
         remember(path)
         then()
         if volume.warnings:
-            self._session.say(" ".join(volume.warnings), Severity.WARNING)
+            said = self._session.notice or Notice("")  # What `then` has said stays.
+            text = " ".join((*volume.warnings, said.text)).strip()
+            self._session.notice = replace(said, text=text, severity=Severity.WARNING)
 
     def _show_progress(self, path: Path, part: float) -> None:
         self._session.opening = Opening(path.name or str(path), part)

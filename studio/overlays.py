@@ -19,20 +19,24 @@ _LUNG_TINT = 46
 def tint(mask: Any) -> QImage:
     """Return an image that tints where a mask, bool of (rows, columns), is True."""
     ink = colour("accent", _LUNG_TINT).rgba()
-    pixels = np.where(mask, np.uint32(_premultiplied(ink)), np.uint32(0))
+    pixels = np.where(mask, np.uint32(ink), np.uint32(0))
     rows, columns = pixels.shape
-    return QImage(pixels.data, columns, rows, QImage.Format.Format_ARGB32_Premultiplied).copy()
-
-
-def _premultiplied(ink: int) -> int:
-    alpha = ink >> 24
-    channels = [((ink >> shift) & 255) * alpha // 255 for shift in (16, 8, 0)]
-    return alpha << 24 | channels[0] << 16 | channels[1] << 8 | channels[2]
+    # Painted faster; and it owns its pixels, while the first image only borrows those of the array.
+    image = QImage(pixels.data, columns, rows, QImage.Format.Format_ARGB32)
+    return image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
 
 
 def paint_outline(painter: QPainter, viewport: Viewport, mask: Any) -> None:
     """Paint the borders between pixels inside and outside a mask, bool of (rows, columns)."""
-    lines = [QLineF(viewport.to_widget(*start), viewport.to_widget(*end)) for start, end in borders(mask)]
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    if not rows.size:
+        return
+    top, left = int(rows[0]), int(columns[0])
+    # A nodule is a small part of its slice, and this is painted with every preview.
+    near = borders(mask[top : rows[-1] + 1, left : columns[-1] + 1])
+    lines = [
+        QLineF(viewport.to_widget(top + a, left + b), viewport.to_widget(top + c, left + d)) for (a, b), (c, d) in near
+    ]
     for ink, width in ((QColor(0, 0, 0, 130), 3.0), (colour("warning"), 1.25)):
         painter.setPen(QPen(ink, width))
         painter.drawLines(lines)

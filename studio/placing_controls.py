@@ -152,11 +152,11 @@ def _starting_text(session: Session) -> str:
 
 
 def result_text(result: GenerationResult) -> str:
-    """Return what was measured of a finished nodule."""
-    measured, seconds = result.measurement, result.seconds
-    if not measured.mask.any():
-        return f"No nodule could be measured; mean {signed(measured.mean_hu)} HU, made in {seconds:.1f} s"
-    return f"{measured.diameter_mm:.1f} mm, mean {signed(measured.mean_hu)} HU, made in {seconds:.1f} s"
+    """Return what was measured of a finished nodule, and its seed: the field of the seed may be out of sight."""
+    measured = result.measurement
+    size = f"{measured.diameter_mm:.1f} mm," if measured.mask.any() else "No nodule could be measured;"
+    made = f"seed {result.request.options.seed}, made in {result.seconds:.1f} s"
+    return f"{size} mean {signed(measured.mean_hu)} HU, {made}"
 
 
 def _accepted_text(session: Session) -> str:

@@ -7,11 +7,11 @@ from functools import partial
 from PySide6.QtCore import QObject
 
 from engine.nodule import NoduleAttributes
-from engine.prior import plausibility_sentence
+from engine.prior import extent_in_box, plausibility_sentence
 from studio.background import Progress, Task
 from studio.session import Session
 
-#: What the sentence depends on: the scores and the side of the box in mm.
+#: What the sentence depends on: the scores and the extent of the nodule in mm.
 _Asked = tuple[NoduleAttributes, float | None]
 
 
@@ -23,12 +23,17 @@ class Plausibility(QObject):
         self._session = session
         self._task: Task | None = None
         self._answered: _Asked | None = None
-        for signal in (session.attributes_changed, session.box_changed, session.volume_changed):
+        for signal in (
+            session.attributes_changed,
+            session.box_changed,
+            session.volume_changed,
+            session.generated_changed,
+        ):
             signal.connect(self.update)
 
     def update(self) -> None:
         """Look up the scores and the size that are set now, if that has not been done."""
-        asked = self._session.attributes, self._session.box_side_mm
+        asked = self._session.attributes, nodule_extent_mm(self._session)
         if self._task or asked == self._answered:
             return
         self._task = Task(partial(_look_up, asked), "How usual these scores are could not be looked up", self)
@@ -47,6 +52,15 @@ class Plausibility(QObject):
         self._task, self._answered = None, asked
         self._session.plausibility = sentence
         self.update()  # The scores may be others by now.
+
+
+def nodule_extent_mm(session: Session) -> float | None:
+    """Return how large the nodule is that the box is for; None without a box.
+
+    The box of a slice that was made whole is as large as its nodule; others leave room around it.
+    """
+    side_mm = session.box_side_mm
+    return side_mm if side_mm is None or session.generated else extent_in_box(side_mm)
 
 
 def _look_up(asked: _Asked, progress: Progress) -> str:

@@ -24,8 +24,8 @@ from typing import Any
 
 from engine.errors import InputError
 from engine.history import adopt, located
-from engine.journal import entries
-from studio.autosave import write_text
+from engine.journal import entries, is_whole
+from studio.autosave import partial_name, write_text
 from studio.saved_session import SavedNodule, SavedSession, from_record, to_record
 
 FILE_NAME = "project.json"
@@ -43,16 +43,17 @@ def save_project(folder: Path, saved: SavedSession, starred: Iterable[Path]) -> 
     Parameters
     ----------
     starred : paths of journal entries
-        Saved beside those that are in slices.
+        Saved beside those that are in slices, unless they are gone by now.
 
     Raises
     ------
     InputError
         If the folder holds something else, or cannot be written to.
     """
-    if folder.exists() and not is_project(folder) and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not is_project(folder) and not _is_free(folder):
         raise InputError(f"{folder} holds other files; choose a new folder, an empty one or one of a project.")
-    for entry in dict.fromkeys((*saved.entries, *starred)):
+    there = (entry for entry in starred if is_whole(located(entry)))
+    for entry in dict.fromkeys((*saved.entries, *there)):
         adopt(located(entry), folder / _RESULTS)
     record = to_record(_inside(saved))
     try:
@@ -97,6 +98,15 @@ def project_entries(path: Path) -> list[Path]:
     """Return the folders of all results in a project."""
     folder = path.parent if path.is_file() else path
     return entries(folder / _RESULTS)
+
+
+def _is_free(folder: Path) -> bool:
+    """Whether a folder is empty, or holds only what a first save that failed has left: results, no project.json."""
+    if not folder.is_dir():
+        return False
+    others = (child for child in folder.iterdir() if child.name not in (_RESULTS, partial_name(FILE_NAME)))
+    results = (child for child in (folder / _RESULTS).glob("*") if not child.name.startswith("."))
+    return not any(others) and all(map(is_whole, results))
 
 
 def _inside(saved: SavedSession) -> SavedSession:

@@ -9,6 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from engine.ct import CTVolume
 from engine.errors import InputError
 from engine.history import Entry
 from studio import project
@@ -92,19 +93,21 @@ class ProjectActions(QObject):
 
     def save_to(self, folder: Path) -> None:
         """Save the project in the background, and say so."""
+        if self._task:
+            self._session.say("The project is still being saved; save it again in a moment.")
+            return
         saved = saved_session(self._session, self._history)
         if saved is None:
             if self._session.generated:
                 self._session.say("A generated slice is in no file that a project could name; the history keeps it.")
             return
         starred = [entry.path for entry in self._history.entries if self._belongs(entry)]
-        work = Task(
+        self._task = Task(
             lambda progress: project.save_project(folder, saved, starred), "The project could not be saved", self
         )
-        work.succeeded.connect(partial(self._tell_saved, folder))
-        work.failed.connect(partial(self._session.say, severity=Severity.ERROR))
-        self._task = work
-        work.start()
+        self._task.succeeded.connect(partial(self._tell_saved, folder, self._session.volume))
+        self._task.failed.connect(self._fail)
+        self._task.start()
 
     def stop(self) -> None:
         """Let what is being written become whole."""
@@ -117,9 +120,15 @@ class ProjectActions(QObject):
         is_of_series = source is not None and source == self._session.source_of(source.slice_index)
         return entry.is_starred and not entry.is_deleted and is_of_series
 
-    def _tell_saved(self, folder: Path, _: object) -> None:
-        self._folder = folder
+    def _tell_saved(self, folder: Path, volume: CTVolume | None, _: object) -> None:
+        self._task = None
+        if volume is self._session.volume:  # Another series, opened meanwhile, is another project.
+            self._folder = folder
         self._session.say(f"The project was saved to {folder}.")
+
+    def _fail(self, message: str) -> None:
+        self._task = None
+        self._session.say(message, Severity.ERROR)
 
     def _forget_folder(self) -> None:
         """Another series is another project."""

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 
 from engine.events import Event, Failed, Finished, GenerationRequest, Preview, StateChanged
 from studio import commands
@@ -37,7 +37,8 @@ class JobQueue(QObject):
         self._job_id: int | None = None
         self._is_first = False
         engine.event_arrived.connect(self._handle)
-        session.job_changed.connect(self._run_next)
+        # Queued: while one job in the slice replaces another there is none for a moment, and ours must not slip in.
+        session.job_changed.connect(self._run_next, Qt.ConnectionType.QueuedConnection)
 
     def try_seeds(self) -> None:
         """Queue the nodule that the session describes with its seed and the following ones; or say why not."""

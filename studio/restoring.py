@@ -44,6 +44,7 @@ class Restorer(QObject):
         work = partial(self._read, saved, others)
         self._task = Task(work, "The session could not be read", self)
         self._task.succeeded.connect(partial(self._open, saved))
+        self._task.failed.connect(self._fail)
         self._task.start()
 
     def stop(self) -> None:
@@ -55,13 +56,19 @@ class Restorer(QObject):
 
     def _read(self, saved: SavedSession, others: Sequence[Path], progress: Progress) -> Results:
         found: Results = {}
-        for path in (*saved.entries, *others):
+        for path in dict.fromkeys((*saved.entries, *others)):
             progress(0.0)
             try:
-                found[path] = self._history.read(self._history.adopt(path))
+                copy = self._history.adopt(path)
+                if path in saved.entries:
+                    found[path] = self._history.read(copy)
             except InputError as error:
                 logger.warning("%s", error)
         return found
+
+    def _fail(self, message: str) -> None:
+        self._task = None
+        self._session.say(message, Severity.ERROR)
 
     def _open(self, saved: SavedSession, results: Results) -> None:
         self._task = None
@@ -75,9 +82,9 @@ class Restorer(QObject):
         candidate = self._placed(saved.candidate, results) if saved.candidate else None
         session.candidate = candidate
         session.box = candidate.place if candidate else self._box(saved)
-        if lost:
-            which = "1 accepted nodule" if lost == 1 else f"{lost} accepted nodules"
-            session.say(f"{which} could not be put back: the result or the CT has changed.", Severity.WARNING)
+        why_less = _why_less(lost, is_candidate_lost=saved.candidate is not None and candidate is None)
+        if why_less:
+            session.say(why_less, Severity.WARNING)
 
     def _accept(self, nodule: SavedNodule, results: Results) -> bool:
         placed = self._placed(nodule, results)
@@ -109,3 +116,14 @@ class Restorer(QObject):
             return BoxOnSlice(index, BoundingBox(*edges, slice_shape=volume.slice_at(index).shape))
         except InputError:
             return None
+
+
+def _why_less(lost: int, is_candidate_lost: bool) -> str | None:
+    """Return what of a session could not be put back, as one sentence; None if all of it could."""
+    accepted = "1 accepted nodule" if lost == 1 else f"{lost} accepted nodules"
+    waiting = "the nodule that waited to be accepted"
+    if lost == 0 and not is_candidate_lost:
+        return None
+    which = f"T{waiting[1:]} could not be put back" if lost == 0 else f"{accepted} could not be put back"
+    nor = f", nor {waiting}" if lost and is_candidate_lost else ""
+    return f"{which}{nor}: the result or the CT has changed."

@@ -214,7 +214,7 @@ class Session(QObject):
         self.undo_stack.clear()
         self.box = self.candidate = self.preview = self.notice = self.generated = None
         self.accepted = self.exported = ()
-        self.volume = self.series_uid = None
+        self.volume = self.series_uid = self.lungs = None
 
     def go_to_slice(self, index: int) -> None:
         """Show the slice of that index, or the nearest there is."""

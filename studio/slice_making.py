@@ -34,10 +34,13 @@ class _Open:
     scene: Scene
     exported: tuple[PlacedNodule, ...]
     generated: SliceRequest | None
+    attributes: NoduleAttributes
 
 
 class SliceMaking(QObject):
     """Makes slices for one session; while one forms, it is the open volume, and previews are painted over all of it.
+
+    If it is cancelled or fails, what was open is open again, with its scores; its steps of undo are lost.
 
     Parameters
     ----------
@@ -140,6 +143,8 @@ class SliceMaking(QObject):
         self._forget()
         if not is_shown:  # Something else has been opened meanwhile.
             return
+        if session.generated and session.attributes == session.generated.attributes:  # Nobody has set others meanwhile.
+            session.attributes = before.attributes
         if before.volume is None:
             session.close_volume()
             return
@@ -155,7 +160,13 @@ class SliceMaking(QObject):
 
 def _what_is_open(session: Session) -> _Open:
     return _Open(
-        session.volume, session.series_uid, session.slice_index, Scene.of(session), session.exported, session.generated
+        session.volume,
+        session.series_uid,
+        session.slice_index,
+        Scene.of(session),
+        session.exported,
+        session.generated,
+        session.attributes,
     )
 
 

@@ -99,7 +99,7 @@ class SliceView(QWidget):
         session.lungs_changed.connect(self._forget_image)
         session.preview_changed.connect(self._show_preview)
         session.box_changed.connect(self.update)
-        session.volume_changed.connect(self.fit)
+        session.volume_changed.connect(self._show_volume)
         session.slice_index_changed.connect(self._drop_gesture)
 
     # --- what is shown -------------------------------------------------------------------------------
@@ -118,6 +118,10 @@ class SliceView(QWidget):
             self._viewport = Viewport.fitted(size, shape, volume.pixel_spacing)
         else:
             self._viewport = None
+        self.update()
+
+    def _show_volume(self) -> None:
+        self.fit()
         self._drop_gesture()
 
     def zoom(self, factor: float, around: QPointF | None = None) -> None:
@@ -145,8 +149,8 @@ class SliceView(QWidget):
         self.update()
 
     def cancel_gesture(self) -> bool:
-        """End a drag of the box without effect; return whether there was one."""
-        was_dragging = self._gesture.box is not None
+        """End a drag of the box or of the ruler without effect; return whether there was one."""
+        was_dragging = self._gesture.box is not None or self.ruler.is_dragged
         self._drop_gesture()
         return was_dragging
 

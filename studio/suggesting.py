@@ -16,6 +16,7 @@ from engine.prior import suggest_box, suggest_for_generation, suggest_scores
 from studio import commands
 from studio.background import Task
 from studio.placing import LARGEST_SEED
+from studio.plausibility import nodule_extent_mm
 from studio.reasons import why_not_suggest_place
 from studio.session import Session, Severity
 from studio.settings_commands import TakeScores
@@ -43,7 +44,7 @@ class Suggesting(QObject):
 
     def suggest_scores(self) -> None:
         """Set scores that occur together in nodules as large as the box; in those of any size without a box."""
-        draw = partial(suggest_scores, side_mm=self._session.box_side_mm)
+        draw = partial(suggest_scores, extent_mm=nodule_extent_mm(self._session))
         self._start(draw, self._take_scores, "No scores could be suggested")
 
     def suggest_slice(self, then: Callable[[tuple[BoundingBox, float, NoduleAttributes]], None]) -> None:

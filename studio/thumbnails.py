@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 class Thumbnails(QObject):
     """Pictures of entries, by the names of their folders; what is asked for last is loaded first.
 
+    What is wanted and what is loaded next is decided in the thread of this object, one picture after the other.
+
     Attributes
     ----------
     arrived : Signal(str)
@@ -38,42 +40,60 @@ class Thumbnails(QObject):
     """
 
     arrived = Signal(str)
-    _loaded = Signal(str, QImage)
+    _loaded = Signal(object, QImage)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._images: OrderedDict[str, QImage] = OrderedDict()
         # What has scrolled out of sight long ago falls out of the queue and is asked for again when it is back.
-        self._wanted: deque[Path] = deque(maxlen=_WANTED)
+        self._wanted: OrderedDict[str, Path] = OrderedDict()
+        # Not those that were moved, to the trash or out of it, while they were read: they are tried again.
+        self._unreadable: set[Path] = set()
+        self._loading: str | None = None
         self._thread = ThreadPoolExecutor(1, "thumbnails")
         self._loaded.connect(self._keep, Qt.ConnectionType.QueuedConnection)
 
     def of(self, path: Path) -> QImage | None:
-        """Return the thumbnail of an entry; None if it is still to come: `arrived` tells."""
+        """Return the thumbnail of an entry; None if it is still to come: `arrived` tells. It may never come."""
         image = self._images.get(path.name)
         if image is not None:
             self._images.move_to_end(path.name)
-        elif path not in self._wanted:
-            self._wanted.append(path)
-            self._thread.submit(self._load_next)
+        elif path.name != self._loading and path not in self._unreadable:
+            self._wanted[path.name] = path
+            self._wanted.move_to_end(path.name)
+            if len(self._wanted) > _WANTED:
+                self._wanted.popitem(last=False)
+            self._load_next()
         return image
 
     def stop(self) -> None:
         """Load nothing more, and wait until that is so."""
+        self._wanted.clear()
         self._thread.shutdown(cancel_futures=True)
 
     def _load_next(self) -> None:
-        try:
-            path = self._wanted.pop()
-        except IndexError:
-            return
-        self._loaded.emit(path.name, thumbnail(path))
+        if self._loading is None and self._wanted:
+            self._loading, path = self._wanted.popitem()
+            self._thread.submit(self._load, path)
 
-    def _keep(self, name: str, image: QImage) -> None:
-        self._images[name] = image
-        while len(self._images) > _KEPT:
-            self._images.popitem(last=False)
-        self.arrived.emit(name)
+    def _load(self, path: Path) -> None:
+        """Load one picture. In the thread."""
+        image = QImage()
+        try:
+            image = thumbnail(path)
+        finally:
+            self._loaded.emit(path, image)
+
+    def _keep(self, path: Path, image: QImage) -> None:
+        self._loading = None
+        self._load_next()
+        if not image.isNull():
+            self._images[path.name] = image
+            if len(self._images) > _KEPT:
+                self._images.popitem(last=False)
+            self.arrived.emit(path.name)
+        elif path.exists():
+            self._unreadable.add(path)
 
 
 def thumbnail(path: Path) -> QImage:

@@ -7,6 +7,7 @@ from pathlib import Path
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from studio.buttons import ReturnButton
 from studio.history_card import time_text
 from studio.project_actions import why_not_reopen
 from studio.reasons import why_not_make_slices
@@ -37,7 +38,7 @@ class Welcome(QFrame):
         title.setProperty("role", "title")
         text = QLabel("Drop it here: a DICOM file, folder or zip, NIfTI, NRRD or MHA")
         text.setProperty("role", "muted")
-        self.go_on = QPushButton(icon("restore"), "Go on where you stopped")
+        self.go_on = ReturnButton(icon("restore"), "Go on where you stopped")
         self.go_on.setMinimumWidth(296)
         self.go_on.clicked.connect(self.last_wanted)
         self.last = QLabel(alignment=_CENTRE)

@@ -1,6 +1,7 @@
 """Accepted nodules become files; what cannot be exported says why."""
 
 import json
+import threading
 from pathlib import Path
 
 import pydicom
@@ -9,6 +10,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox
 
+from engine.errors import InputError
 from studio import export_dialog, exporting
 from studio.export_dialog import ExportDialog
 from tests.studio.driving import LEFT, draw_box, generate, wheel
@@ -90,6 +92,53 @@ def test_everything_is_written_by_default_and_shown(accepted, tmp_path, qtbot, m
     monkeypatch.setattr(export_dialog.QDesktopServices, "openUrl", opened.append)
     QTest.mouseClick(dialog.open_folder, LEFT)
     assert [Path(url.toLocalFile()) for url in opened] == [folder]
+
+
+def test_all_that_was_written_can_be_read(accepted, tmp_path, qtbot):
+    dialog = open_dialog(accepted, tmp_path / "out")
+    write(dialog, qtbot)
+    label = dialog.outcome
+    qtbot.waitUntil(lambda: label.height() >= label.heightForWidth(label.width()))
+    assert dialog.height() <= dialog.screen().availableGeometry().height()
+
+
+def test_names_for_which_there_is_no_room_are_counted(accepted, tmp_path, qtbot, monkeypatch):
+    folders = [tmp_path / f"slice-{number:03}" for number in range(10)]
+    for folder in folders:
+        folder.mkdir()
+        for number in range(25):
+            (folder / f"a-file-with-a-rather-long-name-{number}.dcm").touch()
+    monkeypatch.setattr(export_dialog, "export_nodules", lambda *arguments: folders)
+    dialog = open_dialog(accepted, tmp_path)
+    write(dialog, qtbot)
+    assert dialog.outcome.text().count(": 25 files") == 10
+    assert dialog.height() <= dialog.screen().availableGeometry().height()
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+def test_esc_lets_what_is_being_written_become_whole(accepted, tmp_path, qtbot, monkeypatch, is_written):
+    begun, go_on = threading.Event(), threading.Event()
+
+    def write_slowly(volume, nodules, choices, folder, progress):
+        begun.set()
+        assert go_on.wait(10)
+        progress(0.5)
+        if not is_written:
+            raise InputError("The disk is full.")
+        folder.mkdir()
+        return [folder]
+
+    monkeypatch.setattr(export_dialog, "export_nodules", write_slowly)
+    dialog = open_dialog(accepted, tmp_path / "out")
+    QTest.mouseClick(dialog.export, LEFT)
+    assert begun.wait(10)
+    threading.Timer(0.1, go_on.set).start()
+    QTest.keyClick(dialog, KEY.Key_Escape)
+    assert (tmp_path / "out").exists() is is_written
+    qtbot.waitUntil(lambda: accepted.findChild(ExportDialog) is None)
+    assert accepted.session.exported == (accepted.session.accepted if is_written else ())
+    said = accepted.session.notice.text
+    assert said == (f"The nodules were written to {tmp_path}." if is_written else "The disk is full.")
 
 
 def test_only_what_is_chosen_is_written(accepted, tmp_path, qtbot):
@@ -183,7 +232,7 @@ def test_the_whole_series_is_written_once_for_all_nodules(accepted, tmp_path, qt
     assert {folder.name for folder in (tmp_path / "out").iterdir()} == {"slice-002", "slice-003", "whole-series"}
     images = [pydicom.dcmread(file) for file in sorted((tmp_path / "out" / "whole-series" / "series").iterdir())]
     assert [image.SyntheticData for image in images] == ["NO", "YES", "YES", "NO", "NO"]
-    assert "whole-series: 0001.dcm, 0002.dcm" in dialog.outcome.text()
+    assert "whole-series: deidentification.json, 0001.dcm, 0002.dcm" in dialog.outcome.text()
     assert {file.name for file in (tmp_path / "out" / "slice-002").iterdir()} == ALWAYS
 
 

@@ -2,19 +2,22 @@
 
 import json
 import shutil
+import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QSettings, Qt
+from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 
 from engine import journal
 from engine.history import list_entries
+from studio import thumbnails
 from studio.history import ENTRY
 from studio.history_card import time_text
 from studio.history_list import Which
-from studio.thumbnails import FILE_NAME, SIDE, thumbnail
+from studio.thumbnails import FILE_NAME, SIDE, Thumbnails, thumbnail
 from tests.scripted_engine import scripted_request, scripted_result
 from tests.studio.driving import LEFT, draw_box, generate
 
@@ -130,7 +133,9 @@ def test_a_result_is_shown_beside_nodules_accepted_far_from_it(make_window, qtbo
     both = window.session.candidate.result.slice.hu
     assert both[20, 20] == -99
     assert both[110, 160] == -98
-    assert window.session.candidate.result.request.slice is not None
+    before = window.session.candidate.result.request.slice.hu
+    assert before[110, 160] == -98
+    assert before[20, 20] == wide_volume.hu[0, 20, 20]
 
 
 def test_a_result_whose_surroundings_have_changed_says_so(three, qtbot):
@@ -191,6 +196,33 @@ def test_delete_can_be_undone_and_the_trash_can_be_looked_into(three, qtbot):
     assert seeds(three) == [3, 2, 1]
 
 
+def test_a_deletion_that_was_taken_back_by_hand_can_be_undone_to_no_harm(three):
+    path = shown(three)[0].path
+    three.looking.delete(shown(three)[0])
+    three.strip.want(Which.DELETED)
+    three.looking.put_back(shown(three)[0])
+    three.strip.want(Which.ALL)
+    QTest.keyClick(three.view, KEY.Key_Z, CTRL)
+    assert seeds(three) == [3, 2, 1]
+    assert shown(three)[0].path == path
+    assert path.is_dir()
+
+
+def test_those_of_this_series_follow_the_series(three, volume):
+    three.strip.want(Which.THIS_SERIES)
+    assert seeds(three) == [3, 2, 1]
+    three.session.show_volume(replace(volume, description="Another"))
+    assert seeds(three) == []
+    three.session.show_volume(volume)
+    assert seeds(three) == [3, 2, 1]
+
+
+def test_a_result_that_is_gone_before_it_is_listed_is_left_out(window, tmp_path, qtbot, caplog):
+    window.history._recorded.emit(tmp_path / "journal" / "gone")
+    qtbot.waitUntil(lambda: "cannot be read" in caplog.text)
+    assert seeds(window) == []
+
+
 def test_keys_without_a_choice_say_what_to_choose(three):
     three.strip.list.clearSelection()
     QTest.keyClick(three.view, KEY.Key_Delete, SHIFT)
@@ -214,6 +246,10 @@ def test_the_strip_folds_and_stays_so(three, make_window):
     assert three.strip.list.isVisible()
     QTest.mouseClick(three.strip.fold, LEFT)
     assert not make_window().strip.is_open
+
+
+def test_a_start_writes_nothing_into_the_settings(window):
+    assert not QSettings().contains("history shown")
 
 
 def test_an_empty_history_says_what_will_be_there(window):
@@ -243,7 +279,6 @@ def test_a_thousand_results_are_listed_and_only_visible_pictures_loaded(make_win
     qtbot.waitUntil(lambda: (shown(window)[-1].path / FILE_NAME).exists())
     made = sum((entry.path / FILE_NAME).exists() for entry in shown(window))
     assert made < 40
-    QTest.mouseMove(window.strip.list.viewport(), QPoint(20, 20))
 
 
 def test_a_thumbnail_is_kept_and_a_broken_one_made_anew(tmp_path):
@@ -255,6 +290,52 @@ def test_a_thumbnail_is_kept_and_a_broken_one_made_anew(tmp_path):
     (path / "result.npz").unlink()
     (path / FILE_NAME).unlink()
     assert thumbnail(path).isNull()
+
+
+@pytest.fixture
+def pictures(qapp):
+    pictures = Thumbnails()
+    yield pictures
+    pictures.stop()
+
+
+def test_a_picture_that_is_being_loaded_is_not_loaded_again(pictures, tmp_path, qtbot, monkeypatch):
+    begun, go_on, loaded = threading.Event(), threading.Event(), []
+
+    def load(path):
+        begun.set()
+        assert go_on.wait(10)
+        loaded.append(path.name)
+        return QImage(4, 4, QImage.Format.Format_Grayscale8)
+
+    monkeypatch.setattr(thumbnails, "thumbnail", load)
+    assert pictures.of(tmp_path / "one") is None
+    assert begun.wait(10)
+    for name in ("one", "two", "three", "one", "two"):
+        assert pictures.of(tmp_path / name) is None
+    go_on.set()
+    qtbot.waitUntil(lambda: all(pictures.of(tmp_path / name) for name in ("one", "two", "three")))
+    assert loaded == ["one", "two", "three"]
+
+
+def test_a_picture_of_what_was_moved_meanwhile_is_tried_again(pictures, tmp_path, qtbot, caplog):
+    path = journal.record(scripted_result(scripted_request()), tmp_path)
+    path.rename(tmp_path / "elsewhere")
+    pictures.of(path)
+    qtbot.waitUntil(lambda: "No thumbnail" in caplog.text)
+    (tmp_path / "elsewhere").rename(path)
+    qtbot.waitUntil(lambda: pictures.of(path) is not None)
+    assert not pictures.of(path).isNull()
+
+
+def test_a_picture_that_cannot_be_made_is_tried_once(pictures, tmp_path, qtbot, caplog):
+    path = journal.record(scripted_result(scripted_request()), tmp_path)
+    (path / "result.npz").write_bytes(b"cut off")
+    pictures.of(path)
+    qtbot.waitUntil(lambda: pictures._loading is None)
+    assert pictures.of(path) is None
+    assert pictures._loading is None
+    assert caplog.text.count("No thumbnail") == 1
 
 
 def test_times_are_short_and_local(three):

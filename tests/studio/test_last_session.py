@@ -1,8 +1,11 @@
 """Going on where one stopped: after closing, after kill -9, and from a project."""
 
+import errno
 import json
 import random
 import shutil
+import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +13,13 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 
-from engine import journal
+from engine import ct_files, journal
 from engine.ct import WindowLevel
+from engine.events import SliceRequest
+from engine.nodule import BoundingBox
+from studio import project
 from studio.autosave import read_session
+from studio.history import History
 from tests.studio.driving import LEFT, draw_box, generate
 from tests.studio.killing import kill_once
 
@@ -77,7 +84,7 @@ def test_the_last_session_comes_back_as_it_was(worked, make_window, tmp_path, qt
 
 def test_return_goes_on_and_so_does_a_key_of_the_menu(worked, make_window, tmp_path, qtbot):
     saved(worked, tmp_path, qtbot)
-    for key in ((KEY.Key_Space,), (KEY.Key_T, CTRL | SHIFT)):
+    for key in ((KEY.Key_Return,), (KEY.Key_Space,), (KEY.Key_T, CTRL | SHIFT)):
         window = make_window()
         QTest.keyClick(window.welcome.go_on, *key)
         qtbot.waitUntil(lambda window=window: window.session.candidate is not None)
@@ -88,6 +95,15 @@ def test_a_window_that_was_closed_says_no_more_than_what_was_open(worked, make_w
     worked.close()
     assert read_session(tmp_path / "session.json").ended
     assert "without being closed" not in make_window().welcome.last.text()
+
+
+def test_a_window_that_was_closed_with_a_slice_that_was_made_was_closed_all_the_same(worked, volume, tmp_path, qtbot):
+    last = saved(worked, tmp_path, qtbot)
+    worked.session.show_volume(volume)
+    box = BoundingBox(40, 50, 20, (96, 120))
+    worked.session.generated = SliceRequest(box, worked.session.attributes, worked.session.options, 0.7)
+    worked.close()
+    assert read_session(tmp_path / "session.json") == replace(last, ended=True)
 
 
 def test_nothing_is_offered_at_the_very_first_start(make_window):
@@ -112,6 +128,35 @@ def test_a_nodule_whose_result_is_gone_is_told(worked, make_window, tmp_path, qt
     QTest.mouseClick(window.welcome.go_on, LEFT)
     qtbot.waitUntil(lambda: window.session.notice is not None)
     assert "1 accepted nodule could not be put back" in window.notice_bar.text.text()
+
+
+def test_a_nodule_that_waited_and_is_gone_is_told_beside_what_the_file_warns_of(
+    worked, make_window, tmp_path, qtbot, monkeypatch
+):
+    last = saved(worked, tmp_path, qtbot)
+    shutil.rmtree(last.candidate.entry)
+    read = ct_files.read_volume
+    monkeypatch.setattr(
+        ct_files, "read_volume", lambda *args: replace(read(*args), warnings=("One slice is missing.",))
+    )
+    window = make_window()
+    QTest.mouseClick(window.welcome.go_on, LEFT)
+    qtbot.waitUntil(lambda: window.session.notice is not None)
+    lost = "The nodule that waited to be accepted could not be put back: the result or the CT has changed."
+    assert window.notice_bar.text.text() == f"One slice is missing. {lost}"
+    assert len(window.session.accepted) == 1
+
+
+def test_what_nobody_foresaw_while_a_session_is_read_is_told(worked, make_window, tmp_path, qtbot, monkeypatch, caplog):
+    def fail(path):
+        raise ZeroDivisionError("oops")
+
+    saved(worked, tmp_path, qtbot)
+    window = make_window()
+    monkeypatch.setattr(window.history, "adopt", fail)
+    QTest.mouseClick(window.welcome.go_on, LEFT)
+    qtbot.waitUntil(lambda: window.session.notice is not None)
+    assert window.notice_bar.text.text().startswith("The session could not be read (ZeroDivisionError: oops)")
 
 
 def test_a_deleted_result_that_is_in_a_slice_still_comes_back(worked, make_window, tmp_path, qtbot):
@@ -172,6 +217,61 @@ def test_a_project_saved_again_replaces_what_it_was(worked, tmp_path, qtbot, mon
     worked.session.notice = None
     QTest.keyClick(worked.view, KEY.Key_S, CTRL)
     qtbot.waitUntil(lambda: json.loads((folder / "project.json").read_text())["slice_index"] == 1)
+
+
+def test_a_first_save_that_failed_can_be_tried_again(worked, tmp_path, qtbot, monkeypatch):
+    def refuse(path, text):
+        (path.parent / f".{path.name}.new").touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = tmp_path / "project"
+    with monkeypatch.context() as patched:
+        patched.setattr(project, "write_text", refuse)
+        assert "No space left" in save_project(worked, folder, monkeypatch, qtbot)
+    worked.session.notice = None
+    assert save_project(worked, folder, monkeypatch, qtbot) == f"The project was saved to {folder}."
+
+
+def test_a_starred_result_that_is_gone_does_not_keep_a_project_from_being_saved(worked, tmp_path, qtbot):
+    last = saved(worked, tmp_path, qtbot)
+    project.save_project(tmp_path / "project", last, [tmp_path / "journal" / "gone"])
+    assert len(project.project_entries(tmp_path / "project")) == 2
+
+
+def test_starred_results_of_a_project_are_copied_and_not_read(worked, make_window, tmp_path, qtbot):
+    last = saved(worked, tmp_path, qtbot)
+    starred = journal.record(worked.session.candidate.result, tmp_path / "more")
+    project.save_project(tmp_path / "project", last, [starred])
+    window = make_window()
+    read, window.history.read = [], lambda path: read.append(path) or History.read(window.history, path)
+    window.open_path(tmp_path / "project")
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
+    assert (tmp_path / "journal" / starred.name).is_dir()
+    assert {path.name for path in read} == {entry.name for entry in last.entries}
+
+
+def test_saves_do_not_race_and_another_series_is_another_project(worked, volume, tmp_path, qtbot, monkeypatch):
+    begun, go_on, saves, asked = threading.Event(), threading.Event(), [], []
+
+    def save_slowly(folder, *parts):
+        saves.append(folder)
+        begun.set()
+        assert go_on.wait(10)
+
+    monkeypatch.setattr(project, "save_project", save_slowly)
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: asked.append(1) or str(tmp_path / "mine"))
+    QTest.keyClick(worked.view, KEY.Key_S, CTRL)
+    assert begun.wait(10)
+    QTest.keyClick(worked.view, KEY.Key_S, CTRL)
+    assert "still being saved" in worked.notice_bar.text.text()
+    worked.session.show_volume(volume)
+    go_on.set()
+    qtbot.waitUntil(lambda: worked.session.notice is not None)
+    assert saves == [tmp_path / "mine"]
+    asked.clear()
+    QTest.keyClick(worked.view, KEY.Key_S, CTRL)
+    assert asked == [1]
+    qtbot.waitUntil(lambda: len(saves) == 2)
 
 
 def test_a_folder_with_other_files_is_refused(worked, tmp_path, qtbot, monkeypatch):

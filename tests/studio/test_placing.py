@@ -1,5 +1,7 @@
 """From a box to an accepted nodule, with the real engine thread and a scripted job runner."""
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -49,6 +51,13 @@ def test_a_nodule_is_generated_in_the_box(window, qtbot, keys):
     assert grey_at(window.view, *OUTSIDE) == pytest.approx(grey_of(-712), abs=2)
     assert window.session.job is None
     assert window.session.preview is None
+
+
+def test_what_was_made_is_told_with_its_seed(window, qtbot):
+    window.session.options = replace(window.session.options, seed=7)
+    draw_box(window)
+    generate(window, qtbot)
+    assert window.panel.placing.status.text() == "1.6 mm, mean \N{MINUS SIGN}93 HU, seed 7, made in 0.2 s"
 
 
 def test_previews_are_painted_into_the_box_as_they_come(gated, qtbot):

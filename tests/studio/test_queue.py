@@ -1,9 +1,11 @@
 """The queue: ten seeds one after the other, cancelled and reordered, while the slice stays free."""
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QApplication, QPushButton
 
 from studio.queue_panel import queue_text
 from tests.scripted_engine import Gate, Loading, ScriptedRunner, raising
@@ -116,9 +118,10 @@ def test_all_are_cancelled_at_once(held, qtbot):
     start(held)
     QTest.mouseClick(held.strip.queue.cancel_all, LEFT)
     assert held.session.queue.is_empty
+    held.session.options = replace(held.session.options, seed=77)
     held.gate.open()
     assert generate(held, qtbot)
-    qtbot.waitUntil(lambda: made(held) == [0])
+    qtbot.waitUntil(lambda: made(held) == [77])
 
 
 def test_the_order_can_be_changed_by_keys(held, qtbot):
@@ -146,6 +149,20 @@ def test_what_is_asked_for_in_the_slice_comes_next(held, qtbot):
     finish(held, qtbot)
     qtbot.waitUntil(lambda: len(held.history.entries) == 11)
     assert held.session.candidate.slice_index == 0
+
+
+def test_generating_again_at_once_still_comes_before_the_queue(held, qtbot):
+    draw_box(held)
+    QTest.keyClick(held.view, KEY.Key_G)
+    held.gate.wait_until_reached(1)
+    QTest.keyClick(held.view, KEY.Key_G, SHIFT)
+    QTest.keyClick(held.view, KEY.Key_G)
+    QApplication.processEvents()
+    assert held.session.queue.running is None
+    assert waiting(held) == list(range(10))
+    QTest.keyClick(held.view, KEY.Key_Escape)
+    qtbot.waitUntil(lambda: held.session.queue.running is not None)
+    finish(held, qtbot)
 
 
 def test_jobs_go_on_when_another_series_is_opened(held, qtbot, volume):

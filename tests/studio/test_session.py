@@ -1,9 +1,10 @@
 """The session: fields that announce changes, and what is derived from them."""
 
+import numpy as np
 import pytest
 
 from engine.ct import BONE
-from studio.session import Session
+from studio.session import LungsOnSlice, Session
 
 
 @pytest.fixture
@@ -54,3 +55,9 @@ def test_an_empty_session_shows_nothing(qapp):
     assert session.shown_hu is None
     assert session.slice_with_accepted(0) is None
     assert session.nodule_in_box is None
+
+
+def test_nothing_keeps_a_series_that_was_closed(session, volume):
+    session.lungs = LungsOnSlice(volume, 2, np.zeros((96, 120), np.bool_))
+    session.close_volume()
+    assert session.lungs is None

@@ -7,6 +7,7 @@ from PySide6.QtTest import QTest
 
 from engine.events import SamplingOptions, SliceRequest
 from engine.job_runner import GeneratorRunner
+from engine.nodule import NoduleAttributes
 from studio import reasons
 from studio.main_window import MainWindow
 from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
@@ -15,6 +16,8 @@ from tests.studio.driving import LEFT, drag, draw_box, generate
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 KEY = Qt.Key
+#: No reader gave these: what is drawn for a slice differs.
+UNUSUAL = NoduleAttributes(1, 1, 5, 5, 1)
 
 
 @pytest.fixture(autouse=True)
@@ -103,12 +106,15 @@ def test_cancelling_brings_back_what_was_open(held, volume, qtbot, is_open):
         held.session.show_volume(volume)
         held.session.go_to_slice(4)
         box = draw_box(held)
+    held.session.attributes = UNUSUAL
     forming(held, qtbot)
+    assert held.session.attributes != UNUSUAL
     QTest.keyClick(held, KEY.Key_Escape)
     assert held.session.job is None
     held.gate.open()
     qtbot.waitUntil(lambda: held.session.generated is None)
     assert held.session.volume is (volume if is_open else None)
+    assert held.session.attributes == UNUSUAL
     if is_open:
         assert (held.session.slice_index, held.session.box_here) == (4, box)
     else:
@@ -118,11 +124,22 @@ def test_cancelling_brings_back_what_was_open(held, volume, qtbot, is_open):
 def test_a_failure_is_said_and_brings_back_what_was_open(make_window, volume, qtbot, caplog):
     window = make_window(ScriptedRunner(on_step=raising(OutOfMemoryError("CUDA out of memory"), at=3)))
     window.session.show_volume(volume)
+    window.session.attributes = UNUSUAL
     QTest.keyClick(window, KEY.Key_G, CTRL)
     qtbot.waitUntil(lambda: window.session.notice is not None)
     assert "The slice could not be generated: the memory is full" in window.notice_bar.text.text()
     assert window.session.volume is volume
+    assert window.session.attributes == UNUSUAL
     assert (press_and_wait(window, qtbot)[:3] == -850).all()
+
+
+def test_scores_that_were_set_while_the_slice_formed_stay(held, qtbot):
+    forming(held, qtbot)
+    held.session.attributes = UNUSUAL
+    QTest.keyClick(held, KEY.Key_Escape)
+    held.gate.open()
+    qtbot.waitUntil(lambda: held.session.generated is None)
+    assert held.session.attributes == UNUSUAL
 
 
 def test_the_box_stays_while_its_slice_forms(held, qtbot):
@@ -156,6 +173,20 @@ def test_an_earlier_slice_is_opened_from_the_history(make_window, volume, qtbot)
     qtbot.waitUntil(lambda: window.session.generated is not None)
     assert np.array_equal(window.session.volume.slice_at(0).hu, hu)
     assert window.session.generated.box == request.box
+
+
+def test_a_nodule_in_a_slice_that_was_made_says_where_that_slice_is(make_window, volume, qtbot):
+    window = make_window()
+    press_and_wait(window, qtbot)
+    generate(window, qtbot)
+    qtbot.waitUntil(lambda: len(window.history.entries) == 2)
+    window.session.show_volume(volume)
+    window.looking.show(window.history.entries[0])
+    qtbot.waitUntil(lambda: window.session.notice is not None)
+    said = window.notice_bar.text.text()
+    assert said.startswith("This result is of slice 1 of Generated slice, seed 0, which is not open")
+    assert "in the history" in said
+    assert not window.notice_bar.offer.isVisible()
 
 
 def test_a_real_generator_makes_the_slice_that_it_was_asked_for(make_window, qtbot, tmp_path):

@@ -172,6 +172,18 @@ def test_a_drag_takes_effect_when_it_ends_and_escape_ends_it_without(window):
     assert edges(window.session.box_here) == (30, 40, 20)
 
 
+def test_a_notice_that_comes_during_a_drag_does_not_end_it(window):
+    press(window.view, (30, 40))
+    move(window.view, (35, 45), (45, 55))
+    height = window.view.height()
+    window.session.say("This takes room from the slice.")
+    QApplication.processEvents()
+    assert window.view.height() < height
+    move(window.view, (50, 60))
+    release(window.view, (50, 60))
+    assert edges(window.session.box_here) == (30, 40, 20)
+
+
 def test_the_cursor_tells_what_a_drag_would_do(window, qtbot):
     draw_box(window)
     shapes = {

@@ -8,9 +8,10 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from engine.ct import CTVolume
+from engine.events import SliceRequest
 from engine.lungs import lung_mask, share_in_lung
 from engine.nodule import BoundingBox, NoduleAttributes
-from engine.prior import plausibility_sentence
+from engine.prior import extent_in_box, plausibility_sentence
 from studio import commands
 from studio.session import LungsOnSlice
 from tests.phantom import phantom_volume
@@ -116,7 +117,7 @@ def test_how_usual_the_scores_are_follows_scores_and_size(window, qtbot):
     session, label = window.session, window.panel.plausibility
 
     def is_shown(side):
-        return label.text() == plausibility_sentence(session.attributes, side)
+        return label.text() == plausibility_sentence(session.attributes, side and extent_in_box(side))
 
     qtbot.waitUntil(lambda: is_shown(None), timeout=PATIENCE)
     assert label.text().startswith("A usual combination")
@@ -127,6 +128,17 @@ def test_how_usual_the_scores_are_follows_scores_and_size(window, qtbot):
     draw_box(window)
     qtbot.waitUntil(lambda: is_shown(14.0), timeout=PATIENCE)
     assert "of this size" in label.text()
+
+
+def test_the_box_of_a_generated_slice_is_as_large_as_its_nodule(window, qtbot):
+    session, label = window.session, window.panel.plausibility
+    session.attributes = NoduleAttributes(4, 4, 3, 4, 5)
+    draw_box(window)
+    with_room, tight = (plausibility_sentence(session.attributes, extent) for extent in (extent_in_box(14.0), 14.0))
+    assert with_room != tight
+    qtbot.waitUntil(lambda: label.text() == with_room, timeout=PATIENCE)
+    session.generated = SliceRequest(session.box_here, session.attributes, session.options, 0.7)
+    qtbot.waitUntil(lambda: label.text() == tight, timeout=PATIENCE)
 
 
 def test_a_box_outside_the_lungs_is_warned_of_and_not_refused(chest_window, chest, qtbot):
@@ -151,6 +163,15 @@ def test_the_warning_stays_while_the_box_is_dragged_and_goes_at_once_when_it_is_
     assert window.session.share_in_lungs == 1.0
     assert texts == ["14.0 mm, 100 % in the lungs"]
     assert place.property("role") == "muted"
+
+
+def test_lungs_that_are_found_after_their_series_was_closed_are_not_kept(make_window, chest, qtbot):
+    window = make_window()
+    window.session.show_volume(chest)
+    commands.set_box(window.session, BoundingBox(*LUNG, 20, chest.slice_at(0).shape))
+    window.session.close_volume()
+    qtbot.waitUntil(lambda: window.lungs._task is None, timeout=PATIENCE)
+    assert window.session.lungs is None
 
 
 def test_a_box_half_in_the_lungs_and_one_on_another_slice(window):

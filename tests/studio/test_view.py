@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 
 from engine.ct import LUNG, WindowLevel
 from studio.overlays import borders, tint
 from studio.presets import forget_presets, stored_presets
 from studio.slice_texts import box_text
 from tests.phantom import phantom_volume
-from tests.studio.driving import drag, draw_box, generate, grey_at
+from tests.scripted_engine import Gate, ScriptedRunner
+from tests.studio.driving import drag, draw_box, generate, grey_at, move, press, release
 
 CTRL = Qt.KeyboardModifier.ControlModifier
 KEY = Qt.Key
@@ -86,6 +88,36 @@ def test_the_ruler_measures_in_mm_and_draws_no_box(window):
     QTest.keyClick(window.view, KEY.Key_M)
     assert window.view.ruler.start is None
     draw_box(window)
+
+
+def test_the_ruler_outlives_a_notice(window):
+    QTest.keyClick(window.view, KEY.Key_M)
+    press(window.view, (20, 30))
+    move(window.view, (30, 40))
+    window.session.say("This takes room from the slice.")
+    QApplication.processEvents()
+    move(window.view, (50, 70))
+    release(window.view, (50, 70))
+    window.session.notice = None
+    QApplication.processEvents()
+    assert window.view.ruler.length_mm((0.7, 0.7)) == pytest.approx(35, abs=0.5)
+
+
+def test_esc_ends_the_drag_of_the_ruler_and_not_the_job_too(make_window, volume):
+    gate = Gate(2)
+    window = make_window(ScriptedRunner(on_step=gate))
+    window.session.show_volume(volume)
+    draw_box(window)
+    QTest.keyClick(window.view, KEY.Key_G)
+    QTest.keyClick(window.view, KEY.Key_M)
+    press(window.view, (20, 30))
+    move(window.view, (30, 40))
+    QTest.keyClick(window.view, KEY.Key_Escape)
+    assert window.view.ruler.start is None
+    assert window.session.job is not None
+    QTest.keyClick(window.view, KEY.Key_Escape)
+    assert window.session.job is None
+    gate.open()
 
 
 def test_the_box_tells_the_hu_inside_it(window):
