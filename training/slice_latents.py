@@ -145,7 +145,7 @@ def _encode(
     hu = torch.from_numpy(hu_from_stored(stored))[:, None].to(accelerator.device)
     if (crops[:, 2] < SLICE_SIZE).any():
         hu = sample(hu, _to_slice(torch.from_numpy(crops)), SLICE_SIZE, "bicubic")
-    # In bf16, 2.3 times as quick on a CPU as in fp32, the latents are off by 0.7 % of their size.
+    # In bf16, 2.3 times as quick on a CPU, latents are off by 0.7 % of their spread: 0.06 HU of 19 when decoded.
     with accelerator.autocast():
         return codec.encode(hu).half().cpu().numpy()
 

@@ -44,9 +44,10 @@ def test_latents_are_those_of_the_vqvae(tmp_path: Path, slices: PreparedSlices, 
 
     taken = latents.take(np.array([4, 1]), np.array([0, 0]))
 
-    wanted = codec.encode(torch.from_numpy(np.stack([slices.hu(4), slices.hu(1)]))[:, None])
-    # Encoded in bf16, through an untrained network.
-    assert float((taken - wanted).abs().mean()) < 0.05 * float(wanted.abs().mean())
+    with accelerator.autocast():
+        wanted = codec.encode(torch.from_numpy(np.stack([slices.hu(4), slices.hu(1)]))[:, None]).float()
+    # Batches of another size round otherwise in bf16.
+    torch.testing.assert_close(taken, wanted, atol=0.05, rtol=0.02)
     assert latents.channels == 3
     assert latents.largest >= float(taken.abs().max())
 
