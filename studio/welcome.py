@@ -12,6 +12,7 @@ from studio.history_card import time_text
 from studio.project_actions import why_not_reopen
 from studio.reasons import why_not_make_slices
 from studio.recent_files import recent_files
+from studio.samples import sample_slices
 from studio.saved_session import SavedSession
 from studio.theme import icon
 
@@ -44,11 +45,16 @@ class Welcome(QFrame):
         self.last = QLabel(alignment=_CENTRE)
         self.last.setProperty("role", "muted")
         self.generate = QPushButton(icon("generate-light"), "Generate a slice")
-        self.generate.setMinimumWidth(296)
+        self.generate.setMinimumWidth(144)
         self.generate.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.generate.clicked.connect(self.slice_wanted)
         self.generate.setToolTip("Start without a CT (Ctrl+G)")
-        self.without_ct = QLabel("For a start without a CT (Ctrl+G)", alignment=_CENTRE)
+        self.sample = QPushButton(icon("open-file"), "Open a sample")
+        self.sample.setMinimumWidth(144)
+        self.sample.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.sample.clicked.connect(lambda: self.path_chosen.emit(sample_slices()[0]))
+        self.sample.setToolTip("A slice that the studio's own model made; more in the menu File")
+        self.without_ct = QLabel("For a start without a CT", alignment=_CENTRE)
         self.without_ct.setProperty("role", "muted")
         self.recent = QVBoxLayout()
         self.recent.setSpacing(2)
@@ -61,7 +67,7 @@ class Welcome(QFrame):
         layout.addWidget(text, 0, _CENTRE)
         layout.addSpacing(16)
         layout.addLayout(self._buttons())
-        layout.addWidget(self.generate, 0, _CENTRE)
+        layout.addLayout(self._without_ct_buttons())
         layout.addWidget(self.without_ct, 0, _CENTRE)
         layout.addSpacing(16)
         layout.addWidget(self.go_on, 0, _CENTRE)
@@ -87,9 +93,19 @@ class Welcome(QFrame):
 
     def _show_generate(self) -> None:
         """Offer it where it can be done; the menu says why not elsewhere, the first page is for what works."""
-        is_there = why_not_make_slices() is None
-        self.generate.setVisible(is_there)
-        self.without_ct.setVisible(is_there)
+        can_make, has_samples = why_not_make_slices() is None, bool(sample_slices())
+        self.generate.setVisible(can_make)
+        self.sample.setVisible(has_samples)
+        self.without_ct.setVisible(can_make or has_samples)
+
+    def _without_ct_buttons(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addStretch(1)
+        row.addWidget(self.generate)
+        row.addWidget(self.sample)
+        row.addStretch(1)
+        return row
 
     def _buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()
