@@ -137,8 +137,8 @@ def test_the_latents_of_a_foreign_vqvae_are_measured(tmp_path: Path, made: Made)
     trainer = SliceTrainer(options_of("1"), run=tmp_path / "run", network=TINY_NETWORK, **given)
 
     latents = trainer.latents.take(np.arange(6), np.zeros(6, np.int64))
-    assert latents.mean((0, 2, 3)).numpy() == pytest.approx(np.zeros(3), abs=0.01)
-    assert latents.std((0, 2, 3)).numpy() == pytest.approx(np.ones(3), abs=0.01)
+    assert latents.mean((0, 2, 3)).numpy() == pytest.approx(np.zeros(3), abs=0.02)
+    assert latents.std((0, 2, 3)).numpy() == pytest.approx(np.ones(3), abs=0.02)
     assert trainer.checkpoint_config().codec["statistics"]["std"]
 
 
@@ -209,7 +209,7 @@ def test_noise_levels_are_found_in_every_schedule() -> None:
 
 
 def test_a_box_counts_the_same_whatever_its_size() -> None:
-    options = options_of("studio", min_snr=0.0)
+    options = options_of("studio")
     inputs = inputs_for(options)
 
     in_the_box = loss_of(inputs.target + inputs.mask.ceil(), inputs, options)
