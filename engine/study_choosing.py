@@ -1,0 +1,150 @@
+"""Choose which images make the trials of a study, and in what order they are numbered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from engine.errors import InputError
+from engine.study_sources import Source, Sources
+from engine.study_trials import TRIAL_KINDS, TrialKind
+
+#: What makes two nodules unlike: a ratio of 1.35 between their boxes' sides counts as much as 60 mm between places.
+_SIDE_DEVIATION, _PLACE_DEVIATION_MM = 0.3, 60.0
+
+
+@dataclass(frozen=True)
+class Item:
+    """A trial to be: its kind, and its sources (left, right for a forced choice)."""
+
+    kind: TrialKind
+    sources: tuple[Source, ...]
+
+
+def choose(
+    counts: Mapping[TrialKind, int], sources: Sources, crop_mm: float | None, draw: np.random.Generator
+) -> list[Item]:
+    """Return the trials in the order of their numbers.
+
+    Raises
+    ------
+    InputError
+        If no trial is asked for, or the sources are not enough: it says how many of which are missing.
+    """
+    wanted = {kind: counts.get(kind, 0) for kind in TRIAL_KINDS}
+    if not any(wanted.values()):
+        raise InputError(f"The study has no trials; give a count to one or more of {', '.join(TRIAL_KINDS)}.")
+    items = [
+        *_find_nodule(wanted["find_nodule"], sources, draw),
+        *_real_or_synthetic(wanted["real_or_synthetic"], sources, crop_mm, draw),
+        *_forced_choice(wanted["forced_choice"], sources, crop_mm, draw),
+        *_rate_attributes(wanted["rate_attributes"], sources, draw),
+    ]
+    return [items[index] for index in draw.permutation(len(items))]
+
+
+def _find_nodule(count: int, sources: Sources, draw: np.random.Generator) -> list[Item]:
+    kind: TrialKind = "find_nodule"
+    # Where several nodules were put into a slice one after the other, finding the first would count as a mistake.
+    finished = {source.image.sha256() for source in sources.synthetic}
+    alone = [source for source in sources.synthetic if source.scene not in finished or source.scene == _own(source)]
+    nodules = _needed(kind, _apart(alone, None, draw), count - count // 2, "synthetic nodules on different slices")
+    taken = {source.scene for source in nodules}
+    free = [source for source in sources.no_nodule if source.scene not in taken]
+    empty = _needed(kind, _apart(free, None, draw), count // 2, "other slices without a nodule")
+    return [Item(kind, (source,)) for source in (*nodules, *empty)]
+
+
+def _own(source: Source) -> str:
+    """Return the scene that a slice made whole has: itself."""
+    return source.image.sha256()
+
+
+def _real_or_synthetic(count: int, sources: Sources, crop_mm: float | None, draw: np.random.Generator) -> list[Item]:
+    kind: TrialKind = "real_or_synthetic"
+    made, real = _alike(kind, (count - count // 2, count // 2), sources, crop_mm, draw)
+    return [Item(kind, (source,)) for source in (*made, *real)]
+
+
+def _forced_choice(count: int, sources: Sources, crop_mm: float | None, draw: np.random.Generator) -> list[Item]:
+    kind: TrialKind = "forced_choice"
+    made, real = _alike(kind, (count, count), sources, crop_mm, draw)
+    lefts = draw.permutation(count) < count / 2
+    pairs = zip(made, real, lefts, strict=True)
+    return [Item(kind, (one, other) if left else (other, one)) for one, other, left in pairs]
+
+
+def _rate_attributes(count: int, sources: Sources, draw: np.random.Generator) -> list[Item]:
+    kind: TrialKind = "rate_attributes"
+    scored = [source for source in sources.real if source.scores]
+    reals = count // 2 if scored else 0
+    asked = [source for source in sources.synthetic if any(source.scores or ())]
+    made = _needed(kind, _apart(asked, None, draw), count - reals, "synthetic nodules on different slices")
+    known = _needed(kind, _apart(scored, None, draw), reals, "real nodules with scores on different slices")
+    return [Item(kind, (source,)) for source in (*made, *known)]
+
+
+def _alike(
+    kind: TrialKind, counts: tuple[int, int], sources: Sources, crop_mm: float | None, draw: np.random.Generator
+) -> tuple[list[Source], list[Source]]:
+    """Return synthetic and real nodules, as many as `counts` says; of each, those with one number are alike."""
+    where = "on different slices" if crop_mm is None else f"on different slices or {crop_mm:g} mm apart"
+    made, real = _apart(sources.synthetic, crop_mm, draw), _apart(sources.real, crop_mm, draw)
+    _needed(kind, made, counts[0], f"synthetic nodules {where}")
+    _needed(kind, real, counts[1], f"real nodules {where}")
+    unlike = np.array([[_unlikeness(one, other) for other in real] for one in made]).reshape(len(made), len(real))
+    # Pairs that are as much alike as can be over all; of these, the best.
+    found: Any = import_module("scipy.optimize").linear_sum_assignment(unlike)
+    best = sorted(zip(*found, strict=True), key=lambda pair: unlike[pair])[: counts[1]]
+    paired = [int(row) for row, _ in best]
+    alone = [index for index in range(len(made)) if index not in paired]
+    chosen = [made[index] for index in [*paired, *alone][: counts[0]]]
+    return chosen, [real[int(column)] for _, column in best]
+
+
+def _unlikeness(one: Source, other: Source) -> float:
+    """How far apart two nodules are in place on their slices, and in the size of their boxes."""
+    sides = [source.nodule_box.side_mm(source.image.pixel_spacing) for source in (one, other)]
+    places = [_from_middle_mm(source) for source in (one, other)]
+    return abs(math.log(sides[0] / sides[1])) / _SIDE_DEVIATION + math.dist(*places) / _PLACE_DEVIATION_MM
+
+
+def _from_middle_mm(source: Source) -> tuple[float, float]:
+    box, (row_mm, column_mm) = source.nodule_box, source.image.pixel_spacing
+    row, column = box.centre
+    rows, columns = source.image.shape
+    return (row - rows / 2) * row_mm, (column - columns / 2) * column_mm
+
+
+def _apart(sources: Sequence[Source], crop_mm: float | None, draw: np.random.Generator) -> list[Source]:
+    """Return sources in random order without those that show what another one shows."""
+    kept: list[Source] = []
+    for source in (sources[int(index)] for index in draw.permutation(len(sources))):
+        if not any(_overlap(source, other, crop_mm) for other in kept):
+            kept.append(source)
+    return kept
+
+
+def _overlap(one: Source, other: Source, crop_mm: float | None) -> bool:
+    """Would both be recognised as the same place?"""
+    if one.scene != other.scene:
+        return False
+    if crop_mm is None:
+        return True
+    row_mm, column_mm = one.image.pixel_spacing
+    (row, column), (other_row, other_column) = one.nodule_box.centre, other.nodule_box.centre
+    return max(abs(row - other_row) * row_mm, abs(column - other_column) * column_mm) < crop_mm
+
+
+def _needed(kind: TrialKind, found: list[Source], count: int, what: str) -> list[Source]:
+    """Return so many of what was found, or say how many are missing."""
+    if len(found) < count:
+        raise InputError(
+            f"{kind} needs {count} {what} and there are {len(found)}; add {count - len(found)} or ask for fewer trials."
+        )
+    return found[:count]

@@ -1,0 +1,228 @@
+"""What a reader study can be made of: nodules that were made, real ones, and slices without one."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine import journal
+from engine.ct import CTSlice, CTVolume
+from engine.errors import InputError
+from engine.hounsfield import compact
+from engine.nodule import ATTRIBUTE_NAMES, BoundingBox, NoduleAttributes
+from engine.study_key import Truth
+
+#: Slices without a nodule are taken from a series this far apart, where this share of the slice is lung.
+_APART_MM, _LEAST_LUNG = 10.0, 0.05
+_COLUMNS = ("path", "slice", "row", "column", "side")
+
+Progress = Callable[[int, int], object]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """An image that a trial can show.
+
+    Attributes
+    ----------
+    image : CTSlice
+        Whole, as it was read.
+    truth : "synthetic", "real" or "no_nodule"
+    box : BoundingBox or None
+        Of the nodule.
+    scores : five of Table 1, or None
+    diameter_mm : float or None
+    path : Path
+    slice_index : int or None
+    scene : str
+        Hash of the slice before the nodule: images of one scene look alike but for their boxes.
+    """
+
+    image: CTSlice
+    truth: Truth
+    box: BoundingBox | None
+    scores: tuple[int | None, ...] | None
+    diameter_mm: float | None
+    path: Path
+    slice_index: int | None
+    scene: str
+
+    @property
+    def nodule_box(self) -> BoundingBox:
+        """The box, of a source that has a nodule."""
+        if self.box is None:
+            raise ValueError("there is no nodule")
+        return self.box
+
+
+@dataclass(frozen=True)
+class Sources:
+    """All that was read, by what is true of it."""
+
+    synthetic: tuple[Source, ...]
+    real: tuple[Source, ...]
+    no_nodule: tuple[Source, ...]
+
+
+def read_sources(
+    synthetic: Sequence[Path], real: Sequence[Path], progress: Progress = lambda done, of: None
+) -> Sources:
+    """Read what a study is to be made of.
+
+    Parameters
+    ----------
+    synthetic : paths
+        Journal entries, export folders, and folders that hold such. Slices before the nodule serve as slices without
+        one, unless another of these results put a nodule into them.
+    real : paths
+        A CSV names nodules: path (from the CSV's folder on), slice (from 0), row, column, side, and, where there are
+        any, the five scores by name; without row, column and side it names a slice without a nodule. Any other path is
+        a CT of which no slice has a nodule.
+    progress : called with (paths read, paths in all)
+
+    Raises
+    ------
+    InputError
+        If one of them cannot be read.
+    """
+    results = [place for path in synthetic for place in _results_in(path)]
+    total = len(results) + len(real)
+    made: list[Source] = []
+    for done, place in enumerate(results):
+        progress(done, total)
+        made += _journal_sources(place) if journal.is_whole(place) else _export_sources(place)
+    for done, path in enumerate(real, start=len(results)):
+        progress(done, total)
+        made += _table_sources(path) if path.suffix.lower() == ".csv" else _plain_sources(path)
+    progress(total, total)
+    return _sorted(made)
+
+
+def _sorted(made: Sequence[Source]) -> Sources:
+    finished = {source.image.sha256() for source in made if source.truth == "synthetic"}
+    plain = {source.scene: source for source in made if source.truth == "no_nodule" and source.scene not in finished}
+    return Sources(
+        tuple(source for source in made if source.truth == "synthetic"),
+        tuple(source for source in made if source.truth == "real"),
+        tuple(plain.values()),
+    )
+
+
+def _results_in(path: Path) -> list[Path]:
+    if journal.is_whole(path) or (path / "request.json").is_file():
+        return [path]
+    found = [*journal.entries(path), *sorted(file.parent for file in path.rglob("request.json"))]
+    if not found:
+        raise InputError(f"{path} holds no result; name a journal entry, or a folder that nodules were exported to.")
+    return found
+
+
+def _journal_sources(entry: Path) -> Iterator[Source]:
+    result = journal.read(entry)
+    before, request = result.before, result.request
+    scene = before.sha256() if before else result.slice.sha256()
+    measured = result.measurement.diameter_mm
+    yield Source(result.slice, "synthetic", request.box, request.attributes.scores, measured, entry, None, scene)
+    if before:
+        yield _plain(before, entry, None)
+
+
+def _export_sources(folder: Path) -> Iterator[Source]:
+    from engine.replay import exported_hu, saved_request
+
+    saved = saved_request(folder)
+    hu = exported_hu(saved, folder)
+    if hu is None:
+        hu = _picture_hu(folder / "after-16bit.png")
+    row_mm, column_mm = saved.record["output"]["pixel_spacing_mm"]
+    after = _with_hash(hu, (row_mm, column_mm), saved.output_sha256)
+    if after is None:
+        raise InputError(f"{folder} has no slice with the HU that request.json names; export the result again.")
+    measured = float(saved.record["measurement"]["diameter_mm"])
+    scene = saved.input_sha256 or saved.output_sha256
+    yield Source(after, "synthetic", saved.box, saved.attributes.scores, measured, folder, None, scene)
+    before = _with_hash(_picture_hu(folder / "before-16bit.png"), (row_mm, column_mm), saved.input_sha256)
+    if before:
+        yield _plain(before, folder, None)
+
+
+def _picture_hu(path: Path) -> Any:
+    """Return the HU of an exported 16-bit picture; None if there is none."""
+    from PIL import Image
+
+    from engine.export_pictures import OFFSET_16_BIT
+
+    if not path.is_file():
+        return None
+    with Image.open(path) as picture:
+        return np.asarray(picture).astype(np.int32) - OFFSET_16_BIT
+
+
+def _with_hash(hu: Any, spacing: tuple[float, float], sha256: str | None) -> CTSlice | None:
+    """Return a slice of these HU that has this hash, which covers the type of the HU, too; None if none has."""
+    if hu is None:
+        return None
+    candidates = (CTSlice(held, spacing) for held in (compact(hu), hu.astype(np.float32)))
+    return next((found for found in candidates if found.sha256() == sha256), None)
+
+
+def _plain(image: CTSlice, path: Path, index: int | None) -> Source:
+    return Source(image, "no_nodule", None, None, None, path, index, image.sha256())
+
+
+def _plain_sources(path: Path) -> Iterator[Source]:
+    from engine.ct_files import read_volume
+    from engine.lungs import lung_mask
+
+    volume = read_volume(path)
+    step = max(1, round(_APART_MM / volume.slice_spacing)) if len(volume) > 1 else 1
+    for index in range(0, len(volume), step):
+        image = volume.slice_at(index)
+        if lung_mask(image).mean() >= _LEAST_LUNG:
+            yield _plain(image, path, index)
+
+
+def _table_sources(path: Path) -> Iterator[Source]:
+    from engine.ct_files import read_volume
+
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read; name a CSV file with the columns {', '.join(_COLUMNS)}.") from error
+    volumes: dict[Path, CTVolume] = {}
+    for number, row in enumerate(rows, start=2):
+        try:
+            place = path.parent / row["path"]
+            index = int(row["slice"])
+            box, scores = _box_of(row), _scores_of(row)
+        except InputError as error:
+            raise InputError(f"Line {number} of {path}: {error}") from error
+        except (KeyError, ValueError, TypeError) as error:
+            columns = ", ".join(_COLUMNS)
+            raise InputError(f"Line {number} of {path} is not understood; give {columns} as whole numbers.") from error
+        if place not in volumes:
+            volumes.clear()  # One at a time: series are large.
+            volumes[place] = read_volume(place)
+        image = volumes[place].slice_at(index)
+        if box is None:
+            yield _plain(image, place, index)
+        else:
+            located = BoundingBox(*box, slice_shape=image.shape)
+            yield Source(image, "real", located, scores, None, place, index, image.sha256())
+
+
+def _box_of(row: dict[str, str]) -> tuple[int, int, int] | None:
+    if not any(row.get(name) for name in ("row", "column", "side")):
+        return None
+    return int(row["row"]), int(row["column"]), int(row["side"])
+
+
+def _scores_of(row: dict[str, str]) -> tuple[int | None, ...] | None:
+    scores = [int(row[name]) if row.get(name) else None for name in ATTRIBUTE_NAMES]
+    return NoduleAttributes.from_scores(scores).scores if any(scores) else None
