@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 from engine.ct import CTVolume
 from engine.events import GenerationResult
+from engine.measurement import NoduleMeasurement
 from engine.nodule import SCORE_NAMES
+from engine.plain_measures import PlainMeasures
 from engine.versions import PROGRAM, VERSION
 
 Record = dict[str, Any]
@@ -100,7 +103,9 @@ def nodule_row(volume: CTVolume, slice_index: int, result: GenerationResult) -> 
         "diameter_mm": round(float(measured.diameter_mm), 3),
         "mean_hu": round(float(measured.mean_hu), 2),
         "nodule_pixels": int(np.count_nonzero(measured.mask)),
+        **_plain_columns(measured),
         **dict(zip(SCORE_NAMES, request.attributes.scores, strict=True)),
+        **_read_columns(measured),
         "seed": options.seed,
         "steps": options.steps,
         "guidance": options.guidance,
@@ -109,6 +114,25 @@ def nodule_row(volume: CTVolume, slice_index: int, result: GenerationResult) -> 
         "checkpoint_sha256": result.checkpoint_sha256,
         "output_sha256": result.slice.sha256(),
     }
+
+
+def _plain_columns(measured: NoduleMeasurement) -> Record:
+    plain = measured.plain
+    return {field.name: _rounded(getattr(plain, field.name) if plain else None) for field in fields(PlainMeasures)}
+
+
+def _read_columns(measured: NoduleMeasurement) -> Record:
+    """Scores read back and their standard deviations."""
+    columns: Record = {}
+    for name in SCORE_NAMES:
+        reading = measured.scores[name] if measured.scores else None
+        columns[f"{name}_read"] = _rounded(reading.score if reading else None)
+        columns[f"{name}_read_sd"] = _rounded(reading.deviation if reading else None)
+    return columns
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 3)
 
 
 def csv_text(rows: list[Record]) -> str:

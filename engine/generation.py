@@ -12,8 +12,8 @@ from engine.codec import seeded_generator
 from engine.conditioning import score_levels
 from engine.denoiser import make_denoiser
 from engine.events import Finished, GenerationRequest, GenerationResult, Preview
-from engine.measurement import measure_nodule
 from engine.paste import lift, paste
+from engine.read_back import measure_and_read
 from engine.sampling import DenoisingStep, denoise, make_scheduler
 from engine.window import cut_out, window_for
 
@@ -67,7 +67,7 @@ def place_nodule(
     result = GenerationResult(
         request=request,
         slice=after,
-        measurement=measure_nodule(request.slice, after, request.box),
+        measurement=measure_and_read(request.slice, after, request.box),
         seconds=time.perf_counter() - started,
         checkpoint_name=checkpoint.config.name,
         checkpoint_sha256=checkpoint.sha256,

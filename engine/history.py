@@ -26,7 +26,9 @@ from typing import Any
 from engine.errors import InputError
 from engine.events import SamplingOptions, SliceSource
 from engine.journal import JSON_NAME, entries, is_whole, read_source
+from engine.measurement_record import scores_of
 from engine.nodule import NoduleAttributes
+from engine.score_reading import ReadBack, distance_from_request
 
 KEPT_AFTER_DELETION = timedelta(days=30)
 #: What is half written belongs to a running program, unless it is older than this.
@@ -48,6 +50,8 @@ class Entry:
         When the result was finished, with time zone.
     diameter_mm : float
         As measured; 0 if no nodule was found.
+    scores : ReadBack or None
+        As they were read back from the finished nodule, if they were.
     source : SliceSource or None
         Where the slice was opened from, if that is known.
     """
@@ -58,10 +62,16 @@ class Entry:
     options: SamplingOptions
     diameter_mm: float
     mean_hu: float
+    scores: ReadBack | None
     seconds: float
     checkpoint_name: str
     source: SliceSource | None
     is_starred: bool
+
+    @property
+    def off(self) -> float | None:
+        """How far off the scores that were asked for: `engine.score_reading.distance_from_request`."""
+        return distance_from_request(self.attributes, self.scores)
 
     @property
     def is_deleted(self) -> bool:
@@ -86,6 +96,7 @@ def read_entry(path: Path) -> Entry:
             options=SamplingOptions(**written["options"]),
             diameter_mm=float(written["measurement"]["diameter_mm"]),
             mean_hu=float(written["measurement"]["mean_hu"]),
+            scores=scores_of(written["measurement"]),
             seconds=float(written["seconds"]),
             checkpoint_name=written["checkpoint"]["name"],
             source=read_source(written),

@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 import platformdirs
+from numpy.typing import NDArray
 
 from engine.ct import CTSlice
 from engine.errors import InputError
@@ -42,7 +43,7 @@ from engine.events import (
     SliceRequest,
     SliceSource,
 )
-from engine.measurement import NoduleMeasurement
+from engine.measurement_record import measurement_of, measurement_record
 from engine.nodule import BoundingBox, NoduleAttributes
 
 FORMAT_VERSION = 1
@@ -135,7 +136,7 @@ def _write(result: GenerationResult, partial: Path, now: datetime) -> None:
 
 def _description(result: GenerationResult, now: datetime) -> dict[str, Any]:
     """What stands in `result.json`."""
-    request, measurement, before = result.request, result.measurement, result.before
+    request, before = result.request, result.before
     box = request.box
     source = None if isinstance(request, SliceRequest) else request.source
     return {
@@ -151,7 +152,7 @@ def _description(result: GenerationResult, now: datetime) -> dict[str, Any]:
         "checkpoint": {"name": result.checkpoint_name, "sha256": result.checkpoint_sha256},
         "device": result.device,
         "seconds": result.seconds,
-        "measurement": {"diameter_mm": measurement.diameter_mm, "mean_hu": measurement.mean_hu},
+        "measurement": measurement_record(result.measurement),
     }
 
 
@@ -176,7 +177,7 @@ def _restored(written: Mapping[str, Any], arrays: Mapping[str, Any]) -> Generati
     return GenerationResult(
         request=request,
         slice=before.with_hu(hu) if before else CTSlice(hu, _spacing(written["output"])),
-        measurement=_measurement(written["measurement"], arrays["mask_pixels"], shape),
+        measurement=measurement_of(written["measurement"], _mask(arrays["mask_pixels"], shape)),
         seconds=written["seconds"],
         checkpoint_name=written["checkpoint"]["name"],
         checkpoint_sha256=written["checkpoint"]["sha256"],
@@ -199,7 +200,7 @@ def _spacing(written: Mapping[str, Any]) -> tuple[float, float]:
     return row_mm, column_mm
 
 
-def _measurement(written: Mapping[str, float], pixels: Any, shape: tuple[int, int]) -> NoduleMeasurement:
+def _mask(pixels: Any, shape: tuple[int, int]) -> NDArray[np.bool_]:
     mask = np.zeros(shape, dtype=np.bool_)
     mask[pixels[:, 0], pixels[:, 1]] = True
-    return NoduleMeasurement(mask, written["diameter_mm"], written["mean_hu"])
+    return mask

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from engine.ct import CTSlice
 from engine.nodule import BoundingBox
+from engine.plain_measures import PlainMeasures, measure_plainly
+from engine.score_reading import ReadBack
 
 Mask = NDArray[np.bool_]
 Plane = NDArray[np.float64]
@@ -57,11 +59,17 @@ class NoduleMeasurement:
         Of the circle with the area of the mask; 0 if no nodule was found.
     mean_hu : float
         Mean HU inside the mask; mean HU of the central third of the box if no nodule was found.
+    plain : PlainMeasures or None
+        None if no nodule was found, or it was measured by a version that did not measure these.
+    scores : ReadBack or None
+        As `engine.read_back` reads them; None if nothing was read.
     """
 
     mask: Mask
     diameter_mm: float
     mean_hu: float
+    plain: PlainMeasures | None = None
+    scores: ReadBack | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +110,8 @@ def measure_nodule(before: CTSlice | None, after: CTSlice, box: BoundingBox) -> 
         middle = tuple(slice(edge.start + third, edge.stop - third) for edge in box.slices)
         return NoduleMeasurement(mask, 0.0, float(after.hu[middle].mean()))
     diameter = 2 * np.sqrt(mask.sum() / np.pi) * pixel_mm
-    return NoduleMeasurement(mask, float(diameter), float(after.hu[mask].mean()))
+    plain = measure_plainly(after, mask)
+    return NoduleMeasurement(mask, float(diameter), float(after.hu[mask].mean()), plain)
 
 
 def _ndimage() -> Any:

@@ -14,7 +14,8 @@ import numpy as np
 
 from engine.ct import CTSlice, CTVolume, WindowLevel
 from engine.errors import InputError
-from engine.events import GenerationRequest, GenerationResult, Request, SamplingOptions, SliceRequest
+from engine.events import GenerationRequest, GenerationResult, Request, SamplingOptions, SliceRequest, SliceSource
+from engine.measurement_record import measurement_record
 from engine.nodule import SCORE_NAMES, BoundingBox, NoduleAttributes
 from engine.versions import library_versions
 
@@ -64,8 +65,8 @@ class SavedRequest:
         """Was the slice made whole, of no input?"""
         return self.input_sha256 is None
 
-    def request(self, ct_slice: CTSlice | None) -> Request:
-        """Return the request, to be made of the same slice; of none where the slice was made whole.
+    def request(self, ct_slice: CTSlice | None, source: SliceSource | None = None) -> Request:
+        """Return the request, to be made of the same slice, read from `source`; of none where it was made whole.
 
         Raises
         ------
@@ -80,7 +81,7 @@ class SavedRequest:
                 f"This is not the slice that the request was made for; open slice {self.slice_index} "
                 f"of {self.input_name}."
             )
-        return GenerationRequest(ct_slice, self.box, self.attributes, self.options)
+        return GenerationRequest(ct_slice, self.box, self.attributes, self.options, source)
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,7 @@ def request_record(volume: CTVolume, slice_index: int, result: GenerationResult,
         },
         "changed_pixels": None if result.before is None else changed_pixels(result.before, result.slice, box),
         "measurement": {
-            "diameter_mm": result.measurement.diameter_mm,
-            "mean_hu": result.measurement.mean_hu,
+            **measurement_record(result.measurement),
             "nodule_pixels": np.count_nonzero(result.measurement.mask),
         },
         "export": {

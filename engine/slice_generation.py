@@ -20,8 +20,8 @@ from engine.denoiser import make_slice_denoiser
 from engine.errors import InputError
 from engine.events import Finished, GenerationResult, Preview, SliceRequest
 from engine.generation import seconds_left
-from engine.measurement import measure_nodule
 from engine.nodule import BoundingBox
+from engine.read_back import measure_and_read
 from engine.sampling import Denoiser, denoise, make_scheduler
 
 
@@ -64,7 +64,7 @@ def generate_slice(
     result = GenerationResult(
         request=request,
         slice=generated,
-        measurement=measure_nodule(None, generated, request.box),
+        measurement=measure_and_read(None, generated, request.box),
         seconds=time.perf_counter() - started,
         checkpoint_name=checkpoint.config.name,
         checkpoint_sha256=checkpoint.sha256,

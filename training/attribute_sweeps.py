@@ -16,6 +16,7 @@ from engine.nodule import ATTRIBUTE_NAMES
 from training.held_out_cases import HeldOutCase
 from training.nodule_looks import measure_looks, rank_correlation
 from training.placing import place_many
+from training.read_back_figures import read_all, read_back_figures
 
 LEVELS = (1, 2, 3, 4, 5)
 
@@ -30,7 +31,8 @@ class Sweep:
     slices : one tuple of five slices, scores 1 to 5, for each case
     figures : dict
         ``pooled``: Spearman over all boxes and scores; ``median_per_box``; ``mean_at_score``: of the measured
-        proxy, five numbers; ``boxes``; ``not_found``: results in which no nodule could be measured.
+        proxy, five numbers; ``boxes``; ``not_found``: results in which no nodule could be measured; ``read_back``: see
+        `training.read_back_figures`.
     """
 
     attribute: str
@@ -55,7 +57,7 @@ def sweep_attribute(
         measure_nodule(before, after, request.box)
         for before, after, request in zip(emptied, placed, requests, strict=True)
     ]
-    values = np.array([measure_looks(after, m)[attribute] for after, m in zip(placed, measured, strict=True)])
+    values = np.array([measure_looks(measurement)[attribute] for measurement in measured])
     per_box = values.reshape(len(cases), len(LEVELS))
     levels = np.array(LEVELS, float)
     figures = {
@@ -64,6 +66,7 @@ def sweep_attribute(
         "median_per_box": float(np.median([rank_correlation(levels, row) for row in per_box])),
         "mean_at_score": [_mean(column) for column in per_box.T],
         "not_found": sum(not m.mask.any() for m in measured),
+        "read_back": read_back_figures(attribute, read_all(placed, measured).reshape(len(cases), len(LEVELS), -1)),
     }
     rows = [tuple(placed[i : i + len(LEVELS)]) for i in range(0, len(placed), len(LEVELS))]
     return Sweep(attribute, rows, figures)
@@ -76,7 +79,7 @@ def _mean(values: np.ndarray) -> float | None:
 
 def readers_against_proxies(cases: Sequence[HeldOutCase]) -> dict[str, float]:
     """Spearman of the readers' scores with the proxies measured on the same real nodules: what a proxy can show."""
-    looks = [measure_looks(case.slice, measure_nodule(case.without_nodule(), case.slice, case.box)) for case in cases]
+    looks = [measure_looks(measure_nodule(case.without_nodule(), case.slice, case.box)) for case in cases]
     return {
         name: rank_correlation(
             np.array([getattr(case.attributes, name) or np.nan for case in cases], float),

@@ -33,6 +33,7 @@ from engine.events import GenerationRequest, SamplingOptions
 from engine.nodule import ATTRIBUTE_NAMES
 from training.attribute_sweeps import Sweep, readers_against_proxies, sweep_attribute
 from training.contact_sheet import draw_contact_sheet
+from training.evaluate_scorer import add_scorer_arguments, run_scorer
 from training.evaluate_slice import add_slice_arguments, run_slice
 from training.evaluate_vqvae import add_vqvae_arguments, run_vqvae
 from training.evaluation_report import write_markdown
@@ -186,6 +187,7 @@ class _Kind:
 _KINDS = {
     "nodule": _Kind("evaluate a nodule generator", _add_nodule_arguments, _run_nodule),
     "slice": _Kind("evaluate slice generators", add_slice_arguments, run_slice),
+    "scorer": _Kind("evaluate a scorer on held-out nodules", add_scorer_arguments, run_scorer),
     "vqvae": _Kind("evaluate a VQ-VAE by its reconstructions", add_vqvae_arguments, run_vqvae),
 }
 

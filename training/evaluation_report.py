@@ -16,6 +16,7 @@ def write_markdown(figures: Figures) -> str:
         _heading(figures),
         _errors(figures["v_error"]),
         _sweeps(figures["sweeps"], figures["readers_against_proxies"]),
+        _read_back(figures["sweeps"]),
         _realism(figures["realism"]),
         _noise(figures["noise"]),
         _boxes(figures["boxes"]),
@@ -89,6 +90,24 @@ def _sweeps(sweeps: dict[str, Figures], readers: dict[str, float]) -> str:
             "nodules\" is what the proxy reaches with a reader's scores on the real crops. For lobulation and "
             f"spiculation 1 is {SCORE_NAMES['lobulation'][0].lower()}, 5 {SCORE_NAMES['lobulation'][4].lower()}.",
             markdown_table([*header, *"12345", "boxes", "not found"], rows),
+        ]
+    )
+
+
+def _read_back(sweeps: dict[str, Figures]) -> str:
+    rows: list[list[str]] = []
+    for name in reversed(ATTRIBUTE_NAMES):
+        read = sweeps[name]["read_back"] if name in sweeps else None
+        if read:
+            leaks = ", ".join(f"{other} {change:+.2f}" for other, change in read["leakage"].items())
+            figures = [shown(value, 2) for value in (read["spearman"], read["within_one"], *read["mean_at_score"])]
+            rows.append([name, *figures, leaks])
+    header = ["attribute", "Spearman", "within 1", *"12345", "change of the others from 1 to 5"]
+    return "\n\n".join(
+        [
+            "## Attributes: asked for 1 to 5, against read back",
+            'By the scorer that comes with the program. "Within 1" is averaged over the five scores.',
+            markdown_table(header, rows) if rows else "Nothing could be read.",
         ]
     )
 

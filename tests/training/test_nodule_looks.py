@@ -6,6 +6,7 @@ from scipy import ndimage
 
 from engine.ct import CTSlice
 from engine.measurement import NoduleMeasurement
+from engine.plain_measures import measure_plainly
 from training.nodule_looks import measure_looks, rank_correlation
 
 SIZE = 96
@@ -21,7 +22,8 @@ def looks_of(mask, blur=0.6, inside=30.0, spacing=0.7):
     hu = ndimage.gaussian_filter(np.where(mask, inside, -850.0), blur)
     hu += np.random.default_rng(0).normal(0, 10, hu.shape)
     ct_slice = CTSlice(hu.astype(np.float32), (spacing, spacing))
-    return measure_looks(ct_slice, NoduleMeasurement(mask, 10.0, float(hu[mask].mean() if mask.any() else -850)))
+    plain = measure_plainly(ct_slice, mask) if mask.any() else None
+    return measure_looks(NoduleMeasurement(mask, 10.0, float(hu[mask].mean() if mask.any() else -850), plain))
 
 
 def test_sphericity_is_the_ratio_of_the_axes():

@@ -1,0 +1,107 @@
+"""Plain measures of a nodule whose mask is known: how even, how round, how sharp, how solid it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.ct import CTSlice
+
+Mask = NDArray[np.bool_]
+
+#: Shapes of fewer pixels are not told apart.
+LEAST_PIXELS = 12
+#: Solid are pixels above this, as in studies of part-solid nodules (Scholten et al., PLoS One 8 (2013) e80249).
+SOLID_ABOVE = -300.0
+#: Lung is measured this far around the nodule, and is darker than `_LUNG_BELOW`.
+_RING_MM, _LUNG_BELOW = 4.0, -500.0
+
+
+@dataclass(frozen=True)
+class PlainMeasures:
+    """What can be measured of a nodule without knowing how readers score.
+
+    Attributes
+    ----------
+    sd_hu : float
+        Standard deviation of the HU inside the mask.
+    circularity : float or None
+        4 pi area / perimeter squared: about 1 for a disc, less the more ragged or the longer. None below
+        `LEAST_PIXELS` pixels, or for a line.
+    edge_sharpness : float or None
+        Median slope of HU along the outline, where it borders lung, over the rise from lung to nodule, in 1/mm. None
+        for shapes as above, or where there is no lung beside the nodule.
+    solid_part : float
+        Share of the mask's pixels above -300 HU, from 0 to 1. Pixels on the outline are half lung, so that a small
+        solid nodule does not reach 1.
+    """
+
+    sd_hu: float
+    circularity: float | None
+    edge_sharpness: float | None
+    solid_part: float
+
+
+def measure_plainly(ct_slice: CTSlice, mask: Mask) -> PlainMeasures:
+    """Measure the nodule of `mask`, bool of (rows, columns) of the slice, at least one pixel True."""
+    hu = ct_slice.hu[mask]
+    shaped = has_shape(mask)
+    return PlainMeasures(
+        sd_hu=float(hu.std()),
+        circularity=_circularity(mask) if shaped else None,
+        edge_sharpness=_edge_sharpness(ct_slice, mask) if shaped else None,
+        solid_part=float((hu > SOLID_ABOVE).mean()),
+    )
+
+
+def has_shape(mask: Mask) -> bool:
+    """Return whether a mask has pixels enough, three rows and three columns at least, to speak of its shape."""
+    return bool(mask.sum() >= LEAST_PIXELS) and all(np.ptp(indices) >= 2 for indices in np.nonzero(mask))
+
+
+def _circularity(mask: Mask) -> float:
+    """Crofton's perimeter is not longer for the steps of pixels."""
+    measure: Any = import_module("skimage.measure")
+    return float(4 * np.pi * mask.sum() / measure.perimeter_crofton(_cropped(mask)) ** 2)
+
+
+def _cropped(mask: Mask) -> Mask:
+    rows, columns = np.nonzero(mask)
+    return np.pad(mask[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1], 2)
+
+
+def _edge_sharpness(ct_slice: CTSlice, whole_mask: Mask) -> float | None:
+    """Median slope along the outline over the rise from lung to nodule, 1/mm; walls beside it do not count."""
+    ndimage: Any = import_module("scipy.ndimage")
+    pixel_mm = float(np.sqrt(np.prod(ct_slice.pixel_spacing)))
+    around = _surroundings(whole_mask, reach=int(_RING_MM / min(ct_slice.pixel_spacing)) + 4)
+    mask, hu = whole_mask[around], np.clip(ct_slice.hu[around].astype(np.float64), -1000, 150)
+    distance = _distance(~mask) * pixel_mm
+    lung = hu[(distance > 1.5) & (distance < _RING_MM) & (hu < _LUNG_BELOW)]
+    if lung.size < 10:
+        return None
+    beside_lung = _distance(hu > _LUNG_BELOW) <= 2
+    edge = (_distance(~mask) <= 1) & (_distance(mask) <= 1) & beside_lung
+    rise = hu[mask].mean() - np.median(lung)
+    if rise <= 0 or not edge.any():
+        return None
+    slope = np.hypot(*np.gradient(ndimage.gaussian_filter(hu, 0.5), *ct_slice.pixel_spacing))
+    return float(np.median(slope[edge]) / rise)
+
+
+def _surroundings(mask: Mask, reach: int) -> tuple[slice, slice]:
+    """Index of the mask's rectangle and `reach` pixels around it."""
+    rows, columns = (
+        slice(max(0, int(indices.min()) - reach), int(indices.max()) + 1 + reach) for indices in np.nonzero(mask)
+    )
+    return rows, columns
+
+
+def _distance(mask: Mask) -> NDArray[np.float64]:
+    """Distance of each pixel that is set to the nearest one that is not, in pixels; 0 for the others."""
+    ndimage: Any = import_module("scipy.ndimage")
+    return ndimage.distance_transform_edt(mask)

@@ -1,0 +1,40 @@
+"""Evaluation of a scorer on held-out nodules: ``python -m training.evaluate scorer``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.read_back import DEFAULT_SCORER
+from engine.scorer import load_scorer
+from training.scorer_figures import scorer_figures
+from training.scorer_report import write_scorer_markdown
+from training.scorer_samples import load_samples
+from training.train_scorer import predict, read
+
+
+def add_scorer_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("--scorer", type=Path, default=DEFAULT_SCORER, help="folder of the scorer")
+    parser.add_argument("--data", type=Path, required=True, help="folder of prepared data")
+    parser.add_argument("--out", type=Path, default=Path("runs/evaluation-scorer"), help="report folder")
+
+
+def run_scorer(given: Mapping[str, Any]) -> str:
+    """Measure a scorer, write ``report.json`` and ``report.md``, and return the report.
+
+    Raises
+    ------
+    InputError
+        If the folder is no scorer, or the data are not there.
+    """
+    scorer, out = load_scorer(given["scorer"]), given["out"]
+    samples = load_samples(given["data"], out / "measured-held-out.npz", held_out=True)
+    figures = scorer_figures(samples, *read(predict(scorer.network, samples, scorer.config), scorer.config))
+    report = f"Scorer {scorer.sha256[:12]}\n\n{write_scorer_markdown(figures)}"
+    (out / "report.json").write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n")
+    (out / "report.md").write_text(report)
+    return report

@@ -1,0 +1,210 @@
+"""Train the scorer: the five LIDC scores of a nodule in a slice, and how sure they are.
+
+    python -m training.train_scorer --data PREPARED --run runs/scorer
+
+Patients are held out by the same hash as for the generators, and a tenth of the others serves to calibrate: on it the
+mean of the network's probabilities is stretched to the readers' scale, and their standard deviation to its errors.
+
+Everything that a run is lies in its folder: options, what was measured of the nodules, state, TensorBoard scalars, and
+`scorer/`, the scorer as the studio loads it, with its card. Starting it again with the same folder takes it up.
+`python -m training.evaluate scorer` measures a scorer again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from torch import Tensor
+
+from engine.errors import InputError
+from engine.scorer import NoduleScorer, ScorerConfig, expected_scores, raw_scores, save_scorer
+from training.scorer_figures import Figures, scorer_figures, within_one
+from training.scorer_loss import (
+    ScorerOptions,
+    drawing_probabilities,
+    make_targets,
+    scorer_inputs,
+    scorer_loss,
+)
+from training.scorer_report import write_scorer_card
+from training.scorer_samples import ScorerSamples, is_for_tuning, load_samples
+from training.training_run import Pace, TrainingRun, add_pace_arguments, take_pace
+
+DEFAULT_PACE = Pace(validate_on=0, validate_every=300)
+#: The network runs on so many slices at once where nothing is learned.
+_MANY = 256
+#: What the mean is stretched about, and by which it is tried to be.
+_MIDDLES, _STRETCHES = np.linspace(-0.5, 0.5, 11), np.linspace(0.8, 1.8, 11)
+
+
+class ScorerTrainer:
+    """A run, and the samples that it draws from."""
+
+    def __init__(self, options: ScorerOptions, samples: ScorerSamples, run: Path) -> None:
+        tuning = np.array([is_for_tuning(patient) for patient in samples.patients.tolist()])
+        self.options, self.samples, self.tuning = options, samples.chosen(~tuning), samples.chosen(tuning)
+        self.config = replace(_normalising(self.samples), training={"options": asdict(options)})
+        torch.manual_seed(options.seed)
+        # bf16 costs more in conversions than it saves in so small a network.
+        self.run = TrainingRun(
+            NoduleScorer(self.config.channels, self.config.hidden), options, run, Accelerator(cpu=True)
+        )
+        self.probabilities = drawing_probabilities(self.samples, options.balance)
+        self.targets = make_targets(self.samples, self.probabilities, options.balance)
+
+    def train_step(self) -> float:
+        """Draw a batch, take a step, and return the loss; what is drawn depends on seed and step alone."""
+        drawn = np.random.default_rng([self.options.seed, self.run.step])
+        chosen = drawn.choice(len(self.samples), self.options.batch, p=self.probabilities)
+        inputs = scorer_inputs(self.samples, chosen, self.config, drawn)
+        torch.manual_seed(int(drawn.integers(2**62)))  # of dropout
+        return self.run.take_step(
+            lambda network: scorer_loss(network.train()(*inputs), self.targets, chosen, self.options)
+        )
+
+    def validate(self) -> None:
+        """Calibrate on the tuning patients, and log how far the averaged weights have come there."""
+        with self.run.averaged_weights():
+            logits = predict(self.run.network, self.tuning, self.config)
+        scores, deviations = read(logits, calibrated(self.config, logits, self.tuning))
+        figures = scorer_figures(self.tuning, scores, deviations)["attributes"]
+        self.run.write_held_out({"tuning": figures})
+        for name, its in figures.items():
+            self.run.log(f"tuning_within_one/{name}", its["nodule"]["within_one"])
+            self.run.log(f"tuning_spearman/{name}", its["nodule"]["spearman"])
+
+    def finish(self, held_out: ScorerSamples) -> Figures:
+        """Calibrate, measure on held-out patients, write the scorer and its card; return the figures."""
+        with self.run.averaged_weights():
+            network = self.run.network
+            config = calibrated(self.config, predict(network, self.tuning, self.config), self.tuning)
+            figures = scorer_figures(held_out, *read(predict(network, held_out, config), config))
+            seen = {"samples_seen": self.run.samples_seen, "patients": len(set(self.samples.patients.tolist()))}
+            config = replace(config, training={**config.training, **seen, "slices": len(self.samples)})
+            save_scorer(self.run.folder / "scorer", config, network.state_dict())
+        write_scorer_card(self.run.folder / "scorer" / "README.md", config, figures)
+        return figures
+
+
+def _normalising(samples: ScorerSamples) -> ScorerConfig:
+    mean, deviation = np.nanmean(samples.features, axis=0), np.nanstd(samples.features, axis=0)
+    return ScorerConfig(
+        feature_mean=tuple(mean.astype(float).tolist()),
+        feature_deviation=tuple(np.maximum(deviation, 1e-6).astype(float).tolist()),
+    )
+
+
+@torch.inference_mode()
+def predict(network: NoduleScorer, samples: ScorerSamples, config: ScorerConfig) -> Tensor:
+    """Return the logits of all samples, (N, 5, 5)."""
+    network.eval()
+    batches = np.array_split(np.arange(len(samples)), max(1, len(samples) // _MANY))
+    return torch.cat([network(*scorer_inputs(samples, chosen, config, None)) for chosen in batches])
+
+
+def read(logits: Tensor, config: ScorerConfig) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return scores and their standard deviations, both (N, 5)."""
+    scores, deviations = expected_scores(logits, config)
+    return scores.double().numpy(), deviations.double().numpy()
+
+
+def calibrated(config: ScorerConfig, logits: Tensor, tuning: ScorerSamples) -> ScorerConfig:
+    """Return the settings with which scores obey the readers' scale, and deviations the errors, on tuning patients."""
+    raw, _ = raw_scores(logits)
+    means = tuning.means.astype(np.float64)
+    stretch = tuple(_best_stretch(column, means[:, index]) for index, column in enumerate(raw.double().numpy().T))
+    stretched = replace(config, stretch=stretch, deviation_factor=(1.0,) * 5)
+    scores, deviations = read(logits, stretched)
+    factors = [
+        float(np.sqrt(np.nanmean(((scores - means)[:, index] / deviations[:, index]) ** 2)))
+        if np.isfinite(means[:, index]).any()
+        else 1.0
+        for index in range(means.shape[1])
+    ]
+    return replace(stretched, deviation_factor=tuple(factors))
+
+
+def _best_stretch(raw: NDArray[np.float64], means: NDArray[np.float64]) -> tuple[float, float]:
+    """Return a and b of a + b * raw that bring most scores within 1 of the readers' mean, levels counting the same.
+
+    The share jumps with single nodules, so the mean over the neighbours on the grid decides.
+    """
+    known = np.isfinite(means)
+    if not known.any():
+        return 0.0, 1.0
+    reached = np.array(
+        [
+            [within_one(_stretched(raw[known], middle, by), means[known]) or 0.0 for by in _STRETCHES]
+            for middle in _MIDDLES
+        ]
+    )
+    padded = np.pad(reached, 1, mode="edge")
+    smooth = sum(padded[i : i + reached.shape[0], j : j + reached.shape[1]] for i in range(3) for j in range(3))
+    row, column = np.unravel_index(int(np.argmax(smooth)), reached.shape)
+    middle, by = float(_MIDDLES[row]), float(_STRETCHES[column])
+    return 3 + middle - 3 * by, by
+
+
+def _stretched(raw: NDArray[np.float64], middle: float, by: float) -> NDArray[np.float64]:
+    return np.clip(3 + middle + by * (raw - 3), 1, 5)
+
+
+def train(options: ScorerOptions, data: Path, run: Path, pace: Pace = DEFAULT_PACE) -> Figures | None:
+    """Train until `options.samples` have been seen, from where the run stopped; return the figures at the end.
+
+    Parameters
+    ----------
+    data : folder of prepared data
+    run : the run's folder
+
+    Raises
+    ------
+    InputError
+        If data or run are not usable.
+    """
+    trainer = ScorerTrainer(options, load_samples(data, run / "measured-training.npz", held_out=False), run)
+    held_out = load_samples(data, run / "measured-held-out.npz", held_out=True)
+    trainer.run.resume(None)
+    last = min(options.steps, pace.stop_at or options.steps)
+    for _ in trainer.run.steps_until(last):
+        trainer.train_step()
+        if trainer.run.save_is_due(pace.save_every):
+            trainer.run.save_state()
+        if trainer.run.step % pace.validate_every == 0:
+            trainer.validate()
+    trainer.run.save_state()
+    figures = trainer.finish(held_out) if trainer.run.step == options.steps else None
+    trainer.run.close()
+    return figures
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the command line and train; 2 if the input is of no use."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of prepared data")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
+    add_pace_arguments(parser)
+    for field in fields(ScorerOptions):
+        kind = type(field.default)
+        parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
+    given: dict[str, Any] = vars(parser.parse_args(arguments))
+    options = ScorerOptions(**{field.name: given.pop(field.name) for field in fields(ScorerOptions)})
+    try:
+        train(options, pace=take_pace(given, DEFAULT_PACE), **given)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
