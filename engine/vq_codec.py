@@ -1,7 +1,7 @@
 """The slice generator's codec: diffusers' `VQModel` between HU and latents on a grid four times coarser.
 
 A folder holds the model as diffusers' ``save_pretrained`` writes it (``config.json``,
-``diffusion_pytorch_model.safetensors``) and ``codec.json``: the HU range, the patch, mean and standard deviation of the
+``diffusion_pytorch_model.safetensors``) and ``codec.json``: the HU range, the patch, the principal components of the
 latents, and the linear map of previews. Any other `VQModel` works as well, as in the paper (section 2.2); without
 ``codec.json``, the HU range is the paper's and the statistics of its latents have yet to be measured
 (`VQCodec.statistics` is None).
@@ -25,8 +25,9 @@ from engine.errors import InputError
 CODEC_FILE = "codec.json"
 #: The paper clips HU to [-1000, 2500] (section 2.1).
 _USUAL_PIXELS = IdentityCodec(-1000.0, 2500.0, 2)
-#: diffusers' loading functions are only partly typed.
+#: diffusers' loading functions are only partly typed, and torch's linear algebra is not.
 _DIFFUSERS: Any = VQModel
+_LINALG: Any = torch.linalg
 #: Positions whose distances to all codes are computed at once: 1024 x 16,384 codes in fp32 are 64 MB. `VQModel.decode`
 #: takes all at once, which for a batch of 16 slices would be 4 GB.
 _POSITIONS_AT_ONCE = 1024
@@ -39,15 +40,21 @@ _MOST_TREE_CHANNELS = 8
 class LatentStatistics:
     """Measured on training slices.
 
+    Channels of latents say much the same: all of them tell how bright a place is. Left so, noise of the same strength in
+    each would drown fine structure long before it touched the brightness. Diffusion therefore runs on their principal
+    components, each of variance 1, the first of which is the brightness.
+
     Attributes
     ----------
-    mean, std : one number a channel, of the unquantised latents
-    preview_weights, preview_bias : one number a channel, and one
+    mean : one number a channel of the model, of the unquantised latents
+    components : a row a component, of one number a channel
+        Normalised latents are components @ (latents - mean).
+    preview_weights, preview_bias : one number a component, and one
         Normalised latents -> the slice in [-1, 1], as a weighted sum.
     """
 
     mean: tuple[float, ...]
-    std: tuple[float, ...]
+    components: tuple[tuple[float, ...], ...]
     preview_weights: tuple[float, ...]
     preview_bias: float
 
@@ -62,8 +69,8 @@ class VQCodec(nn.Module):
     Attributes
     ----------
     vqvae : VQModel
-    channels, factor : int
-        Of the latents, (N, channels, H / factor, W / factor).
+    factor : int
+        Normalised latents are (N, channels, H / factor, W / factor).
     pixels : IdentityCodec
         Between HU and images. Its `patch` is that of the latents: the U-Net runs on a grid so many times coarser.
     statistics : LatentStatistics or None
@@ -77,7 +84,7 @@ class VQCodec(nn.Module):
         model: Any = vqvae
         config = model.config
         self.vqvae: Any = model.to(memory_format=torch.channels_last)  # 1.7 times as quick on a CPU
-        self.channels: int = config.vq_embed_dim or config.latent_channels
+        self._latent_channels: int = config.vq_embed_dim or config.latent_channels
         self.factor: int = 2 ** (len(config.block_out_channels) - 1)
         self.statistics = statistics
         self.pixels = pixels
@@ -90,6 +97,11 @@ class VQCodec(nn.Module):
         measured = settings["statistics"]
         statistics = _read_statistics(measured) if measured else None
         return cls(_make_model(settings["model"]), statistics, _read_pixels(settings))
+
+    @property
+    def channels(self) -> int:
+        """Of the normalised latents: as many as there are components, or the model's own where none are measured."""
+        return len(self.statistics.components) if self.statistics else self._latent_channels
 
     @property
     def hu_min(self) -> float:
@@ -117,12 +129,12 @@ class VQCodec(nn.Module):
         return json.loads(json.dumps(settings))
 
     def encode(self, hu: Tensor) -> Tensor:
-        """(N, 1, H, W) HU -> (N, channels, H / factor, W / factor) latents, mean 0 and deviation 1, float32."""
+        """(N, 1, H, W) HU -> (N, channels, H / factor, W / factor) normalised latents, float32."""
         images = self.to_images(hu).to(self._dtype).expand(-1, self._image_channels, -1, -1)
         latents: Tensor = self.vqvae.encode(images).latents.float()
         if self.statistics is None:
             return latents
-        return (latents - _channels(self.statistics.mean, latents)) / _channels(self.statistics.std, latents)
+        return _mixed(_components(self.statistics, latents), latents - _channels(self.statistics.mean, latents))
 
     def decode(self, values: Tensor) -> Tensor:
         """(N, channels, H / factor, W / factor) normalised latents -> (N, 1, H, W) HU, float32."""
@@ -181,7 +193,8 @@ class VQCodec(nn.Module):
     def _unnormalised(self, values: Tensor) -> Tensor:
         if self.statistics is None:
             return values.float()
-        return values.float() * _channels(self.statistics.std, values) + _channels(self.statistics.mean, values)
+        inverse = _LINALG.pinv(_components(self.statistics, values))
+        return _mixed(inverse, values.float()) + _channels(self.statistics.mean, values)
 
     def _decode_codes(self, codes: Tensor) -> Tensor:
         codes = codes.to(self._dtype)
@@ -191,6 +204,16 @@ class VQCodec(nn.Module):
 
 def _channels(numbers: tuple[float, ...], like: Tensor) -> Tensor:
     return torch.tensor(numbers, dtype=torch.float32, device=like.device)[None, :, None, None]
+
+
+def _components(statistics: LatentStatistics, like: Tensor) -> Tensor:
+    return torch.tensor(statistics.components, dtype=torch.float32, device=like.device)
+
+
+def _mixed(matrix: Tensor, values: Tensor) -> Tensor:
+    """(K, C) and (N, C, h, w) -> (N, K, h, w): each place multiplied by the matrix, in fp32."""
+    with torch.autocast(values.device.type, enabled=False):
+        return torch.einsum("kc,nchw->nkhw", matrix, values)
 
 
 def _nearest(positions: Tensor, codes: Tensor) -> Tensor:
@@ -208,8 +231,9 @@ def _make_model(config: dict[str, Any]) -> VQModel:
 
 
 def _read_statistics(stored: dict[str, Any]) -> LatentStatistics:
-    lists = {name: tuple(map(float, stored[name])) for name in ("mean", "std", "preview_weights")}
-    return LatentStatistics(**lists, preview_bias=float(stored["preview_bias"]))
+    lists = {name: tuple(map(float, stored[name])) for name in ("mean", "preview_weights")}
+    components = tuple(tuple(map(float, row)) for row in stored["components"])
+    return LatentStatistics(**lists, components=components, preview_bias=float(stored["preview_bias"]))
 
 
 def _read_pixels(stored: dict[str, Any]) -> IdentityCodec:

@@ -1,4 +1,4 @@
-"""Mean, deviation and preview map of a VQ-VAE's latents, measured on training slices."""
+"""Principal components and preview map of a VQ-VAE's latents, measured on training slices."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from training.prepared import PreparedSlices, hu_from_stored
 from training.vqvae_reconstruction import spread
 
 _SLICES_AT_ONCE = 4
+#: Components of a smaller share of the variance are left out: they are below what bf16 resolves.
+_LEAST_SHARE = 1e-4
 
 
 @torch.inference_mode()
@@ -33,7 +35,13 @@ def measure_statistics(codec: VQCodec, slices: PreparedSlices, count: int = 48) 
 
 
 def _fit(latents: NDArray[np.float64], targets: NDArray[np.float64]) -> LatentStatistics:
-    mean, std = latents.mean(0), latents.std(0)
-    normalised = (latents - mean) / std
+    mean = latents.mean(0)
+    variances, directions = np.linalg.eigh(np.cov(latents.T))
+    kept = np.flatnonzero(variances >= _LEAST_SHARE * variances.sum())[::-1]  # the largest first
+    components = (directions[:, kept] / np.sqrt(variances[kept])).T
+    normalised = (latents - mean) @ components.T
     *weights, bias = np.linalg.lstsq(np.column_stack((normalised, np.ones(len(normalised)))), targets)[0].tolist()
-    return LatentStatistics(tuple(mean.tolist()), tuple(std.tolist()), tuple(weights), bias)
+    # The signs of components are chance: with these, more is brighter.
+    signs = np.where(np.array(weights) < 0, -1.0, 1.0)
+    rows = tuple(tuple(row) for row in (components * signs[:, None]).tolist())
+    return LatentStatistics(tuple(mean.tolist()), rows, tuple((weights * signs).tolist()), bias)

@@ -31,7 +31,10 @@ def main() -> None:
     options = parser.parse_args()
     chosen = choose_device()
     device, dtype = chosen.device, chosen.dtype
-    model = VQCodec(make_vqvae(VQVAEOptions()), LatentStatistics((0.0,) * 3, (1.0,) * 3, (0.1,) * 3, 0.0))
+    model = VQCodec(
+        make_vqvae(VQVAEOptions()),
+        LatentStatistics((0.0,) * 3, ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)), (0.1,) * 3, 0.0),
+    )
     codec = model.to(device).eval().requires_grad_(False)
     network: Any = ConditionedUNet(NetworkConfig(context_channels=1), codec, SIZE).eval().requires_grad_(False)
     network.to(device=device, dtype=dtype, memory_format=torch.channels_last)

@@ -76,10 +76,26 @@ def test_statistics_normalise_what_the_model_says(hu: torch.Tensor) -> None:
     codec = tiny_vq_codec()
     assert codec.statistics is not None
     plain = VQCodec(codec.vqvae)
-    mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (codec.statistics.mean, codec.statistics.std))
+    mean, components = torch.tensor(codec.statistics.mean), torch.tensor(codec.statistics.components)
 
-    assert torch.allclose(codec.encode(hu), (plain.encode(hu) - mean) / std, atol=1e-5)
+    wanted = (plain.encode(hu).movedim(1, -1) - mean) @ components.T
+    assert torch.allclose(codec.encode(hu), wanted.movedim(-1, 1), atol=1e-5)
     assert torch.allclose(codec.decode(codec.encode(hu)), plain.decode(plain.encode(hu)), atol=1e-1)
+
+
+def test_components_that_are_left_out_are_those_of_the_mean(hu: torch.Tensor) -> None:
+    codec = tiny_vq_codec()
+    assert codec.statistics is not None
+    # The first and the second channel of the model; the third is always 0.2.
+    codec.statistics = replace(codec.statistics, components=((2.0, 0.0, 0.0), (0.0, 0.5, 0.0)), preview_weights=(1, 1))
+    plain = VQCodec(codec.vqvae)
+    latents = plain.encode(hu)
+    latents[:, 2] = 0.2
+
+    values = codec.encode(hu)
+
+    assert codec.channels == values.shape[1] == 2
+    assert torch.allclose(codec.decode_unquantised(values), plain.decode_unquantised(latents), atol=1e-1)
 
 
 def test_a_preview_is_a_weighted_sum_in_hu() -> None:

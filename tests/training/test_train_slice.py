@@ -139,7 +139,7 @@ def test_the_latents_of_a_foreign_vqvae_are_measured(tmp_path: Path, made: Made)
     latents = trainer.latents.take(np.arange(6), np.zeros(6, np.int64))
     assert latents.mean((0, 2, 3)).numpy() == pytest.approx(np.zeros(3), abs=0.02)
     assert latents.std((0, 2, 3)).numpy() == pytest.approx(np.ones(3), abs=0.02)
-    assert trainer.checkpoint_config().codec["statistics"]["std"]
+    assert trainer.checkpoint_config().codec["statistics"]["components"]
 
 
 def test_the_papers_configurations_see_the_same_samples_noise_and_steps(tmp_path: Path, made: Made) -> None:
