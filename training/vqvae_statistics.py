@@ -44,4 +44,4 @@ def _fit(latents: NDArray[np.float64], targets: NDArray[np.float64]) -> LatentSt
     # The signs of components are chance: with these, more is brighter.
     signs = np.where(np.array(weights) < 0, -1.0, 1.0)
     rows = tuple(tuple(row) for row in (components * signs[:, None]).tolist())
-    return LatentStatistics(tuple(mean.tolist()), rows, tuple((weights * signs).tolist()), bias)
+    return LatentStatistics(tuple(mean.tolist()), rows, tuple(np.multiply(weights, signs).tolist()), bias)
