@@ -40,9 +40,9 @@ _MOST_TREE_CHANNELS = 8
 class LatentStatistics:
     """Measured on training slices.
 
-    Channels of latents say much the same: all of them tell how bright a place is. Left so, noise of the same strength in
-    each would drown fine structure long before it touched the brightness. Diffusion therefore runs on their principal
-    components, each of variance 1, the first of which is the brightness.
+    Channels of latents say much the same: all of them tell how bright a place is. Left so, noise of the same strength
+    in each would drown fine structure long before it touched the brightness. Diffusion therefore runs on their
+    principal components, each of variance 1, the first of which is the brightness.
 
     Attributes
     ----------
