@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.ct import CTSlice
 from engine.lungs import LEAST_SHARE_IN_LUNG, lung_mask
+from engine.nodule import BoundingBox
 
 Mask = NDArray[np.bool_]
 Plane = NDArray[np.float64]
@@ -77,6 +78,13 @@ class LungPlaces:
         weights = np.exp(-0.5 * (unlike - unlike.min())) * np.maximum(air, _LEAST_AIR) ** _AIR_POWER
         chosen = int(generator.choice(len(weights), p=weights / weights.sum()))
         return int(rows[chosen]), int(columns[chosen])
+
+    def from_middle_mm(self, box: BoundingBox) -> tuple[float, float]:
+        """Return where the centre of a box lies, (row, column) mm from the middle of the lungs; there must be some."""
+        row, column = (
+            (centre - self._middle(axis)) * self.slice.pixel_spacing[axis] for axis, centre in enumerate(box.centre)
+        )
+        return row, column
 
     def _middle(self, axis: int) -> float:
         """Row or column halfway between the outermost ones of the lungs, in pixels."""

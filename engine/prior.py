@@ -30,6 +30,7 @@ __all__ = [
     "paper_scores",
     "plausibility",
     "plausibility_sentence",
+    "side_around",
     "similar_place",
     "suggest_box",
     "suggest_for_generation",
@@ -48,10 +49,12 @@ _ALIKE = 200
 _GRID, _MOVED_MM, _RESIZED = 256, 4.0, 0.08
 
 
-def suggest_box(ct_slice: CTSlice, seed: int, places: LungPlaces | None = None) -> BoundingBox:
+def suggest_box(
+    ct_slice: CTSlice, seed: int, places: LungPlaces | None = None, extent_mm: tuple[float, float] | None = None
+) -> BoundingBox:
     """Return a box, at least 80 % of it in the lungs of this slice, of a size and at a place as in LIDC.
 
-    Lungs are found unless `places` has those of the slice.
+    Lungs are found unless `places` has those of the slice. The nodule's extent lies within `extent_mm`, if given.
 
     Raises
     ------
@@ -60,9 +63,11 @@ def suggest_box(ct_slice: CTSlice, seed: int, places: LungPlaces | None = None) 
     """
     draw, table, places = np.random.default_rng(seed), prior_table(), places or find_lung_places(ct_slice)
     # A small lung has no room for large nodules: the smallest is tried last.
-    entries = [*draw.integers(len(table), size=_TRIES).tolist(), int(table.extent_mm.argmin())]
+    among = _of_extent(extent_mm)
+    extents = table.extent_mm if extent_mm is None else table.extent_mm.clip(*extent_mm)
+    entries = [*among[draw.integers(len(among), size=_TRIES)].tolist(), int(among[extents[among].argmin()])]
     for entry in entries if places.mask.any() else []:
-        side = _side_in_pixels(float(table.extent_mm[entry]), ct_slice)
+        side = _side_in_pixels(float(extents[entry]), ct_slice)
         if begin := places.draw(_place_of(entry, draw), side, draw):
             return BoundingBox(*begin, side, ct_slice.shape)
     raise InputError(
@@ -70,9 +75,16 @@ def suggest_box(ct_slice: CTSlice, seed: int, places: LungPlaces | None = None) 
     )
 
 
-def suggest_scores(seed: int, extent_mm: float | None = None) -> NoduleAttributes:
-    """Return five scores that occur together in LIDC among nodules of about this extent, or (None) of any."""
-    return _draw_scores(np.random.default_rng(seed), score_joint(_in_steps(extent_mm)))
+def suggest_scores(seed: int, extent_mm: float | None = None, favour: Weights | None = None) -> NoduleAttributes:
+    """Return five scores that occur together in LIDC among nodules of about this extent, or (None) of any.
+
+    Parameters
+    ----------
+    favour : (5, 5, 5, 5, 5), optional
+        By how much each combination is made more or less probable; 0 excludes it. In the order of Table 1.
+    """
+    joint = score_joint(_in_steps(extent_mm))
+    return _draw_scores(np.random.default_rng(seed), joint if favour is None else joint * favour)
 
 
 def extent_in_box(side_mm: float) -> float:
@@ -81,6 +93,11 @@ def extent_in_box(side_mm: float) -> float:
     Boxes for slices that are made whole have none: they are as large as the nodule.
     """
     return max(0.1, (side_mm - _ROOM_MM) / (1 + _ROOM))
+
+
+def side_around(extent_mm: float) -> float:
+    """Return the side in mm of the box that is drawn around a nodule of that extent: the inverse of `extent_in_box`."""
+    return extent_mm * (1 + _ROOM) + _ROOM_MM
 
 
 def suggest_for_generation(seed: int) -> tuple[BoundingBox, float, NoduleAttributes]:
@@ -153,7 +170,7 @@ def _in_steps(extent_mm: float | None) -> float | None:
 
 def _side_in_pixels(extent_mm: float, ct_slice: CTSlice) -> int:
     spacing = max(ct_slice.pixel_spacing)
-    side_mm = max(_LEAST_SIDE_MM, extent_mm * (1 + _ROOM) + _ROOM_MM)
+    side_mm = max(_LEAST_SIDE_MM, side_around(extent_mm))
     return max(2, min(int(np.ceil(side_mm / spacing)), int(BOX_SIDE_MM[1] / spacing)))
 
 
@@ -171,6 +188,16 @@ def similar_place(extent_mm: float, draw: np.random.Generator) -> tuple[float, f
     """Draw where a nodule of about this size lay, (row, column) mm from the middle of the lungs."""
     table = prior_table()
     return _from_lungs(int(draw.choice(_alike(np.arange(len(table)), extent_mm))))
+
+
+def _of_extent(extent_mm: tuple[float, float] | None) -> NDArray[np.intp]:
+    """Return the entries of extents within a range; the nearest ones where only few are."""
+    table = prior_table()
+    everyone = np.arange(len(table))
+    if extent_mm is None:
+        return everyone
+    within = np.flatnonzero((table.extent_mm >= extent_mm[0]) & (table.extent_mm <= extent_mm[1]))
+    return within if len(within) >= _ALIKE else _alike(everyone, sum(extent_mm) / 2)
 
 
 def _alike(entries: NDArray[np.intp], extent_mm: float) -> NDArray[np.intp]:

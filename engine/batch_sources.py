@@ -1,0 +1,69 @@
+"""What a batch is made of: one volume in memory at a time, whose patient it is, and in which part of the data set."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from engine.ct import CTVolume
+from engine.export_attributes import read_element
+from engine.export_stamp import study_entropy
+
+#: Parts of a data set.
+SPLITS = ("train", "val", "test")
+#: The first of these that a header has says whose it is.
+_IDENTITIES = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")
+
+
+class OpenVolume:
+    """Reads volumes and keeps the last one, so that nodules of one source read it once."""
+
+    def __init__(self) -> None:
+        self._key: tuple[Path, str | None] | None = None
+        self._volume: CTVolume | None = None
+
+    def read(self, source: Path, series_uid: str | None) -> CTVolume:
+        """Return a volume.
+
+        Raises
+        ------
+        InputError
+            If it cannot be opened.
+        """
+        from engine.ct_files import read_volume
+
+        if self._volume is None or self._key != (source, series_uid):
+            # Let go of the last one first: there is never more than one in memory.
+            self._volume = None
+            self._volume, self._key = read_volume(source, series_uid), (source, series_uid)
+        return self._volume
+
+
+def patient_identity(volume: CTVolume) -> str:
+    """Return what tells one patient from others: never to be written anywhere.
+
+    The Patient ID, else the study's or series' UID; else the HU, so that copies of a file are one patient.
+    """
+    from pydicom.tag import Tag
+
+    for keyword in _IDENTITIES if volume.headers else ():
+        element = read_element(volume.headers[0], Tag(keyword))
+        identity = "" if element is None else str(element.value or "").strip()
+        if identity:
+            return identity
+    return study_entropy(volume)
+
+
+def split_of(identity: str, shares: tuple[int, ...]) -> str:
+    """Return the part of the data set that a patient is in: the same in every batch with the same shares.
+
+    Parameters
+    ----------
+    shares : of train, val and test, in percent
+    """
+    drawn = int.from_bytes(hashlib.sha256(f"split {identity}".encode()).digest()[:8]) / 2**64 * sum(shares)
+    for name, share in zip(SPLITS, shares, strict=True):
+        if drawn < share:
+            return name
+        drawn -= share
+    return next(name for name, share in zip(SPLITS, shares, strict=True) if share)
