@@ -1,6 +1,7 @@
 """``nodule-engine``: place nodules and generate slices without a screen, and look into checkpoints.
 
-Exit codes: 0 done; 2 bad input, with one sentence on standard error; 130 stopped with Ctrl-C.
+Exit codes: 0 done; 1 a batch is done but for rows that failed; 2 bad input, with one sentence on standard error;
+130 stopped with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
+from engine.batch_command import add_batch
 from engine.checkpoint import DEFAULT_CHECKPOINT, read_manifest
 from engine.command_line import add_nodule, add_sampling, run_request, sampling_of, summary, whole_number
 from engine.errors import InputError
 from engine.events import GenerationRequest
 from engine.export_folder import check_folder
 from engine.exports import ALL_FORMATS, SERIES, ExportOptions, export_files
+from engine.extend_command import extend_and_export
 from engine.generate_command import add_generate
 from engine.nodule import BoundingBox, NoduleAttributes
+from engine.pacs_commands import add_fetch, add_send
 from engine.replay_command import add_replay
+from engine.study_command import add_study
 
 
 class _Parser(argparse.ArgumentParser):
@@ -39,21 +44,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             # What libraries think of a file would stand beside the one sentence.
             warnings.simplefilter("ignore")
             options = _parser().parse_args(arguments)
-            options.run(options)
+            return options.run(options) or 0
     except InputError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="nodule-engine", description="Make synthetic lung nodules in chest CT slices.")
-    commands = parser.add_subparsers(required=True, metavar="place|generate|replay|info")
+    commands = parser.add_subparsers(required=True, metavar="place|batch|generate|replay|send|fetch|study|info")
     _add_place(commands)
+    add_batch(commands)
     add_generate(commands)
     add_replay(commands)
+    add_send(commands)
+    add_fetch(commands)
+    add_study(commands)
     info = commands.add_parser("info", help="say what a checkpoint is", allow_abbrev=False)
     info.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="folder of the checkpoint")
     info.set_defaults(run=_info)
@@ -75,6 +83,7 @@ def _add_place(commands: Any) -> None:
         help="[the one that comes with the program]",
     )
     add_sampling(place)
+    add("--extend", action="store_true", help="let the nodule go on in the slices beside it, as far as it is long")
     add("--whole-series", action="store_true", help="also write every slice of INPUT as a new DICOM series")
     add("--keep-identity", action="store_true", help="leave the patient's identity in [it is taken out]")
     place.set_defaults(run=_place)
@@ -95,8 +104,13 @@ def _place(options: argparse.Namespace) -> None:
     )
     result = run_request(request, options.checkpoint)
     formats = (*ALL_FORMATS, SERIES) if options.whole_series else ALL_FORMATS
-    export_files(volume, index, result, options.out, formats, ExportOptions(keep_identity=options.keep_identity))
-    print(json.dumps(summary(index, result, options.out)))
+    export_options = ExportOptions(keep_identity=options.keep_identity)
+    export_files(volume, index, result, options.out, formats, export_options)
+    printed = summary(index, result, options.out)
+    if options.extend:
+        extended = extend_and_export(volume, index, result, options.checkpoint, options.out, formats, export_options)
+        printed["extended"] = extended
+    print(json.dumps(printed))
     from engine.lungs import lung_warning
 
     for warning in (*volume.warnings, lung_warning(ct_slice, request.box)):

@@ -68,12 +68,22 @@ def saved_request(folder: Path) -> SavedRequest:
 
 
 def find_input(saved: SavedRequest, given: Path | None = None) -> tuple[CTVolume, int]:
-    """Open what a request was made of; return it, and the index of the slice, which is found by its hash.
+    """Open what a request was made of; return it, and the index of the slice. See `find_series`."""
+    volume, index, _ = find_series(saved, given)
+    return volume, index
+
+
+def find_series(saved: SavedRequest, given: Path | None = None) -> tuple[CTVolume, int, str]:
+    """Open what a request was made of; return it, the index of the slice, which is found by its hash, and its UID.
 
     Parameters
     ----------
     given : Path, optional
         File or folder to look in. If left out: what the request names, or what was opened on this computer.
+
+    Returns
+    -------
+    volume, index from 0, and the UID by which `engine.ct_files.read_volume` reads that series again
 
     Raises
     ------
@@ -86,9 +96,9 @@ def find_input(saved: SavedRequest, given: Path | None = None) -> tuple[CTVolume
     infos = [info for info in list_series(path) if not info.problem]
     for info in sorted(infos, key=lambda info: info.series_uid != saved.series_uid):
         volume = read_volume(path, info.series_uid)
-        index = _index_of(volume, saved)
+        index = index_of_input(volume, saved)
         if index is not None:
-            return volume, index
+            return volume, index, info.series_uid
     raise InputError(
         f"No slice of {path} has the HU that the request was made of; give what was opened then with --input."
     )
@@ -119,7 +129,7 @@ def compare(saved: SavedRequest, folder: Path, result: GenerationResult) -> Comp
     """
     if result.slice.sha256() == saved.output_sha256:
         return Comparison(True, 0.0, 0.0, 0.0, _other_versions(saved, result))
-    exported = _exported_hu(saved, folder)
+    exported = exported_hu(saved, folder)
     if exported is None or exported.shape != result.slice.shape:
         raise InputError(
             f"The HU are not those of the export, and {folder} has no slice to tell by how much; "
@@ -193,14 +203,14 @@ def _named_input(saved: SavedRequest) -> Path:
     )
 
 
-def _index_of(volume: CTVolume, saved: SavedRequest) -> int | None:
-    """Return the index of the slice with the hash of the request, looked for where it was first."""
+def index_of_input(volume: CTVolume, saved: SavedRequest) -> int | None:
+    """Return the index of the slice that a request was made of, looked for where it was first; else None."""
     indices = sorted(range(len(volume)), key=lambda index: index != saved.slice_index)
     return next((index for index in indices if volume.slice_at(index).sha256() == saved.input_sha256), None)
 
 
-def _exported_hu(saved: SavedRequest, folder: Path) -> NDArray[np.float64] | None:
-    """Return the HU of an exported slice, (rows, columns), from the first of its files that is there.
+def exported_hu(saved: SavedRequest, folder: Path) -> NDArray[np.float64] | None:
+    """Return the HU of an exported slice, (rows, columns), from the first of its files that is there; None without any.
 
     Only from those that the export wrote: files of an earlier one may lie beside them.
     """

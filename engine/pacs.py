@@ -1,0 +1,149 @@
+"""Send exports to a PACS, and fetch a series to open; `engine.pacs_search` finds it.
+
+Whatever fails, fails with one sentence (`engine.errors.InputError`). Imports no network library before it is used.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import InputError
+from engine.pacs_connection import Connection
+from engine.pacs_objects import DicomObject, find_objects
+from engine.pacs_search import checked_uid, text_of
+from engine.pacs_service import Progress, Refusal, Service, service_of
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_MOST_IMAGES = 100_000
+_MOST_NAMED = 3
+
+
+def check_connection(connection: Connection) -> None:
+    """Find out whether a server is there and talks to us: C-ECHO, or a search for one study.
+
+    Raises
+    ------
+    InputError
+        If not.
+    """
+    service_of(connection).check()
+
+
+def send_export(folder: Path, connection: Connection, progress: Progress = lambda done, count: None) -> int:
+    """Send all DICOM objects of an export's folder and those in it; return how many. See `send_objects`."""
+    return send_objects(find_objects([folder]), connection, progress)
+
+
+def send_objects(
+    objects: Sequence[DicomObject], connection: Connection, progress: Progress = lambda done, count: None
+) -> int:
+    """Send DICOM objects as they are, each in its own transfer syntax; return how many.
+
+    To send again does no harm: objects keep their SOP Instance UIDs, by which a server knows them.
+
+    Parameters
+    ----------
+    progress : called with (objects done, objects in all); what it raises ends the sending
+
+    Raises
+    ------
+    InputError
+        If the server cannot be reached or breaks off; or, after all others were sent, if it refused some.
+    """
+    refused = service_of(connection).store(objects, progress)
+    if refused:
+        raise InputError(_refusal_sentence(refused, len(objects)))
+    return len(objects)
+
+
+def fetch_series(
+    connection: Connection,
+    study_uid: str,
+    series_uid: str,
+    folder: Path,
+    progress: Progress = lambda done, count: None,
+) -> Path:
+    """Fetch a CT series into a folder that `engine.ct_files` opens; return the folder.
+
+    Parameters
+    ----------
+    folder : made; must not be there, or be empty
+    progress : called with (images done, images in all); what it raises ends the download
+
+    Raises
+    ------
+    InputError
+        If the server cannot be reached or breaks off, if images are missing, or if what came is no CT that can be
+        opened. Of a download that is not whole nothing is left.
+    """
+    service, study_uid, series_uid = service_of(connection), checked_uid(study_uid), checked_uid(series_uid)
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError(f"{folder} is there already; choose another folder for what is fetched.")
+    expected = _images(service, study_uid, series_uid)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".nodule-studio-", dir=folder.parent) as temporary:
+            made = Path(temporary, folder.name)
+            made.mkdir()
+            _receive(service, expected, made, (study_uid, series_uid), progress)
+            _require_openable(made)
+            made.replace(folder)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"The folder {folder} cannot be written to ({reason}); choose another.") from error
+    return folder
+
+
+def _images(service: Service, study_uid: str, series_uid: str) -> set[str]:
+    """Return the SOP Instance UIDs that the server says a series has."""
+    keys = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid, "SOPInstanceUID": ""}
+    found = {text_of(match, "SOPInstanceUID") for match in service.find("IMAGE", keys, _MOST_IMAGES)}
+    if not found:
+        raise InputError(f"The server has no images of the series {series_uid}; search again.")
+    return found
+
+
+def _receive(service: Service, expected: set[str], folder: Path, uids: tuple[str, str], progress: Progress) -> None:
+    missing = set(expected)
+
+    def take(dataset: Dataset) -> None:
+        uid = text_of(dataset, "SOPInstanceUID")
+        if uid not in missing:  # Sent twice, or nothing that was asked for.
+            return
+        missing.discard(uid)
+        done = len(expected) - len(missing)
+        # Numbered, not named after what a server sends.
+        dataset.save_as(folder / f"{done:04}.dcm", enforce_file_format=True)
+        progress(done, len(expected))
+
+    progress(0, len(expected))
+    service.retrieve(*uids, take)
+    if missing:
+        raise InputError(f"{len(missing)} of {len(expected)} images did not arrive; fetch the series again.")
+
+
+def _require_openable(folder: Path) -> None:
+    from engine.ct_files import list_series
+
+    problems = [info.problem for info in list_series(folder)]
+    if all(problems):
+        raise InputError(problems[0])
+
+
+def _refusal_sentence(refused: Sequence[Refusal], count: int) -> str:
+    reasons: dict[str, list[str]] = {}
+    for refusal in refused:
+        reasons.setdefault(refusal.reason, []).append(refusal.one.file.name)
+    parts = [f"{_names(names)} ({reason})" for reason, names in list(reasons.items())[:_MOST_NAMED]]
+    rest = "; the others are there" if len(refused) < count else ""
+    return f"{len(refused)} of {count} objects were refused: {', '.join(parts)}{rest}."
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_MOST_NAMED])
+    return shown if len(names) <= _MOST_NAMED else f"{shown} and {len(names) - _MOST_NAMED} more"

@@ -1,0 +1,108 @@
+"""The DICOM objects of an export: which there are, and whether they still say whose they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import InputError
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+
+@dataclass(frozen=True)
+class DicomObject:
+    """One file to send.
+
+    Attributes
+    ----------
+    file : Path
+    sop_class, sop_instance, transfer_syntax : UIDs
+    modality : "CT", "SEG", "SR" ...
+    has_no_identity : bool
+        Does the object itself say that it is nobody's, or that Patient Identity was Removed?
+    """
+
+    file: Path
+    sop_class: str
+    sop_instance: str
+    transfer_syntax: str
+    modality: str
+    has_no_identity: bool
+
+
+def find_objects(folders: Sequence[Path]) -> list[DicomObject]:
+    """Find all DICOM objects in folders and those in them, each once: images first, what refers to them after.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder, none holds DICOM, or a file is damaged.
+    """
+    found: dict[str, DicomObject] = {}
+    try:
+        for file in (file for folder in folders for file in _files_in(folder)):
+            if (one := _read(file)) is not None:
+                found.setdefault(one.sop_instance, one)
+    except OSError as error:
+        raise InputError(f'"{error.filename}" cannot be read ({error.strerror}); check the folder.') from error
+    if not found:
+        names = ", ".join(f'"{folder.name}"' for folder in folders)
+        raise InputError(f"{names} holds no DICOM objects; choose the folder of an export with DICOM.")
+    return sorted(found.values(), key=lambda one: one.modality != "CT")
+
+
+def what_there_is(objects: Sequence[DicomObject]) -> str:
+    """Return how many objects there are of which modality: "120 CT, 2 SEG, 2 SR"."""
+    return ", ".join(f"{count} {modality}" for modality, count in Counter(one.modality for one in objects).items())
+
+
+def identity_warning(objects: Sequence[DicomObject]) -> str:
+    """Return one sentence if objects may still say whose they are; empty if none does."""
+    count = sum(not one.has_no_identity for one in objects)
+    if not count:
+        return ""
+    which = "The object carries" if len(objects) == 1 else f"{count} of {len(objects)} objects carry"
+    return f"{which} the patient's identity: send only to a server that may have it, or export again without."
+
+
+def _files_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise InputError(f'There is no folder "{folder}"; check the name.')
+    return sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
+
+
+def _read(file: Path) -> DicomObject | None:
+    """Return the object of a file; None if it is not DICOM, or is the index of a folder."""
+    from pydicom.uid import MediaStorageDirectoryStorage
+
+    from engine.dicom_headers import is_dicom, read_dataset, value_of
+
+    if not is_dicom(file):
+        return None
+    header = read_dataset(file, pixels=False)
+    sop_class, sop_instance = (str(value_of(header, name) or "") for name in ("SOPClassUID", "SOPInstanceUID"))
+    if value_of(header.file_meta, "MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+        return None
+    if not (sop_class and sop_instance):
+        raise InputError(f'"{file.name}" is damaged: it has no SOP Class UID or no SOP Instance UID; export it again.')
+    return DicomObject(
+        file,
+        sop_class,
+        sop_instance,
+        str(header.file_meta.TransferSyntaxUID),
+        str(value_of(header, "Modality") or "other"),
+        _has_no_identity(header),
+    )
+
+
+def _has_no_identity(header: Dataset) -> bool:
+    """Was the identity taken out, or was there none: in a slice that was made whole (`engine.export_ct`)?"""
+    from engine.dicom_headers import value_of
+
+    made_up = value_of(header, "SyntheticData") == "YES" and str(value_of(header, "PatientID")).startswith("SYNTHETIC-")
+    return made_up or value_of(header, "PatientIdentityRemoved") == "YES"

@@ -1,0 +1,41 @@
+"""Exports to send to a PACS, and the series that they were made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom.uid import generate_uid
+
+from engine.ct_files import read_volume
+from engine.exports import ExportOptions, export_files
+from tests.conftest import write_series
+from tests.engine.placed_nodules import make_result
+
+SLICES = 5
+
+
+def write_source(folder: Path, **tags: object) -> list[Path]:
+    """A CT series of one study: noise of lung, 5 slices of 40 x 48 pixels; return its files."""
+    hu = np.random.default_rng(3).normal(-820, 40, (SLICES, 40, 48)).astype(np.int16)
+    study = {"StudyInstanceUID": generate_uid(), "FrameOfReferenceUID": generate_uid()}
+    return write_series(folder, hu, **(study | tags))
+
+
+def write_export(source: Path, folder: Path, keep_identity: bool = False) -> None:
+    """Export slice 2 of a series in all DICOM forms: 5 CT (one of them twice), a SEG and an SR; and as PNG."""
+    volume = read_volume(source)
+    export_files(
+        volume,
+        2,
+        make_result(volume, 2),
+        folder,
+        ("DICOM", "DICOM series", "PNG"),
+        ExportOptions(keep_identity=keep_identity),
+    )
+
+
+def datasets_of(folder: Path) -> dict[str, pydicom.Dataset]:
+    """All DICOM objects in a folder and those in it, by SOP Instance UID."""
+    return {(one := pydicom.dcmread(file)).SOPInstanceUID: one for file in sorted(folder.rglob("*.dcm"))}
