@@ -23,8 +23,9 @@ from engine.codec import IdentityCodec
 from engine.errors import InputError
 
 CODEC_FILE = "codec.json"
-#: The paper clips HU to [-1000, 2500] (section 2.1).
-_USUAL_PIXELS = IdentityCodec(-1000.0, 2500.0, 2)
+#: The paper clips HU to [-1000, 2500] (section 2.1). Patches of one latent: neighbouring latents say different things,
+#: and a U-Net that is given four at once needs far more channels to pass their noise on.
+_USUAL_PIXELS = IdentityCodec(-1000.0, 2500.0, 1)
 #: diffusers' loading functions are only partly typed, and torch's linear algebra is not.
 _DIFFUSERS: Any = VQModel
 _LINALG: Any = torch.linalg

@@ -47,6 +47,8 @@ class SliceOptions(TrainingOptions):
     variants : how many of each slice: itself, and others shifted and enlarged a little
     """
 
+    batch: int = 8
+    learning_rate: float = 4e-4
     conditioning: str = "tokens"
     beta_start: float = 0.0001
     beta_end: float = 0.02
@@ -74,8 +76,8 @@ CONFIGURATIONS: dict[str, SliceOptions] = {
     "1": SliceOptions(conditioning="paper-1", **_PAPER),
     "2": SliceOptions(conditioning="paper-2", **_PAPER),
     "3": SliceOptions(conditioning="paper-3", **_PAPER),
-    # A slice has its order already where all but noise is gone: the linear schedule spends half its steps at less than a
-    # tenth of signal, the cosine schedule hardly any; and min-SNR weighting would leave next to nothing of their loss.
+    # A slice has its order already where all but noise is gone: the linear schedule spends half its steps at less than
+    # a tenth of signal, the cosine schedule hardly any; and min-SNR weighting would leave next to nothing of their loss.
     "studio": SliceOptions(schedule="linear", outside=4.0),
 }
 

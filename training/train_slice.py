@@ -45,9 +45,9 @@ from training.slice_sheet import make_slice_sheet
 from training.training_run import Pace, TrainingRun, add_pace_arguments, make_accelerator, take_pace
 from training.vqvae_statistics import measure_statistics
 
-#: The network of the checkpoint that comes with the studio, but for its conditioning.
-STUDIO_NETWORK = NetworkConfig()
-
+#: The network of the checkpoint that comes with the studio, but for its conditioning: on latents of 64 x 64, with
+#: attention at 16 x 16 and 8 x 8.
+STUDIO_NETWORK = NetworkConfig(blocks=(64, 96, 128, 192), first_attention_level=2)
 
 DEFAULT_PACE = Pace(validate_on=192)
 

@@ -47,7 +47,16 @@ def test_a_slice_becomes_latents_four_times_smaller_and_a_slice_again(hu: torch.
     assert codec.decode(latents).shape == codec.decode_unquantised(latents).shape == hu.shape
     assert codec.preview(latents).shape == (2, 1, 16, 8)
     assert torch.equal(codec.from_grid(codec.to_grid(latents)), latents)
+
+
+def test_patches_of_latents_become_channels_and_come_back(hu: torch.Tensor) -> None:
+    usual = tiny_vq_codec()
+    codec = VQCodec(usual.vqvae, usual.statistics, replace(usual.pixels, patch=2))
+
+    latents = codec.encode(hu)
+
     assert codec.to_grid(latents).shape == (2, 12, 8, 4)
+    assert torch.equal(codec.from_grid(codec.to_grid(latents)), latents)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
