@@ -34,6 +34,9 @@ DEFAULT_SLICE_CHECKPOINT = CHECKPOINTS / "slice"
 #: What a checkpoint's `kind` is called for people.
 KINDS = {"nodule": "nodules in slices", "slice": "whole slices"}
 
+#: Fields of `CheckpointConfig` that are not in a manifest where they are empty.
+_MAY_BE_LEFT_OUT = ("sampling", "few_steps")
+
 Manifest = dict[str, Any]
 
 
@@ -53,6 +56,7 @@ class CheckpointConfig:
     scheduler : settings of diffusers' ``DDPMScheduler`` with which the network was trained
     training : what it was trained on, how long and with which settings; for people, and for repeating it
     sampling : settings of `engine.sampling.SamplingLimits`; may be left out
+    few_steps : settings of `engine.sampling.FewSteps`, for nodules that follow a slider; may be left out
     """
 
     name: str
@@ -63,6 +67,7 @@ class CheckpointConfig:
     scheduler: dict[str, Any] = field(default_factory=dict[str, Any])
     training: dict[str, Any] = field(default_factory=dict[str, Any])
     sampling: dict[str, Any] = field(default_factory=dict[str, Any])
+    few_steps: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -106,8 +111,9 @@ def save_checkpoint(
         raise ValueError(f"codec_weights do not go with a codec of the kind {config.codec.get('kind', 'identity')!r}")
     folder.mkdir(parents=True, exist_ok=True)
     described = json.loads(json.dumps(asdict(config)))
-    if not config.sampling:
-        del described["sampling"]
+    for name in _MAY_BE_LEFT_OUT:
+        if not described[name]:
+            del described[name]
     manifest: Manifest = {"format_version": FORMAT_VERSION, **described}
     manifest["weights_sha256"] = _save_halves(weights, folder / WEIGHTS)
     if codec_weights is not None:
@@ -183,7 +189,9 @@ def _parse_manifest(folder: Path) -> Manifest:
 def config_of(manifest: Manifest) -> CheckpointConfig:
     """Return the configuration that a verified manifest holds."""
     names = CheckpointConfig.__dataclass_fields__
-    return CheckpointConfig(**{name: manifest[name] for name in names if name != "sampling" or name in manifest})
+    return CheckpointConfig(
+        **{name: manifest[name] for name in names if name not in _MAY_BE_LEFT_OUT or name in manifest}
+    )
 
 
 def check_kind(config: CheckpointConfig, kind: str) -> None:

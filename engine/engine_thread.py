@@ -10,7 +10,7 @@
      v   |               +----------------------------------------+
     FAILED                                                      stop(): any -> STOPPED
 
-Every job ends in exactly one of Finished, Cancelled and Failed(job_id), and is followed by IDLE, also where
+Every job ends in exactly one of Finished, Sketched, Cancelled and Failed(job_id), and is followed by IDLE, also where
 the next job starts at once. A job whose time has not come waits in order; it waits through LOADING, too.
 Where loading fails, the jobs that waited for it fail with the same sentence; the next `submit` loads again.
 """
@@ -24,6 +24,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
 from engine.events import (
+    AnyRequest,
     Cancelled,
     EngineState,
     Event,
@@ -31,7 +32,7 @@ from engine.events import (
     Finished,
     GenerationResult,
     Preview,
-    Request,
+    Sketched,
     StateChanged,
 )
 from engine.job_runner import JobRunner, failure_sentence, what_failed
@@ -67,7 +68,7 @@ class EngineThread:
         # Everything below is read and written with the condition's lock held.
         self._state = EngineState.LOADING
         self._events: list[Event] = []
-        self._waiting: dict[int, Request] = {}
+        self._waiting: dict[int, AnyRequest] = {}
         self._running: int | None = None
         self._finishing = False
         self._stopping = False
@@ -85,7 +86,7 @@ class EngineThread:
         """Start the thread, which loads the checkpoint. Call it once."""
         self._thread.start()
 
-    def submit(self, request: Request) -> int:
+    def submit(self, request: AnyRequest) -> int:
         """Queue a request and return its job id: 1, 2, ... After `stop` it is answered by Cancelled."""
         with self._changing():
             job_id = next(self._ids)
@@ -227,28 +228,28 @@ class EngineThread:
             self._tell(*ending)
             self._enter(EngineState.IDLE, runner.device)
 
-    def _outcome(self, runner: JobRunner, job_id: int, request: Request) -> list[Event]:
+    def _outcome(self, runner: JobRunner, job_id: int, request: AnyRequest) -> list[Event]:
         """Run a job to its end, whatever that is; return the events that tell of it."""
         try:
-            result = self._follow(runner(request, job_id))
+            ending = self._follow(runner(request, job_id))
         except Exception as error:
             logger.exception("Job %d failed", job_id)
             if self._is_cancelling():
                 return [Cancelled(job_id)]
             return [Failed(job_id, failure_sentence(error, what_failed(request)))]
-        if result is None:
+        if ending is None:
             return [Cancelled(job_id)]
-        return [Finished(job_id, result), *self._recorded(result)]
+        return [ending, *(self._recorded(ending.result) if isinstance(ending, Finished) else [])]
 
-    def _follow(self, steps: Iterator[Preview | Finished]) -> GenerationResult | None:
-        """Pass the previews on; return the result, or None if the job was cancelled."""
+    def _follow(self, steps: Iterator[Preview | Finished | Sketched]) -> Finished | Sketched | None:
+        """Pass the previews on; return how it ended, or None if the job was cancelled."""
         try:
             while not self._is_cancelling():
                 item = next(steps, None)
                 if item is None:
                     raise RuntimeError("the job ended without a result")
-                if isinstance(item, Finished):
-                    return item.result if self._begin_finishing() else None
+                if not isinstance(item, Preview):
+                    return item if self._begin_finishing() else None
                 self._show(item)
             return None
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.ct import CTSlice
+from engine.ct import CTSlice, HUArray
 from engine.errors import InputError
 from engine.measurement import NoduleMeasurement
 from engine.nodule import BOX_SIDE_MM, BoundingBox, NoduleAttributes
@@ -87,6 +88,22 @@ class SliceSource:
 
 
 @dataclass(frozen=True)
+class Extension:
+    """Says of a slice that the nodule in it was placed in another one, and goes on here: see `engine.extension`.
+
+    Attributes
+    ----------
+    continues : str
+        `GenerationResult.nodule_sha256` where it was placed: the same for all slices of one nodule.
+    offset_mm : float
+        Of this slice from that one along the slice normal. The noise changes with it.
+    """
+
+    continues: str
+    offset_mm: float
+
+
+@dataclass(frozen=True)
 class GenerationRequest:
     """Everything that influences a result, but for the checkpoint and the versions of the libraries; and `source`."""
 
@@ -95,6 +112,7 @@ class GenerationRequest:
     attributes: NoduleAttributes
     options: SamplingOptions = SamplingOptions()
     source: SliceSource | None = None
+    extension: Extension | None = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +150,25 @@ Request = GenerationRequest | SliceRequest
 
 
 @dataclass(frozen=True)
+class SketchRequest:
+    """The nodule that a request asks for, in a few steps: to be looked at while a slider moves, never to be kept.
+
+    How many steps, and with which solver and guidance, is up to the checkpoint; the seed is that of the request.
+    """
+
+    request: GenerationRequest
+
+    @property
+    def box(self) -> BoundingBox:
+        """In which the nodule is sketched."""
+        return self.request.box
+
+
+#: What the engine can be asked for; a result that is kept is of a `Request`.
+AnyRequest = Request | SketchRequest
+
+
+@dataclass(frozen=True)
 class GenerationResult:
     """A finished slice: with a nodule that was put into the box, or made whole.
 
@@ -145,6 +182,13 @@ class GenerationResult:
     checkpoint_name: str
     checkpoint_sha256: str
     device: str
+
+    def nodule_sha256(self) -> str:
+        """Hash of the HU in the box, and of the box: other nodules of the slice may come and go without changing it."""
+        box = self.request.box
+        digest = hashlib.sha256(f"{self.slice.hu.dtype.str} {box.row} {box.column} {box.side}".encode())
+        digest.update(self.slice.hu[box.slices].tobytes())
+        return digest.hexdigest()
 
     @property
     def before(self) -> CTSlice | None:
@@ -197,6 +241,29 @@ class Finished:
     result: GenerationResult
 
 
+@dataclass(frozen=True, eq=False)
+class Sketched:
+    """The job of a `SketchRequest` came to its end. Nothing of it is recorded or measured.
+
+    Attributes
+    ----------
+    request : GenerationRequest
+        As it was asked, with the options of the full result.
+    hu : (side, side) of the slice's own type
+        Of the box, noise and border as in a full result.
+    steps : int
+        How many it took.
+    seconds : float
+        How long they took.
+    """
+
+    job_id: int
+    request: GenerationRequest
+    hu: HUArray
+    steps: int
+    seconds: float
+
+
 @dataclass(frozen=True)
 class Cancelled:
     """The job was cancelled; nothing of it remains."""
@@ -216,4 +283,4 @@ class Failed:
     message: str
 
 
-Event = StateChanged | Preview | Finished | Cancelled | Failed
+Event = StateChanged | Preview | Finished | Sketched | Cancelled | Failed

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.events import GenerationResult
 from engine.export_ct import (
@@ -38,12 +40,24 @@ def segmentation(ct: Dataset, result: GenerationResult, stamp: Stamp) -> Dataset
     stamp : Stamp
         That of the image.
     """
+    return segmentation_over_slices([ct], [result], stamp)
+
+
+def segmentation_over_slices(images: Sequence[Dataset], results: Sequence[GenerationResult], stamp: Stamp) -> Dataset:
+    """Return the segmentation of one nodule in several slices: each segment has a frame in each of them.
+
+    Parameters
+    ----------
+    images, results : in the same order, of one length
+        See `segmentation`. The segments name what made the first result.
+    """
     from highdicom import PixelMeasuresSequence
     from highdicom.seg import Segmentation
 
+    ct, result = images[0], results[0]
     segments = Segmentation(
-        source_images=[without_name(ct)],
-        pixel_array=np.stack([result.measurement.mask, result.request.box.mask()], axis=-1)[np.newaxis],
+        source_images=[without_name(image) for image in images],
+        pixel_array=np.stack([_masks(result) for result in results]),
         segmentation_type="BINARY",
         segment_descriptions=_segment_descriptions(result, stamp),
         series_instance_uid=stamp.uid("SEG series"),
@@ -67,6 +81,11 @@ def segmentation(ct: Dataset, result: GenerationResult, stamp: Stamp) -> Dataset
         item.DimensionOrganizationUID = stamp.uid("SEG dimensions")
     mark_as_synthetic(segments, stamp)
     return segments
+
+
+def _masks(result: GenerationResult) -> NDArray[np.bool_]:
+    """(rows, columns, 2): the nodule as measured, and the box."""
+    return np.stack([result.measurement.mask, result.request.box.mask()], axis=-1)
 
 
 def without_name(ct: Dataset) -> Dataset:

@@ -161,13 +161,57 @@ def export_series(
         from engine.export_series import write_series
 
         safe = _identity_handled(volume, range(len(volume)), options)
-        entropy = " ".join(result.slice.sha256() for _, result in sorted(results.items()))
-        single = stamp_of(safe, last, results[last], options.made)
-        stamp = replace(single, entropy=f"{single.entropy} {entropy}")
+        stamp = _stamp_of_all(safe, last, results, options)
         write_series(safe, results, stamp, into / "series")
         _write_identity(volume, last, ct_image(safe, last, results[last], stamp), options, into)
 
     return all_or_nothing(write, folder)
+
+
+def export_extended(
+    volume: CTVolume,
+    index: int,
+    results: Mapping[int, GenerationResult],
+    folder: Path,
+    options: ExportOptions = ExportOptions(),
+) -> list[Path]:
+    """Write one nodule over several slices: `series/`, `mask.dcm` and `nodule.json`. See `export_series`.
+
+    `mask.dcm` is one segmentation with a frame of the nodule, and one of the box, in each of its slices; `nodule.json`
+    says which slices these are, and what the nodule measures over all of them.
+
+    Parameters
+    ----------
+    index : int
+        Of the slice in which the nodule was placed; one of those of `results`.
+    """
+
+    def write(into: Path) -> None:
+        from engine.export_ct import ct_image
+        from engine.export_seg import segmentation_over_slices
+        from engine.export_series import write_series
+        from engine.extension import extension_record
+
+        safe = _identity_handled(volume, range(len(volume)), options)
+        stamp = _stamp_of_all(safe, index, results, options)
+        indices = sorted(results)
+        images = {near: ct_image(safe, near, results[near], stamp) for near in indices}
+        write_series(safe, results, stamp, into / "series")
+        segments = segmentation_over_slices(list(images.values()), [results[near] for near in indices], stamp)
+        segments.save_as(into / "mask.dcm", enforce_file_format=True)
+        _write_json(extension_record(volume, index, results), into / "nodule.json")
+        _write_identity(volume, index, images[index], options, into)
+
+    return all_or_nothing(write, folder)
+
+
+def _stamp_of_all(
+    volume: CTVolume, index: int, results: Mapping[int, GenerationResult], options: ExportOptions
+) -> Stamp:
+    """Return the stamp of several results: another choice of them has other UIDs."""
+    entropy = " ".join(result.slice.sha256() for _, result in sorted(results.items()))
+    single = stamp_of(volume, index, results[index], options.made)
+    return replace(single, entropy=f"{single.entropy} {entropy}")
 
 
 def _remember(volume: CTVolume, slice_index: int, result: GenerationResult, dicom_folder: Path | None) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from dataclasses import replace
 
 import torch
 
 from engine.checkpoint import Checkpoint, check_kind
 from engine.codec import seeded_generator
 from engine.conditioning import score_levels
+from engine.ct import CTSlice
 from engine.denoiser import make_denoiser
-from engine.events import Finished, GenerationRequest, GenerationResult, Preview
+from engine.events import Finished, GenerationRequest, GenerationResult, Preview, Sketched
+from engine.nodule_noise import nodule_noise
 from engine.paste import lift, paste
 from engine.read_back import measure_and_read
-from engine.sampling import DenoisingStep, denoise, make_scheduler
+from engine.sampling import DenoisingStep, FewSteps, denoise, make_scheduler
 from engine.window import cut_out, window_for
 
 
@@ -37,6 +40,38 @@ def place_nodule(
         If the network returns values that are not finite.
     """
     started = time.perf_counter()
+    after = yield from _formed(checkpoint, request, job_id, previews)
+    result = GenerationResult(
+        request=request,
+        slice=after,
+        measurement=measure_and_read(request.slice, after, request.box),
+        seconds=time.perf_counter() - started,
+        checkpoint_name=checkpoint.config.name,
+        checkpoint_sha256=checkpoint.sha256,
+        device=checkpoint.device.description,
+    )
+    yield Finished(job_id, result)
+
+
+@torch.inference_mode()
+def sketch_nodule(checkpoint: Checkpoint, request: GenerationRequest, job_id: int = 0) -> Iterator[Preview | Sketched]:
+    """Generate a nodule in the few steps that the checkpoint says: a `Preview` after each, then `Sketched`.
+
+    Raises
+    ------
+    InputError, ValueError, FloatingPointError
+        As `place_nodule`.
+    """
+    started = time.perf_counter()
+    quick = FewSteps(**checkpoint.config.few_steps).instead_of(request.options)
+    after = yield from _formed(checkpoint, replace(request, options=quick), job_id, previews=True)
+    yield Sketched(job_id, request, after.hu[request.box.slices], quick.steps, time.perf_counter() - started)
+
+
+def _formed(
+    checkpoint: Checkpoint, request: GenerationRequest, job_id: int, previews: bool
+) -> Generator[Preview, None, CTSlice]:
+    """Yield a preview after every step, if wanted; return the slice with the nodule in it."""
     check_kind(checkpoint.config, "nodule")
     if request.box.slice_shape != request.slice.shape:
         raise ValueError(f"the box is for a slice of {request.box.slice_shape}, not of {request.slice.shape}")
@@ -46,7 +81,8 @@ def place_nodule(
     window = window_for(request.slice, request.box, checkpoint.grid)
     window_before = cut_out(torch.tensor(request.slice.hu), window)
     generator = seeded_generator(options.seed)
-    noise = torch.randn((1, 1, window.size, window.size), generator=generator).to(checkpoint.device.device)
+    offset_mm = request.extension.offset_mm if request.extension else 0.0
+    noise = nodule_noise(generator, options.seed, offset_mm, window.size).to(checkpoint.device.device)
     estimate = noise
     loop_started = time.perf_counter()
     denoiser = make_denoiser(
@@ -63,17 +99,7 @@ def place_nodule(
             hu = lift(checkpoint.codec.decode(estimate), window, request.box).cpu().numpy()
             yield Preview(job_id, step.index, step.count, request.box, hu, seconds_left(step, loop_started))
     generated = checkpoint.codec.decode(estimate).cpu()
-    after = paste(request.slice, request.box, window, window_before, generated, checkpoint.codec)
-    result = GenerationResult(
-        request=request,
-        slice=after,
-        measurement=measure_and_read(request.slice, after, request.box),
-        seconds=time.perf_counter() - started,
-        checkpoint_name=checkpoint.config.name,
-        checkpoint_sha256=checkpoint.sha256,
-        device=checkpoint.device.description,
-    )
-    yield Finished(job_id, result)
+    return paste(request.slice, request.box, window, window_before, generated, checkpoint.codec)
 
 
 def seconds_left(step: DenoisingStep, loop_started: float) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from engine.checkpoint import DEFAULT_SLICE_CHECKPOINT
 from engine.errors import InputError
-from engine.events import Finished, Preview, Request, SliceRequest
+from engine.events import AnyRequest, Finished, Preview, Sketched, SketchRequest, SliceRequest
 
 if TYPE_CHECKING:
     from engine.checkpoint import Checkpoint
@@ -25,8 +25,8 @@ class JobRunner(Protocol):
 
     device: str
 
-    def __call__(self, request: Request, job_id: int) -> Iterator[Preview | Finished]:
-        """Run one job: a Preview after every U-Net step, then one Finished.
+    def __call__(self, request: AnyRequest, job_id: int) -> Iterator[Preview | Finished | Sketched]:
+        """Run one job: a Preview after every U-Net step, then one Finished; of a SketchRequest, one Sketched.
 
         The job can be cancelled wherever the iterator yields; `close()`, if it has one, is called then.
         """
@@ -50,14 +50,17 @@ class GeneratorRunner:
         self._loaded = {checkpoint.config.kind: checkpoint}
         self._slice_folder = slice_folder
 
-    def __call__(self, request: Request, job_id: int) -> Iterator[Preview | Finished]:
-        """Run `place_nodule` or `generate_slice`: both yield after every U-Net step."""
-        from engine.generation import place_nodule
+    def __call__(self, request: AnyRequest, job_id: int) -> Iterator[Preview | Finished | Sketched]:
+        """Run `place_nodule`, `sketch_nodule` or `generate_slice`: all yield after every U-Net step."""
+        from engine.generation import place_nodule, sketch_nodule
         from engine.slice_generation import generate_slice
 
         if isinstance(request, SliceRequest):
             return generate_slice(self._slice_generator(), request, job_id)
-        return place_nodule(self._loaded.get("nodule", self._first), request, job_id)
+        nodules = self._loaded.get("nodule", self._first)
+        if isinstance(request, SketchRequest):
+            return sketch_nodule(nodules, request.request, job_id)
+        return place_nodule(nodules, request, job_id)
 
     def _slice_generator(self) -> Checkpoint:
         from engine.checkpoint import check_there, load_checkpoint
@@ -87,7 +90,7 @@ def default_runner(checkpoint_folder: Path, slice_folder: Path = DEFAULT_SLICE_C
     return GeneratorRunner(load_checkpoint(checkpoint_folder), slice_folder)
 
 
-def what_failed(request: Request) -> str:
+def what_failed(request: AnyRequest) -> str:
     """Return the beginning of `failure_sentence` for a request that could not be answered."""
     return f"The {'slice' if isinstance(request, SliceRequest) else 'nodule'} could not be generated"
 

@@ -36,6 +36,7 @@ from numpy.typing import NDArray
 from engine.ct import CTSlice
 from engine.errors import InputError
 from engine.events import (
+    Extension,
     GenerationRequest,
     GenerationResult,
     Request,
@@ -138,7 +139,7 @@ def _description(result: GenerationResult, now: datetime) -> dict[str, Any]:
     """What stands in `result.json`."""
     request, before = result.request, result.before
     box = request.box
-    source = None if isinstance(request, SliceRequest) else request.source
+    source, extension = (None, None) if isinstance(request, SliceRequest) else (request.source, request.extension)
     return {
         "format_version": FORMAT_VERSION,
         "recorded": now.isoformat(),
@@ -146,6 +147,8 @@ def _description(result: GenerationResult, now: datetime) -> dict[str, Any]:
         "input": {"sha256": before.sha256(), "pixel_spacing_mm": before.pixel_spacing} if before else None,
         "output": {"pixel_spacing_mm": result.slice.pixel_spacing},
         "source": _source_record(source),
+        # None: the nodule was placed in this slice.
+        "extension": asdict(extension) if extension else None,
         "box": {"row": box.row, "column": box.column, "side": box.side},
         "attributes": asdict(request.attributes),
         "options": asdict(request.options),
@@ -192,7 +195,9 @@ def _request(written: Mapping[str, Any], arrays: Mapping[str, Any]) -> Request:
     if written["input"] is None:
         return SliceRequest(box, attributes, options, _spacing(written["output"])[0])
     before = CTSlice(arrays["input_hu"], _spacing(written["input"]))
-    return GenerationRequest(before, box, attributes, options, read_source(written))
+    extension = written.get("extension")
+    source = read_source(written)
+    return GenerationRequest(before, box, attributes, options, source, Extension(**extension) if extension else None)
 
 
 def _spacing(written: Mapping[str, Any]) -> tuple[float, float]:

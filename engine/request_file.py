@@ -14,7 +14,15 @@ import numpy as np
 
 from engine.ct import CTSlice, CTVolume, WindowLevel
 from engine.errors import InputError
-from engine.events import GenerationRequest, GenerationResult, Request, SamplingOptions, SliceRequest, SliceSource
+from engine.events import (
+    Extension,
+    GenerationRequest,
+    GenerationResult,
+    Request,
+    SamplingOptions,
+    SliceRequest,
+    SliceSource,
+)
 from engine.measurement_record import measurement_record
 from engine.nodule import SCORE_NAMES, BoundingBox, NoduleAttributes
 from engine.versions import library_versions
@@ -39,6 +47,8 @@ class SavedRequest:
         From 0.
     output_sha256 : str
         `CTSlice.sha256` of the finished slice.
+    extension : Extension or None
+        None where the nodule was placed in this very slice.
     export : ExportNote
     versions : dict
         Of the libraries by name, and the device, then.
@@ -56,6 +66,7 @@ class SavedRequest:
     checkpoint_name: str
     checkpoint_sha256: str
     output_sha256: str
+    extension: Extension | None
     export: ExportNote
     versions: dict[str, str]
     record: Record
@@ -81,7 +92,7 @@ class SavedRequest:
                 f"This is not the slice that the request was made for; open slice {self.slice_index} "
                 f"of {self.input_name}."
             )
-        return GenerationRequest(ct_slice, self.box, self.attributes, self.options, source)
+        return GenerationRequest(ct_slice, self.box, self.attributes, self.options, source, self.extension)
 
 
 @dataclass(frozen=True)
@@ -128,6 +139,7 @@ def request_record(volume: CTVolume, slice_index: int, result: GenerationResult,
         },
         "attributes": _attributes_record(request.attributes),
         "options": asdict(request.options),
+        "extension": _extension_record(request),
         "checkpoint": {"name": result.checkpoint_name, "sha256": result.checkpoint_sha256},
         "output": {
             "slice_index": slice_index,
@@ -217,6 +229,11 @@ def _attributes_record(attributes: NoduleAttributes) -> Record:
     }
 
 
+def _extension_record(request: Request) -> Record | None:
+    extension = None if isinstance(request, SliceRequest) else request.extension
+    return asdict(extension) if extension else None
+
+
 def _parse(path: Path) -> Record:
     try:
         record: Any = json.loads(path.read_text("utf-8"))
@@ -244,6 +261,7 @@ def _saved_request(record: Record) -> SavedRequest:
         checkpoint_name=checkpoint["name"],
         checkpoint_sha256=checkpoint["sha256"],
         output_sha256=output["sha256"],
+        extension=Extension(**record["extension"]) if record.get("extension") else None,
         export=_export_note(record),
         versions={**record["versions"], "device": record["device"]},
         record=record,

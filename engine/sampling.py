@@ -13,6 +13,7 @@ from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultist
 from torch import Tensor
 
 from engine.errors import InputError
+from engine.events import SamplingOptions
 
 #: (x_t, t) -> prediction, all (N, C, H, W); t is a () int64 tensor.
 Denoiser = Callable[[Tensor, Tensor], Tensor]
@@ -45,6 +46,29 @@ class SamplingLimits:
     def allow_guidance(self, t: int) -> bool:
         """Tell whether guidance is meant for step t of the training schedule."""
         return self.guidance_highest_t is None or t <= self.guidance_highest_t
+
+
+@dataclass(frozen=True)
+class FewSteps:
+    """How a checkpoint is sampled while a slider moves: what is soon there and near the full result.
+
+    Attributes
+    ----------
+    steps : int
+    solver : str
+        One of `SOLVERS`.
+    guidance : float, optional
+        1 saves half of each step's work where a step is not guided; None: as asked for the full result.
+    """
+
+    steps: int = 3
+    solver: str = "dpm++2m"
+    guidance: float | None = None
+
+    def instead_of(self, full: SamplingOptions) -> SamplingOptions:
+        """Return the options of the sketch of a result: its seed stays."""
+        guidance = full.guidance if self.guidance is None else self.guidance
+        return SamplingOptions(full.seed, self.steps, guidance, self.solver)
 
 
 @dataclass(frozen=True)

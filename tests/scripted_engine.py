@@ -15,14 +15,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from engine.ct import CTSlice
+from engine.ct import CTSlice, HUArray
 from engine.events import (
+    AnyRequest,
     Finished,
     GenerationRequest,
     GenerationResult,
     Preview,
     Request,
     SamplingOptions,
+    Sketched,
+    SketchRequest,
     SliceRequest,
 )
 from engine.measurement import NoduleMeasurement
@@ -30,6 +33,7 @@ from engine.nodule import BoundingBox, NoduleAttributes
 
 #: Seconds after which a test that waits for something gives up. Nothing waits that long unless it fails.
 PATIENCE = 60.0
+SKETCH_STEPS = 3
 
 
 class OutOfMemoryError(RuntimeError):
@@ -58,6 +62,11 @@ def scripted_result(request: Request, seconds: float = 0.25) -> GenerationResult
     return GenerationResult(request, before.with_hu(hu), measurement, seconds, "scripted", "0" * 64, "scripted device")
 
 
+def scripted_sketch(request: GenerationRequest) -> HUArray:
+    """Return the HU of a box that tell the score of texture: -500 + 50 times it."""
+    return np.full((request.box.side,) * 2, -500 + 50 * (request.attributes.texture or 0), dtype=np.int16)
+
+
 def _before(request: Request) -> CTSlice:
     if isinstance(request, GenerationRequest):
         return request.slice
@@ -75,6 +84,8 @@ class ScriptedRunner:
         Number of steps; that of the request's options if left out.
     on_step : (step) -> None, optional
         Called in the engine thread within each step, from 1; may wait, and may raise.
+    sketch_seconds : float
+        How long sketches say that they took.
     started, closed, finished : job ids
         What became of the jobs that ran: begun; closed between two steps; come to their end.
     """
@@ -82,13 +93,14 @@ class ScriptedRunner:
     steps: int | None = None
     on_step: Callable[[int], object] | None = None
     device: str = "scripted device"
+    sketch_seconds: float = 0.1
     started: list[int] = field(default_factory=list)
     closed: list[int] = field(default_factory=list)
     finished: list[int] = field(default_factory=list)
 
-    def __call__(self, request: Request, job_id: int) -> Iterator[Preview | Finished]:
+    def __call__(self, request: AnyRequest, job_id: int) -> Iterator[Preview | Finished | Sketched]:
         self.started.append(job_id)
-        steps = self.steps or request.options.steps
+        steps = SKETCH_STEPS if isinstance(request, SketchRequest) else self.steps or request.options.steps
         box = request.box
         shape = box.slice_shape if isinstance(request, SliceRequest) else (box.side, box.side)
         try:
@@ -101,7 +113,10 @@ class ScriptedRunner:
             self.closed.append(job_id)
             raise
         self.finished.append(job_id)
-        yield Finished(job_id, scripted_result(request))
+        if isinstance(request, SketchRequest):
+            yield Sketched(job_id, request.request, scripted_sketch(request.request), steps, self.sketch_seconds)
+        else:
+            yield Finished(job_id, scripted_result(request))
 
 
 class Gate:

@@ -156,6 +156,7 @@ def test_settings_of_sampling_may_be_left_out(folder: Path, tmp_path: Path) -> N
     save_checkpoint(tmp_path / "limited", limited, {})
 
     assert "sampling" not in read_manifest(folder)
+    assert "few_steps" not in read_manifest(folder)
     assert without.sampling == {}
     assert config_of(read_manifest(tmp_path / "limited")) == limited
 

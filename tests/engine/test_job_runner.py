@@ -1,5 +1,6 @@
 """The real thing in the engine thread: a tiny seeded checkpoint, loaded, sampled, cancelled and broken."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,17 @@ from safetensors.torch import load_file
 
 from engine.checkpoint import CODEC_WEIGHTS, WEIGHTS, config_of, read_manifest, save_checkpoint
 from engine.ct import CTSlice
-from engine.events import Cancelled, Failed, Finished, GenerationRequest, Preview, SamplingOptions, SliceRequest
+from engine.events import (
+    Cancelled,
+    Failed,
+    Finished,
+    GenerationRequest,
+    Preview,
+    SamplingOptions,
+    Sketched,
+    SketchRequest,
+    SliceRequest,
+)
 from engine.job_runner import default_runner
 from engine.nodule import BoundingBox, NoduleAttributes
 from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
@@ -137,3 +148,39 @@ def test_an_engine_of_the_slice_generator_alone(start, tmp_path):
     engine.wait_for(Finished, job_id=engine.submit(slice_request()))
     failed = engine.wait_for(Failed, job_id=engine.submit(request_of()))
     assert "makes whole slices, not nodules in slices" in failed.message
+
+
+def test_a_sketch_takes_the_few_steps_of_its_checkpoint_and_is_not_recorded(checkpoint, tmp_path):
+    weights = load_file(checkpoint / WEIGHTS)
+    config = replace(config_of(read_manifest(checkpoint)), few_steps={"steps": 2, "solver": "ddim", "guidance": 1.0})
+    save_checkpoint(tmp_path / "quick", config, weights)
+    request, recorded = request_of(steps=9), []
+    engine = WatchedEngine(lambda: default_runner(tmp_path / "quick"), recorded.append)
+    engine.start()
+    job_id = engine.submit(SketchRequest(request))
+    sketched = engine.wait_for(Sketched)
+    full = engine.submit(replace(request, options=SamplingOptions(request.options.seed, 2, 1.0, "ddim")))
+    finished = engine.wait_for(Finished)
+    engine.stop()
+    assert (sketched.job_id, sketched.steps, sketched.request) == (job_id, 2, request)
+    # But for its measurement, it is what a full job with those options makes.
+    np.testing.assert_array_equal(sketched.hu, finished.result.slice.hu[request.box.slices])
+    assert finished.job_id == full
+    assert recorded == [finished.result]
+
+
+def test_a_checkpoint_that_says_nothing_is_sketched_in_three_steps_with_the_guidance_asked_for(start, checkpoint):
+    request = request_of(steps=9)
+    engine = start(checkpoint)
+    engine.submit(SketchRequest(request))
+    sketched = engine.wait_for(Sketched)
+    engine.submit(replace(request, options=replace(request.options, steps=3)))
+    finished = engine.wait_for(Finished)
+    np.testing.assert_array_equal(sketched.hu, finished.result.slice.hu[request.box.slices])
+
+
+def test_a_sketch_is_cancelled_between_two_steps(checkpoint):
+    runner = default_runner(checkpoint)
+    steps = runner(SketchRequest(request_of()), 1)
+    assert [next(steps).step, next(steps).step] == [1, 2]
+    steps.close()

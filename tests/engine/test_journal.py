@@ -14,6 +14,7 @@ import pytest
 from engine import journal
 from engine.ct import CTSlice
 from engine.errors import InputError
+from engine.events import Extension
 from engine.nodule import BoundingBox, NoduleAttributes
 from tests.scripted_engine import scripted_request, scripted_result
 
@@ -44,6 +45,7 @@ def result_of(hu_type=np.int16, spacing=(0.703125, 0.71)):
         box=BoundingBox(3, 20, 11, hu.shape),
         attributes=NoduleAttributes(None, 1, 2, 3, 5),
     )
+    request = replace(request, extension=Extension("ab" * 32, -2.5))
     request = replace(request, options=replace(request.options, seed=2**40, steps=33, guidance=1.7, solver="ddim"))
     return scripted_result(request, seconds=0.123456789)
 

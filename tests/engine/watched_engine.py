@@ -3,7 +3,7 @@
 import threading
 
 from engine.engine_thread import EngineThread
-from engine.events import Cancelled, EngineState, Failed, Finished, Preview, StateChanged
+from engine.events import Cancelled, EngineState, Failed, Finished, Preview, Sketched, StateChanged
 from tests.scripted_engine import PATIENCE
 
 LOADING, IDLE, SAMPLING, CANCELLING, STOPPED, FAILED = EngineState
@@ -46,7 +46,7 @@ class WatchedEngine(EngineThread):
 
     def endings(self, job_id):
         """The events that end a job; for None, those of failed loads."""
-        ends = (Finished, Cancelled, Failed)
+        ends = (Finished, Sketched, Cancelled, Failed)
         return [event for event in self.told if isinstance(event, ends) and event.job_id == job_id]
 
     def previews(self, job_id):

@@ -1,0 +1,43 @@
+"""``nodule-engine place --extend``, with the program's own generator: there must be a nodule to extend."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pydicom
+import pytest
+from scipy.ndimage import gaussian_filter
+
+from engine.__main__ import main
+
+BOX, ATTRIBUTES = ["--box", "20", "20", "24"], ["--attributes", "5", "5", "1", "1", "5"]
+ARGUMENTS = ["--slice", "1", *BOX, *ATTRIBUTES, "--seed", "3", "--steps", "4"]
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory, write_ct_series):
+    """Three slices of 64 x 64 pixels: lung without anything in it."""
+    folder = tmp_path_factory.mktemp("series")
+    noise = gaussian_filter(np.random.default_rng(3).normal(0, 120, (3, 64, 64)), (0, 1, 1))
+    uids = {"StudyInstanceUID": "1.2.3.4", "FrameOfReferenceUID": "1.2.3.5"}
+    write_ct_series(folder, (noise - 860).astype(np.int16), **uids)
+    return folder
+
+
+def test_the_nodule_goes_on_and_can_be_repeated(series, tmp_path, capsys):
+    assert main(["place", str(series), *ARGUMENTS, "--extend", "--out", str(tmp_path)]) == 0
+
+    printed = json.loads(capsys.readouterr().out)
+    slices = printed["extended"]["slices"]
+    assert slices == [0, 1, 2]
+    assert printed["extended"]["volume_mm3"] > 0
+    others = {f"slice-{index:03}" for index in (0, 2)}
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == others | {"nodule"}
+    written = [pydicom.dcmread(file).pixel_array for file in sorted((tmp_path / "nodule" / "series").iterdir())]
+    read = [pydicom.dcmread(file).pixel_array for file in sorted(series.iterdir())]
+    assert [index for index in range(3) if not np.array_equal(written[index], read[index])] == slices
+    assert np.array_equal(written[1], pydicom.dcmread(tmp_path / "slice.dcm").pixel_array)
+
+    assert main(["replay", str(tmp_path / min(others)), "--input", str(series)]) == 0
+    assert json.loads(capsys.readouterr().out)["same_hu"] is True
