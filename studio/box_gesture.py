@@ -8,7 +8,7 @@ from engine.nodule import BoundingBox
 from studio import commands
 from studio.box_drag import BoxDrag, Grip
 from studio.placing import Placing
-from studio.session import PlacedNodule, Session
+from studio.session import Dragged, PlacedNodule, Session
 
 
 class BoxGesture:
@@ -16,8 +16,6 @@ class BoxGesture:
 
     Attributes
     ----------
-    box : BoundingBox or None
-        The box as it would be if the gesture ended now; None while nothing has moved.
     is_by_mouse : bool
         Whether a mouse button holds the box, so that keys leave it alone.
     """
@@ -26,27 +24,37 @@ class BoxGesture:
         self._session = session
         self._placing = placing
         self._drag: BoxDrag | None = None
-        self.box: BoundingBox | None = None
+        self._box: BoundingBox | None = None
         self.is_by_mouse = False
 
     @property
+    def box(self) -> BoundingBox | None:
+        """The box as it would be if the gesture ended now; None while nothing has moved."""
+        return self._box
+
+    def _show(self, box: BoundingBox | None) -> None:
+        self._box = box
+        is_new = self._drag is not None and self._drag.grip is Grip.NOTHING
+        self._session.dragged = Dragged(box, None if is_new else self._session.nodule_in_box) if box else None
+
+    @property
     def moved_nodule(self) -> PlacedNodule | None:
-        """The candidate while it is moved elsewhere: its old place shows what was there before."""
+        """The finished nodule while it is moved elsewhere: its old place shows what was there before."""
         is_moving = self._drag is not None and self._drag.grip is Grip.INSIDE and self.box
-        return self._session.candidate if is_moving else None
+        return self._session.nodule_in_box if is_moving else None
 
     def press(self, grip: Grip, at: tuple[float, float], slice_shape: tuple[int, int]) -> None:
         """Begin with the mouse at an image point, (row, column)."""
         if self._session.is_slice_forming:  # It is made for this box.
             return
         self.is_by_mouse = True
-        self.box = None
+        self._show(None)
         self._drag = BoxDrag(grip, at, self._session.box_here, slice_shape)
 
     def drag_to(self, row: float, column: float) -> None:
         """Go on with the mouse at an image point."""
         if self._drag:
-            self.box = self._drag.to(row, column)
+            self._show(self._drag.to(row, column))
 
     def nudge(self, down: int, right: int, resize: bool) -> None:
         """Move the box by a pixel, or resize it by one at its bottom right corner."""
@@ -59,9 +67,9 @@ class BoxGesture:
         self._drag = self._drag or BoxDrag(grip, (box.row, box.column), box, box.slice_shape)
         if resize:
             room = min(box.slice_shape[0] - box.row, box.slice_shape[1] - box.column)
-            self.box = replace(box, side=max(2, min(box.side + down + right, room)))
+            self._show(replace(box, side=max(2, min(box.side + down + right, room))))
         else:
-            self.box = box.moved_to(box.row + down, box.column + right)
+            self._show(box.moved_to(box.row + down, box.column + right))
 
     def finish(self) -> bool:
         """End it: change the session. Return whether there was anything to change."""
@@ -69,7 +77,7 @@ class BoxGesture:
         self.drop()
         if drag is None or box is None:
             return False
-        if drag.grip is Grip.INSIDE:
+        if drag.grip is Grip.INSIDE or (drag.grip is not Grip.NOTHING and self._session.nodule_in_box):
             self._placing.move_box(box)
         else:
             commands.set_box(self._session, box, "box" if drag.grip is Grip.NOTHING else "resizing")
@@ -77,5 +85,6 @@ class BoxGesture:
 
     def drop(self) -> None:
         """End it without effect."""
-        self._drag = self.box = None
+        self._drag = None
+        self._show(None)
         self.is_by_mouse = False

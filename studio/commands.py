@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from PySide6.QtGui import QUndoCommand
 
 from engine.nodule import BoundingBox
+from studio.layers import overlap_text
 from studio.session import BoxOnSlice, PlacedNodule, Session
+from studio.settings_commands import TakeSettings
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,17 @@ class ChangeScene(QUndoCommand):
     ----------
     merges : bool
         A series of such commands, one right after the other, is undone as one: for leafing through results.
+    before : Scene, optional
+        What undo shows; the scene of the session if left out.
     """
 
-    def __init__(self, session: Session, text: str, after: Scene, merges: bool = False) -> None:
+    def __init__(
+        self, session: Session, text: str, after: Scene, merges: bool = False, before: Scene | None = None
+    ) -> None:
         super().__init__(text)
         self._session = session
         self._merges = merges
-        self._before = Scene.of(session)
+        self._before = before or Scene.of(session)
         self._after = after
         self._is_new = True
         place = after.box or self._before.box
@@ -81,8 +87,23 @@ def set_box(session: Session, box: BoundingBox, text: str = "box") -> None:
 
 
 def select(session: Session, nodule: PlacedNodule) -> None:
-    """Put the box around a nodule that was accepted; else like `set_box`."""
+    """Put the box around a nodule that was accepted, and set its scores, seed and options; else like `set_box`."""
+    if nodule.place == session.box:
+        return
+    session.undo_stack.beginMacro("selection")
+    session.undo_stack.push(TakeSettings(session, nodule.result.request))
     _put_box(session, nodule.place, "selection")
+    session.undo_stack.endMacro()
+
+
+def select_next(session: Session, by: int) -> None:
+    """Select the next accepted nodule of the slice, or with -1 the one before; round and round."""
+    here, now = session.accepted_here, session.nodule_in_box
+    if not here:
+        session.say("There is no accepted nodule on this slice.")
+        return
+    at = here.index(now) + by if now in here else (0 if by > 0 else -1)
+    select(session, here[at % len(here)])
 
 
 def _put_box(session: Session, place: BoxOnSlice, text: str) -> None:
@@ -106,10 +127,21 @@ def look_back(session: Session, nodule: PlacedNodule) -> None:
 
 
 def accept(session: Session) -> None:
-    """Keep the candidate in its slice."""
-    if session.candidate and not session.job:
+    """Keep the candidate in its slice; not while something else is shown in its place."""
+    if session.candidate and not session.job and not session.sketch:
         accepted = (*session.accepted, session.candidate)
+        overlap = overlap_text(session, session.candidate)
         _change(session, "acceptance", replace(Scene.of(session), candidate=None, accepted=accepted))
+        if overlap:
+            session.say(overlap)
+
+
+def accept_over_slices(session: Session, nodule: PlacedNodule, others: tuple[PlacedNodule, ...]) -> None:
+    """Keep a nodule, the candidate or one that is accepted, in its slice and in others, as one step."""
+    is_candidate = nodule is session.candidate
+    accepted = (*session.accepted, *([nodule] if is_candidate else []), *others)
+    candidate = None if is_candidate else session.candidate
+    _change(session, "extension", replace(Scene.of(session), candidate=candidate, accepted=accepted))
 
 
 def discard(session: Session) -> None:
@@ -119,22 +151,6 @@ def discard(session: Session) -> None:
 
 
 def delete(session: Session) -> None:
-    """Remove the box and the nodule that it holds.
-
-    An accepted nodule on which another was built stays: without it the other would not be what it is.
-    """
-    nodule = session.nodule_in_box
-    if session.box is None:
-        return
-    if nodule is None or nodule is session.candidate:
+    """Remove the box and the nodule that waits in it; accepted ones are removed by `studio.editing`."""
+    if session.box is not None:
         _change(session, "deletion", replace(Scene.of(session), box=None, candidate=None))
-        return
-    if any(later.slice_index == nodule.slice_index for later in _accepted_after(session, nodule)):
-        session.say("Another nodule was built on this one; delete the later nodule of this slice first.")
-        return
-    accepted = tuple(other for other in session.accepted if other is not nodule)
-    _change(session, "deletion", Scene(None, None, accepted))
-
-
-def _accepted_after(session: Session, nodule: PlacedNodule) -> tuple[PlacedNodule, ...]:
-    return session.accepted[session.accepted.index(nodule) + 1 :]

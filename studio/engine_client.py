@@ -8,7 +8,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from engine.engine_thread import EngineThread
-from engine.events import EngineState, Event, GenerationResult, Request
+from engine.events import AnyRequest, EngineState, Event, GenerationResult
 from engine.job_runner import JobRunner
 
 
@@ -53,7 +53,7 @@ class EngineClient(QObject):
         """Start the engine thread and, in it, loading the checkpoint. Call it once the window is up."""
         self._engine.start()
 
-    def submit(self, request: Request) -> int:
+    def submit(self, request: AnyRequest) -> int:
         """Queue a request; return its job id. See `EngineThread.submit`."""
         return self._engine.submit(request)
 

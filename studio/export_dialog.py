@@ -5,14 +5,12 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QSettings, QStandardPaths, Qt, QUrl
+from PySide6.QtCore import QSettings, QStandardPaths, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
     QFileDialog,
-    QHBoxLayout,
-    QLabel,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
@@ -23,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from studio.background import Task
+from studio.dialog_parts import heading, row, wrapped
 from studio.exporting import FORMATS, SERIES, ExportChoices, export_nodules
 from studio.session import PlacedNodule, Session, Severity
 from studio.slice_texts import nodule_text
@@ -35,7 +34,15 @@ _CHECKED, _UNCHECKED = Qt.CheckState.Checked, Qt.CheckState.Unchecked
 
 
 class ExportDialog(QDialog):
-    """Exports the nodules that a session has accepted."""
+    """Exports the nodules that a session has accepted.
+
+    Attributes
+    ----------
+    send_wanted : Signal(list of Path)
+        The folders that were written are to be sent to a PACS.
+    """
+
+    send_wanted = Signal(list)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -47,12 +54,13 @@ class ExportDialog(QDialog):
         self.nodules = _list_of(session)
         self.formats = {name: _checked(f"{name}:  {files}", name != SERIES) for name, files in FORMATS.items()}
         self.keep_identity = _checked("Leave the patient's name, dates and UIDs in", False)
-        self.folder = QLineEdit(_last_folder())
+        self.folder = QLineEdit(last_folder())
         self.folder.setAccessibleName("Folder")
         self.browse = QPushButton("Browse…", autoDefault=False)
-        self.reason, self.outcome = _wrapped("muted"), _wrapped("")
+        self.reason, self.outcome = wrapped("muted"), wrapped("")
         self.progress = QProgressBar(textVisible=False, maximum=100)
         self.open_folder = QPushButton(icon("open-folder"), "Open folder", autoDefault=False)
+        self.send = QPushButton("Send to PACS…", autoDefault=False)
         self.close_button = QPushButton("Close", autoDefault=False)
         self.export = QPushButton("Export", default=True)
         self.export.setProperty("role", "primary")
@@ -64,29 +72,30 @@ class ExportDialog(QDialog):
         layout = self._rows = QVBoxLayout(self)
         layout.setContentsMargins(24, 24, 24, 24)
         layout.setSpacing(8)
-        layout.addWidget(_heading("Nodules"))
+        layout.addWidget(heading("Nodules"))
         layout.addWidget(self.nodules)
         layout.addSpacing(8)
-        layout.addWidget(_heading("Files"))
+        layout.addWidget(heading("Files"))
         for box in self.formats.values():
             layout.addWidget(box)
         layout.addSpacing(8)
-        layout.addWidget(_heading("Identity"))
+        layout.addWidget(heading("Identity"))
         layout.addWidget(self.keep_identity)
         layout.addSpacing(8)
-        layout.addWidget(_heading("Folder"))
-        layout.addLayout(_row(self.folder, self.browse))
+        layout.addWidget(heading("Folder"))
+        layout.addLayout(row(self.folder, self.browse))
         layout.addSpacing(8)
         layout.addWidget(self.progress)
         layout.addWidget(self.outcome)
         layout.addWidget(self.reason)
         layout.addStretch(1)
-        buttons = _row(self.open_folder, None, self.close_button, self.export)
+        buttons = row(self.open_folder, self.send, None, self.close_button, self.export)
         layout.addLayout(buttons)
 
     def _connect(self) -> None:
         self.browse.clicked.connect(self._browse)
         self.open_folder.clicked.connect(self._open_folder)
+        self.send.clicked.connect(self._send)
         self.close_button.clicked.connect(self.close)
         self.export.clicked.connect(self._start)
         self.nodules.itemChanged.connect(self._show_state)
@@ -119,6 +128,7 @@ class ExportDialog(QDialog):
         self.progress.setVisible(self._task is not None)
         self.outcome.setVisible(bool(self.outcome.text()))
         self.open_folder.setVisible(bool(self._written))
+        self.send.setVisible(any(True for folder in self._written for _ in folder.rglob("*.dcm")))
         self._fit()
 
     def _fit(self) -> None:
@@ -176,6 +186,10 @@ class ExportDialog(QDialog):
         if not self.isVisible():
             self._session.say(message, Severity.ERROR)
 
+    def _send(self) -> None:
+        self.close()
+        self.send_wanted.emit(self._written)
+
     def _open_folder(self) -> None:
         folder = self._written[0] if len(self._written) == 1 else self._written[0].parent
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
@@ -210,7 +224,8 @@ def _list_of(session: Session) -> QListWidget:
     return widget
 
 
-def _last_folder() -> str:
+def last_folder() -> str:
+    """Return the folder that was exported to last; at first, one among the user's documents."""
     documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
     return str(QSettings().value(_FOLDER_KEY) or Path(documents) / "Nodule Studio")
 
@@ -219,28 +234,3 @@ def _checked(text: str, checked: bool) -> QCheckBox:
     box = QCheckBox(text)
     box.setChecked(checked)
     return box
-
-
-def _heading(text: str) -> QLabel:
-    label = QLabel(text)
-    label.setProperty("role", "heading")
-    return label
-
-
-def _wrapped(role: str) -> QLabel:
-    label = QLabel(wordWrap=True)
-    label.setProperty("role", role)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label
-
-
-def _row(*widgets: QWidget | None) -> QHBoxLayout:
-    """Return widgets side by side; None stretches."""
-    row = QHBoxLayout()
-    row.setSpacing(8)
-    for widget in widgets:
-        if widget is None:
-            row.addStretch(1)
-        else:
-            row.addWidget(widget, 1 if isinstance(widget, QLineEdit) else 0)
-    return row

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.ct import CTVolume, WindowLevel
+from engine.events import GenerationResult
 from studio.background import Progress
 from studio.session import PlacedNodule
 
@@ -67,20 +68,33 @@ def export_nodules(
     written: list[Path] = []
     for nodule in nodules:
         progress(len(written) / parts)
-        into = _unused(folder / f"slice-{nodule.slice_index + 1:03}")
+        into = unused(folder / f"slice-{nodule.slice_index + 1:03}")
         exports.export_files(volume, nodule.slice_index, nodule.result, into, formats, options)
         written.append(into)
     if SERIES in choices.formats:
         progress(len(written) / parts)
-        into = _unused(folder / "whole-series")
+        into = unused(folder / "whole-series")
         # The last nodule that was accepted on a slice is on all those before it.
         exports.export_series(volume, {nodule.slice_index: nodule.result for nodule in nodules}, into, options)
         written.append(into)
+        for index, results in _extended(nodules):
+            into = unused(folder / f"nodule-{index + 1:03}")
+            exports.export_extended(volume, index, results, into, options)
+            written.append(into)
     progress(1.0)
     return written
 
 
-def _unused(folder: Path) -> Path:
+def _extended(nodules: Sequence[PlacedNodule]) -> Iterator[tuple[int, dict[int, GenerationResult]]]:
+    """Yield each nodule that goes on in other slices: the slice in which it was placed, and its results by slice."""
+    for placed in nodules:
+        name = placed.result.nodule_sha256()
+        others = {nodule.slice_index: nodule.result for nodule in nodules if nodule.continues == name}
+        if others:
+            yield placed.slice_index, {placed.slice_index: placed.result, **others}
+
+
+def unused(folder: Path) -> Path:
     """Return the folder, or the first of `folder-2`, `folder-3` ... that is not there: nothing is overwritten."""
     number, unused = 1, folder
     while unused.exists():

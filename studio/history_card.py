@@ -12,11 +12,11 @@ from engine.history import Entry
 from engine.nodule import SCORE_NAMES
 from studio.history import ENTRY
 from studio.slice_texts import signed
-from studio.theme import colour, icon
+from studio.theme import colour, icon, image_colour
 from studio.thumbnails import Thumbnails
 
 #: Of a card, and of the thumbnail in it.
-CARD = QSize(188, 92)
+CARD = QSize(216, 92)
 _THUMBNAIL = 80
 _STAR = 16
 
@@ -58,7 +58,8 @@ class HistoryCard(QStyledItemDelegate):
 def _paint_plate(painter: QPainter, area: QRectF, state: QStyle.StateFlag) -> None:
     is_selected = bool(state & QStyle.StateFlag.State_Selected)
     is_pointed_at = bool(state & QStyle.StateFlag.State_MouseOver)
-    painter.setPen(QPen(colour("accent" if is_selected else "line"), 1))
+    has_focus = bool(state & QStyle.StateFlag.State_HasFocus)
+    painter.setPen(QPen(colour("text" if has_focus else "accent" if is_selected else "line"), 2 if has_focus else 1))
     painter.setBrush(colour("selected" if is_selected else "raised" if is_pointed_at else "panel"))
     painter.drawRoundedRect(area.adjusted(0.5, 0.5, -0.5, -0.5), 5, 5)
 
@@ -66,7 +67,7 @@ def _paint_plate(painter: QPainter, area: QRectF, state: QStyle.StateFlag) -> No
 def _paint_picture(painter: QPainter, square: QRectF, image: QImage | None) -> None:
     clip = QPainterPath()
     clip.addRoundedRect(square, 3, 3)
-    painter.fillPath(clip, colour("view"))
+    painter.fillPath(clip, image_colour("view"))
     if image is None or image.isNull():
         return
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
@@ -94,6 +95,9 @@ def _paint_words(painter: QPainter, area: QRectF, entry: Entry) -> None:
         line = QRectF(area.left(), area.top() + number * height, area.width(), height)
         elided = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(area.width()))
         painter.drawText(line, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, elided)
+    painter.setPen(colour("muted"))
+    beside_scores = QRectF(area.left(), area.top() + height, area.width(), height)
+    painter.drawText(beside_scores, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, off_text(entry))
 
 
 def size_text(entry: Entry) -> str:
@@ -104,6 +108,11 @@ def size_text(entry: Entry) -> str:
 def scores_text(entry: Entry) -> str:
     """Return the five scores in the order of the sliders."""
     return "  ".join("–" if score is None else str(score) for score in entry.attributes.scores)
+
+
+def off_text(entry: Entry) -> str:
+    """Return how far the scores that were read back lie from those asked for, on average; empty if none were read."""
+    return "" if entry.off is None else f"off {entry.off:.1f}"
 
 
 def time_text(recorded: datetime, now: datetime | None = None) -> str:
@@ -118,7 +127,8 @@ def tool_tip(entry: Entry) -> str:
     """Return all that is known of a result, a line each."""
     scores = zip(SCORE_NAMES.items(), entry.attributes.scores, strict=True)
     lines = [
-        f"{name.capitalize()} {score}: {names[score - 1]}" if score else f"{name.capitalize()}: not given"
+        (f"{name.capitalize()} {score}: {names[score - 1]}" if score else f"{name.capitalize()}: not given")
+        + (f", reads {entry.scores[name].score:.1f} ± {entry.scores[name].deviation:.1f}" if entry.scores else "")
         for (name, names), score in scores
     ]
     options, source = entry.options, entry.source

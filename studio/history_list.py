@@ -20,7 +20,7 @@ from PySide6.QtWidgets import QListView, QWidget
 
 from engine.history import Entry
 from studio.history import ENTRY, History
-from studio.history_card import CARD, HistoryCard, scores_text, size_text, time_text, tool_tip
+from studio.history_card import CARD, HistoryCard, off_text, scores_text, size_text, time_text, tool_tip
 from studio.looking_back import LookingBack
 from studio.session import Session
 from studio.thumbnails import Thumbnails
@@ -32,6 +32,7 @@ class Which(Enum):
     ALL = "All results"
     STARRED = "Starred"
     THIS_SERIES = "Of this series"
+    RANKED = "Best of seeds"
     DELETED = "Deleted"
 
 
@@ -48,6 +49,16 @@ class FilteredHistory(QSortFilterProxyModel):
         """List these."""
         self.which = which
         self.invalidate()
+        # Unsorted, they are in the order of the history: the newest first.
+        self.sort(0 if which is Which.RANKED else -1)
+
+    def lessThan(
+        self, source_left: QModelIndex | QPersistentModelIndex, source_right: QModelIndex | QPersistentModelIndex
+    ) -> bool:
+        """Return whether one entry is ranked before another."""
+        ranking = self._session.ranking
+        left, right = (ranking.index(index.data(ENTRY).path.name) for index in (source_left, source_right))
+        return left < right
 
     def filterAcceptsRow(self, source_row: int, source_parent: QModelIndex | QPersistentModelIndex) -> bool:
         """Return whether an entry is wanted."""
@@ -56,6 +67,8 @@ class FilteredHistory(QSortFilterProxyModel):
             return entry.is_deleted and self.which is Which.DELETED
         if self.which is Which.STARRED:
             return entry.is_starred
+        if self.which is Which.RANKED:
+            return entry.path.name in self._session.ranking
         if self.which is Which.THIS_SERIES:
             return entry.source is not None and entry.source == self._session.source_of(entry.source.slice_index)
         return True
@@ -69,7 +82,8 @@ class FilteredHistory(QSortFilterProxyModel):
             return tool_tip(entry)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             star = "starred, " if entry.is_starred else ""
-            return f"{star}{size_text(entry)}, scores {scores_text(entry)}, {time_text(entry.recorded)}"
+            scores = ", ".join(filter(None, (f"scores {scores_text(entry)}", off_text(entry))))
+            return f"{star}{size_text(entry)}, {scores}, {time_text(entry.recorded)}"
         return None
 
 

@@ -33,6 +33,7 @@ _EMPTY = {
     Which.ALL: "Every finished nodule appears here and stays, also after the program has ended.",
     Which.STARRED: "No result is starred. Choose one and press S.",
     Which.THIS_SERIES: "Nothing has been made of this series yet.",
+    Which.RANKED: "Best of 10 seeds (Ctrl+Shift+G) lists here what it has made, the best one first.",
     Which.DELETED: "Nothing was deleted in the last 30 days.",
 }
 _HINT = "Click a result to see it in its slice; double-click takes its settings, too."
@@ -120,6 +121,9 @@ class HistoryStrip(QFrame):
             signal.connect(self.show_state)
         history.dataChanged.connect(self.show_state)
         self._session.volume_changed.connect(self._follow_series)
+        self._session.ranking_changed.connect(self._show_ranking)
+        for signal in (self._session.job_changed, self._session.queue_changed):
+            signal.connect(self._leave_ranking)
 
     @property
     def is_open(self) -> bool:
@@ -144,6 +148,19 @@ class HistoryStrip(QFrame):
     def _follow_series(self) -> None:
         if self._filtered.which is Which.THIS_SERIES:
             self.want(Which.THIS_SERIES)
+
+    def _show_ranking(self) -> None:
+        """List what was ranked, and choose the best."""
+        self.want(Which.RANKED)
+        if self._filtered.rowCount():
+            self.list.setCurrentIndex(self._filtered.index(0, 0))
+            self.list.scrollToTop()
+
+    def _leave_ranking(self) -> None:
+        """List all results again once something new is being made: it would be out of sight."""
+        is_making = self._session.job is not None or not self._session.queue.is_empty
+        if is_making and self._filtered.which is Which.RANKED:
+            self.want(Which.ALL)
 
     def _want_row(self, row: int) -> None:
         self.want(list(Which)[row])

@@ -1,86 +1,117 @@
-"""What keys and mouse buttons do."""
+"""The sheet of keys: every action of the menus with its keys, then what mouse and keys do in parts of the window."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QWidget
+from collections.abc import Sequence
 
-KEYS = {
-    "Slice": {
-        "Wheel, Up and Down": "Scroll slices",
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+
+from studio.menu_actions import MenuAction, menu_actions
+
+#: What is no action of a menu: it depends on where the mouse or the focus is.
+GESTURES = {
+    "On the slice": {
+        "Wheel, Up, Down": "Scroll slices",
         "Page Up, Page Down": "Ten slices on",
         "Home, End": "First and last slice",
-        "Ctrl and wheel": "Zoom",
-        "Middle button": "Pan",
-        "F, Ctrl+0": "Show the whole slice; one pixel on one",
+        "Left button": "Draw, move or resize a box",
         "Right button": "Window width and level",
-        "1, 2, 3": "Lung, mediastinum, bone",
-        "Ctrl+1, Ctrl+2, Ctrl+3": "Change that preset to the window that is in use",
-        "I": "Invert grey values",
-        "L, X, O": "Lungs, boxes, outlines of nodules",
-        "M": "Ruler: drag with the left button",
+        "Middle button, Ctrl and arrows": "Pan",
+        "Ctrl and wheel": "Zoom",
         "Hold Space": "Original slice",
-    },
-    "Nodule": {
-        "Left button": "Draw a box; move it; resize it at its corners",
-        "B": "Box in the middle of the slice",
-        "P, Shift+P": "Suggest a place; suggest scores; again for another one",
+        "Left, Right": "Move the divider of a swipe",
         "Shift and arrows": "Move the box",
         "Ctrl, Shift and arrows": "Resize the box",
-        "Delete": "Delete the box",
-        "G, Return": "Generate",
-        "Ctrl+G": "Generate a whole slice; on one that was generated, with its box and scores",
-        "Shift+G": "Try 10 seeds, one after the other",
-        "Esc, Shift+Esc": "Cancel what is being made; cancel all jobs",
-        "N": "New seed",
-        "A": "Accept",
-        "D, Backspace": "Discard",
-        "Ctrl+Z, Ctrl+Shift+Z": "Undo, redo",
-        "Ctrl+E": "Export",
     },
-    "History": {
-        "H": "Show or hide the history",
-        "Click, Alt+Left, Alt+Right": "Show a result in its slice; the newer one, the older one",
-        "Double-click, Return": "Show a result and take its settings",
-        "Ctrl+R, Ctrl+Shift+R": "Take its settings; restore all of it, its CT too",
-        "S": "Star",
-        "Del, Shift+Del": "Delete a result, in the history and from anywhere",
-        "Alt+Up, Alt+Down, Del": "Change the order of waiting jobs, cancel one",
-        "Ctrl+S, Ctrl+Alt+O": "Save and open a project",
-        "Ctrl+Shift+T": "Reopen the last session",
+    "In the history": {
+        "Click, Left, Right": "Show a result in its slice",
+        "Double-click, Return": "Take its settings, too",
+        "S, Del": "Star; delete",
+    },
+    "In the queue": {
+        "Drag, Alt+Up, Alt+Down": "Reorder waiting jobs",
+        "Del": "Cancel a waiting job",
+    },
+    "In a sweep": {
+        "Click, arrows": "Show a result; retry a failed one",
+        "Double-click, Return": "Take its settings, too",
     },
 }
 
-_COLUMNS = (("Slice", "History"), ("Nodule",))
+_COLUMNS = 3
+#: A heading takes as much room as this many rows.
+_HEADING_ROWS = 2
+#: What is longer scrolls.
+_SIZE = QSize(1240, 740)
+
+Section = tuple[str, list[tuple[str, str]]]
 
 
 class KeysDialog(QDialog):
-    """A table of all keys."""
+    """A table of all keys of a window."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, window: QMainWindow) -> None:
+        super().__init__(window)
         self.setWindowTitle("Keys and mouse")
-        columns = QHBoxLayout(self)
-        columns.setContentsMargins(24, 16, 24, 24)
-        columns.setSpacing(40)
-        for titles in _COLUMNS:
-            columns.addLayout(_column(titles))
+        body = QWidget()
+        columns = QHBoxLayout(body)
+        columns.setContentsMargins(24, 4, 24, 16)
+        columns.setSpacing(28)
+        for sections in _in_columns([*action_sections(menu_actions(window)), *_gesture_sections()]):
+            columns.addLayout(_column(sections), 1)
+        area = QScrollArea(widgetResizable=True)
+        area.setWidget(body)
+        area.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # The arrow keys scroll.
+        area.setAccessibleName("Keys and mouse")
+        area.verticalScrollBar().setAccessibleName("Scroll the keys")
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(area)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.resize(_SIZE)
 
 
-def _column(titles: tuple[str, ...]) -> QGridLayout:
+def action_sections(actions: Sequence[MenuAction]) -> list[Section]:
+    """Return a section a menu: its title, then keys and text of each action."""
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for found in actions:
+        text = ": ".join((*found.menus[1:], found.text))
+        sections.setdefault(found.menus[0], []).append((found.keys, text))
+    return list(sections.items())
+
+
+def _gesture_sections() -> list[Section]:
+    return [(title, list(rows.items())) for title, rows in GESTURES.items()]
+
+
+def _in_columns(sections: list[Section]) -> list[list[Section]]:
+    """Share the sections out to columns of about the same height, in their order."""
+    heights = [len(rows) + _HEADING_ROWS for _, rows in sections]
+    columns: list[list[Section]] = [[] for _ in range(_COLUMNS)]
+    above = 0
+    for section, height in zip(sections, heights, strict=True):
+        middle = above + height / 2
+        columns[min(_COLUMNS - 1, int(middle / sum(heights) * _COLUMNS))].append(section)
+        above += height
+    return columns
+
+
+def _column(sections: list[Section]) -> QGridLayout:
     layout = QGridLayout()
-    layout.setHorizontalSpacing(24)
-    layout.setVerticalSpacing(6)
-    for title in titles:
+    layout.setHorizontalSpacing(16)
+    layout.setVerticalSpacing(3)
+    for title, rows in sections:
         heading = QLabel(title)
         heading.setProperty("role", "heading")
-        heading.setContentsMargins(0, 8, 0, 0)
+        heading.setContentsMargins(0, 10, 0, 2)
         layout.addWidget(heading, layout.rowCount(), 0, 1, 2)
-        for key, effect in KEYS[title].items():
+        for keys, effect in rows:
             row = layout.rowCount()
-            name = QLabel(key)
+            name = QLabel(keys)
             name.setProperty("role", "value")
-            layout.addWidget(name, row, 0, Qt.AlignmentFlag.AlignLeft)
-            layout.addWidget(QLabel(effect), row, 1)
+            layout.addWidget(name, row, 0, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+            layout.addWidget(QLabel(effect, wordWrap=True), row, 1)
     layout.setRowStretch(layout.rowCount(), 1)
+    layout.setColumnStretch(1, 1)
     return layout

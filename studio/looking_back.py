@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from engine.errors import InputError
-from engine.events import GenerationResult, SliceRequest, SliceSource
+from engine.events import GenerationResult, SliceRequest
 from engine.history import Entry
 from studio import commands
 from studio.background import Task
@@ -51,6 +52,14 @@ class LookingBack(QObject):
     def use(self, entry: Entry) -> None:
         """Show the result and take its settings."""
         self._read(entry, lambda result: self._show_and_take(entry, result))
+
+    def show_result(self, result: GenerationResult, takes_settings: bool = False) -> None:
+        """Show a result that need not be read, and take its settings if that is asked for."""
+        if self._task:
+            self._task.abandon()
+        if takes_settings:
+            self._take_settings(result)
+        self._show_in_slice(result, self._history.path_of(result), partial(self.show_result, result))
 
     def restore_all(self, entry: Entry) -> None:
         """Open what the result was made of, if need be; show the result and take its settings."""
@@ -100,28 +109,36 @@ class LookingBack(QObject):
         self._task.start()
 
     def _show(self, entry: Entry, result: GenerationResult) -> None:
+        self._show_in_slice(result, entry.path, partial(self.show, entry))
+
+    def _show_in_slice(self, result: GenerationResult, path: Path | None, again: Callable[[], object]) -> None:
         session = self._session
         if isinstance(result.request, SliceRequest):
             self.slice_wanted.emit(result)
             return
-        placed = self._already_placed(entry)
+        placed = self._already_placed(result, path)
         if placed:
             session.go_to_slice(placed.slice_index)
             commands.select(session, placed)
             return
         nodule = place_now(session, result)
         if nodule is None:
-            session.notice = self._why_not_shown(entry, result)
+            session.notice = self._why_not_shown(result, again)
             return
-        self._history.remember(nodule.result, entry.path)
+        if path:
+            self._history.remember(nodule.result, path)
         session.notice = None
         session.go_to_slice(nodule.slice_index)
         commands.look_back(session, nodule)
 
-    def _already_placed(self, entry: Entry) -> PlacedNodule | None:
+    def _already_placed(self, result: GenerationResult, path: Path | None) -> PlacedNodule | None:
         """Return the accepted nodule that is this result: the slice as it is now holds it."""
-        paths = ((nodule, self._history.path_of(nodule.result)) for nodule in self._session.accepted)
-        return next((nodule for nodule, path in paths if path and path.name == entry.path.name), None)
+
+        def is_it(nodule: PlacedNodule) -> bool:
+            its = self._history.path_of(nodule.result)
+            return nodule.result is result or (its is not None and path is not None and its.name == path.name)
+
+        return next(filter(is_it, self._session.accepted), None)
 
     def _take_settings(self, result: GenerationResult) -> None:
         session, request = self._session, result.request
@@ -141,7 +158,7 @@ class LookingBack(QObject):
         self._take_settings(result)
         self._show(entry, result)
 
-    def _why_not_shown(self, entry: Entry, result: GenerationResult) -> Notice:
+    def _why_not_shown(self, result: GenerationResult, again: Callable[[], object]) -> Notice:
         source = source_of(result)
         if is_from_open_series(self._session, result) and source:
             return Notice(
@@ -155,9 +172,5 @@ class LookingBack(QObject):
             return Notice(f"This result is of {name}, which is not open; choose that slice in the history first.")
         if not source.path.exists():
             return Notice(f"This result is of {name}, which is no longer in {source.path}; open it from where it is.")
-        return Notice(
-            f"This result is of {name}, which is not open.", offer="Open it", do=partial(self._open, entry, source)
-        )
-
-    def _open(self, entry: Entry, source: SliceSource) -> None:
-        self.source_wanted.emit(source, partial(self.show, entry))
+        do_open = partial(self.source_wanted.emit, source, again)
+        return Notice(f"This result is of {name}, which is not open.", offer="Open it", do=do_open)

@@ -2,69 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import (
-    QCloseEvent,
-    QDragEnterEvent,
-    QDragLeaveEvent,
-    QDropEvent,
-    QKeyEvent,
-    QPaintEvent,
-)
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QPaintEvent
 from PySide6.QtWidgets import (
     QDialog,
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QMainWindow,
-    QMessageBox,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from engine.events import SliceSource
+from studio import leaving
 from studio.autosave import Autosave, read_session
+from studio.best_of import BestOf
+from studio.command_search import CommandSearch
+from studio.device_note import DeviceNote
+from studio.dropping import Dropping
 from studio.engine_client import EngineClient
+from studio.engine_status import EngineStatus
 from studio.export_dialog import ExportDialog
+from studio.extending import Extending
+from studio.file_actions import FileActions
+from studio.first_hints import FirstHints
+from studio.grid_dialog import GridDialog
 from studio.history import History
 from studio.history_strip import HistoryStrip
 from studio.keys_dialog import KeysDialog
+from studio.live import Live
 from studio.looking_back import LookingBack
 from studio.lung_finder import LungFinder
 from studio.menus import build_menus
 from studio.nodule_panel import NodulePanel
 from studio.notice_bar import NoticeBar, OpeningBar
 from studio.opening import Opener
+from studio.pacs_actions import PacsActions
 from studio.placing import Placing
 from studio.plausibility import Plausibility
 from studio.presets import stored_presets
-from studio.project import is_project
 from studio.project_actions import ProjectActions
 from studio.queue import JobQueue
-from studio.reasons import engine_text, why_not_export
+from studio.reasons import why_not_export
+from studio.regions import order_tabs
+from studio.reopening import ResultOpener
 from studio.restoring import Restorer
-from studio.series_dialog import SeriesDialog
+from studio.series_strip import SeriesStrip
 from studio.session import Session
 from studio.slice_bar import SliceBar
 from studio.slice_making import SliceMaking
 from studio.slice_texts import series_text
 from studio.slice_view import SliceView
+from studio.study_actions import StudyActions
 from studio.suggesting import Suggesting
+from studio.sweep_exporting import SweepExporting
+from studio.sweep_panel import SliceAndSweep, SweepPanel
+from studio.sweeping import Sweeping
 from studio.view_actions import preset_actions
 from studio.welcome import Welcome
 from studio.window_entry import WindowEntry
-
-if TYPE_CHECKING:
-    from engine.ct_files import SeriesInfo
-
-_FILES = (
-    "CT and projects (project.json *.dcm *.dicom *.ima *.zip *.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd);;All files (*)"
-)
 
 
 class MainWindow(QMainWindow):
@@ -89,31 +87,49 @@ class MainWindow(QMainWindow):
         self.plausibility = Plausibility(self.session, self)
         self.suggesting = Suggesting(self.session, self)
         self.history = history
-        self.placing = Placing(self.session, engine, self)
+        self.placing = Placing(self.session, engine, history, self)
         self.slices = SliceMaking(self.session, engine, self.placing, self.suggesting, self.may_leave, self)
         self.queue = JobQueue(self.session, self.placing, engine, self)
+        self.live = Live(self.session, engine, self.placing, self)
+        self.best_of = BestOf(self.session, self.queue, history, self)
+        self.extending = Extending(self.session, self.queue, self)
         self.opener = Opener(self.session, self)
         self.looking = LookingBack(self.session, history, self)
+        self.results = ResultOpener(self.session, history, self.looking, self.placing, self.slices)
+        self.sweeping = Sweeping(self.session, self.placing, self.queue, self.looking, history)
+        self.sweep_exporting = SweepExporting(self.session, self)
         self.restorer = Restorer(self.session, history, self.opener, self)
         last = read_session(session_file)
         self.projects = ProjectActions(self.session, history, self.restorer, last, self.may_leave, self)
+        self.studies = StudyActions(self.session, history, self.show_dialog, self)
+        self.pacs = PacsActions(self.session, self.opener, self.may_leave, self.show_dialog, self)
+        self.files = FileActions(self)
         self.autosave = Autosave(self.session, history, session_file, self)
         self.view = SliceView(self.session, self.placing)
+        self.series_strip = SeriesStrip(self.session)
         self.slice_bar = SliceBar(self.session)
         self.welcome = Welcome(last)
-        self.panel = NodulePanel(self.session, self.placing, self.queue, self.suggesting)
+        self.panel = NodulePanel(self.session, self.placing, self.queue, self.suggesting, self.live)
+        self.sweep_panel = SweepPanel(self.session, self.sweeping, self.sweep_exporting)
         self.strip = HistoryStrip(self.session, history, self.looking, self.queue)
         self.notice_bar = NoticeBar(self.session)
         self.opening_bar = OpeningBar(self.session, self.opener.cancel)
-        self.setAcceptDrops(True)
+        self.dropping = Dropping(self.session, self.open_path, self.welcome.show_dropping, self)
         self.resize(1280, 900)
-        self.setCentralWidget(self._lay_out())
+        centre = self._lay_out()
+        self.setCentralWidget(centre)
         self.presets = preset_actions(self, self.session)
         self.window_entry = WindowEntry(self.session)
+        controls = self.panel.placing
+        self.hints = FirstHints(self.session, self.view, controls.generate, controls.accept, centre)
+        self.parts = (self.welcome, self.series_strip, self.view, self.panel, self.sweep_panel, self.strip)
+        self.parts += (self.window_entry, self.opening_bar, self.notice_bar, self.hints.bubble)
         self.commands = build_menus(self, self.presets)
-        self._engine_label, self._series_label = QLabel(), QLabel()
+        order_tabs(self.parts)
+        self.engine_status, self._series_label = EngineStatus(self.session), QLabel()
+        self.device_note = DeviceNote(self.session, self)
         self.statusBar().setSizeGripEnabled(False)
-        self.statusBar().addWidget(self._engine_label)
+        self.statusBar().addWidget(self.engine_status)
         self.statusBar().addPermanentWidget(self._series_label)
         self._connect()
         self._show_session()
@@ -128,7 +144,8 @@ class MainWindow(QMainWindow):
         for widget in (self.opening_bar, self.notice_bar, self.pages, self.strip):
             left.addWidget(widget, 1 if widget is self.pages else 0)
         beside, layout = QHBoxLayout(viewer), QHBoxLayout(centre)
-        beside.addWidget(self.view, 1)
+        beside.addWidget(self.series_strip)
+        beside.addWidget(SliceAndSweep(self.session, self.view, self.sweep_panel), 1)
         beside.addWidget(self.slice_bar)
         layout.addLayout(left, 1)
         layout.addWidget(self.panel)
@@ -143,14 +160,16 @@ class MainWindow(QMainWindow):
             signal.connect(self._show_session)
         for signal in (session.accepted_changed, session.exported_changed):
             signal.connect(self._show_session)
-        self.opener.choice_wanted.connect(self._choose_series)
         self.panel.placing.export_wanted.connect(self.export)
-        self.welcome.file_wanted.connect(self.choose_file)
-        self.welcome.folder_wanted.connect(self.choose_folder)
+        self.panel.placing.best_wanted.connect(self.best_of.start)
+        self.panel.ladder_wanted.connect(self.sweeping.start)
+        self.welcome.file_wanted.connect(self.files.choose_file)
+        self.welcome.folder_wanted.connect(self.files.choose_folder)
         self.welcome.slice_wanted.connect(self.slices.generate)
         self.welcome.path_chosen.connect(self.open_path)
         self.welcome.last_wanted.connect(self.projects.reopen_last)
-        self.looking.source_wanted.connect(self._open_source)
+        self.looking.source_wanted.connect(self.files.open_source)
+        self.results.source_wanted.connect(self.files.open_source)
         self.looking.slice_wanted.connect(self.slices.open)
         self.first_painted.connect(self.history.load)
         self.first_painted.connect(self.plausibility.update)
@@ -164,59 +183,13 @@ class MainWindow(QMainWindow):
         name = volume.description or volume.source.name if volume else ""
         self.setWindowTitle(f"{name}[*] – Nodule Studio" if name else "Nodule Studio[*]")
         self.setWindowModified(bool(session.not_exported))
-        self._engine_label.setText(engine_text(session))
-        self._engine_label.setToolTip(session.engine.detail)
         self._series_label.setText(series_text(volume) if volume else "")
 
     # --- opening -------------------------------------------------------------------------------------
 
     def open_path(self, path: Path) -> None:
-        """Open a file or folder, or a project, instead of what is open."""
-        if is_project(path):
-            self.projects.open(path)
-        elif self.may_leave():
-            self.opener.open(path)
-
-    def _open_source(self, source: SliceSource, then: Callable[[], object]) -> None:
-        if self.may_leave():
-            self.opener.read(source.path, source.series_uid, then)
-
-    def choose_file(self) -> None:
-        """Ask for a file and open it."""
-        name, _ = QFileDialog.getOpenFileName(self, "Open a CT image", filter=_FILES)
-        if name:
-            self.open_path(Path(name))
-
-    def choose_folder(self) -> None:
-        """Ask for a folder and open it."""
-        name = QFileDialog.getExistingDirectory(self, "Open a folder of DICOM files")
-        if name:
-            self.open_path(Path(name))
-
-    def _choose_series(self, path: Path, found: list[SeriesInfo]) -> None:
-        dialog = SeriesDialog(found, self)
-        dialog.accepted.connect(lambda: self.opener.read(path, dialog.chosen_uid))
-        self._show_dialog(dialog)
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Take files and folders of this machine."""
-        if any(url.isLocalFile() for url in event.mimeData().urls()):
-            event.acceptProposedAction()
-            self.welcome.show_dropping(True)
-
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        """Nothing is to be dropped any more."""
-        self.welcome.show_dropping(False)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        """Open what was dropped; of several files, the folder that they are in."""
-        self.welcome.show_dropping(False)
-        paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
-        event.acceptProposedAction()
-        if len({path.parent for path in paths}) > 1:
-            self.session.say("Drop one file or one folder.")
-        elif paths:
-            self.open_path(paths[0] if len(paths) == 1 else paths[0].parent)
+        """Open whatever a path is of; see `FileActions.open`."""
+        self.files.open(path)
 
     # --- exporting and leaving -----------------------------------------------------------------------
 
@@ -226,18 +199,30 @@ class MainWindow(QMainWindow):
         if why:
             self.session.say(why)
         else:
-            self._show_dialog(ExportDialog(self.session, self))
+            dialog = ExportDialog(self.session, self)
+            dialog.send_wanted.connect(self.pacs.send)
+            self.show_dialog(dialog)
+
+    def ask_for_grid(self) -> None:
+        """Ask which two attributes to sweep."""
+        self.show_dialog(GridDialog(self.session, self.sweeping, self))
 
     def show_keys(self) -> None:
         """Show what keys and mouse buttons do."""
-        self._show_dialog(KeysDialog(self))
+        self.show_dialog(KeysDialog(self))
+
+    def find_action(self) -> None:
+        """Ask for words, and do the action that they find."""
+        self.show_dialog(CommandSearch(self))
 
     def escape(self) -> None:
-        """Cancel what is going on: a drag, else the job in the slice, else the one of the queue."""
+        """Cancel what is going on: a drag, else the job in the slice, the live picture, else the one of the queue."""
         if self.view.cancel_gesture():
             return
         if self.session.job:
             self.placing.cancel()
+        elif self.session.sketch:
+            self.live.drop()
         else:
             self.queue.cancel_running()
 
@@ -248,45 +233,16 @@ class MainWindow(QMainWindow):
 
     def may_leave(self) -> bool:
         """Ask, if accepted nodules would be lost from view without having been exported."""
-        count = len(self.session.not_exported)
-        if count == 0:
-            return True
-        which = "1 accepted nodule has" if count == 1 else f"{count} accepted nodules have"
-        box = QMessageBox(QMessageBox.Icon.NoIcon, "Nodule Studio", f"{which} not been exported.", parent=self)
-        box.setInformativeText("Every result is kept in the journal, but not as DICOM, NIfTI or PNG files.")
-        leave = box.addButton("Leave without exporting", QMessageBox.ButtonRole.DestructiveRole)
-        export = box.addButton("Export…", QMessageBox.ButtonRole.AcceptRole)
-        box.addButton(QMessageBox.StandardButton.Cancel)
-        box.setDefaultButton(export)
-        box.exec()
-        clicked = box.clickedButton()
-        box.deleteLater()
-        if clicked is export:
-            self.export()
-        return clicked is leave
+        return leaving.may_leave(self.session, self.export, self)
 
-    def _may_drop_queue(self) -> bool:
-        """Ask, if jobs would be lost that wait."""
-        count = len(self.session.queue.waiting)
-        if count == 0:
-            return True
-        which = "1 job waits" if count == 1 else f"{count} jobs wait"
-        text = f"{which} in the queue and will not be made. Results that are finished are kept."
-        box = QMessageBox(QMessageBox.Icon.NoIcon, "Nodule Studio", text, parent=self)
-        leave = box.addButton("Leave", QMessageBox.ButtonRole.DestructiveRole)
-        box.addButton(QMessageBox.StandardButton.Cancel)
-        box.exec()
-        clicked = box.clickedButton()
-        box.deleteLater()
-        return clicked is leave
-
-    def _show_dialog(self, dialog: QDialog) -> None:
+    def show_dialog(self, dialog: QDialog) -> None:
+        """Show a dialog that goes when it is closed."""
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.open()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Cancel, stop and join; the window goes first, for a step or a load may take a moment."""
-        if not (self._may_drop_queue() and self.may_leave()):
+        if not (leaving.may_drop_queue(self.session, self) and self.may_leave()):
             event.ignore()
             return
         self.hide()
@@ -298,10 +254,15 @@ class MainWindow(QMainWindow):
             self.plausibility,
             self.suggesting,
             self.looking,
+            self.results,
+            self.studies,
+            self.sweep_exporting,
             self.restorer,
             self.opener,
+            self.pacs,
             self.projects,
             self.strip.list,
+            self.series_strip,
             self._engine,
             self.history,
         ):

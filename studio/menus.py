@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QToolBar
 
-from engine.nodule import BoundingBox
+from engine.nodule import ATTRIBUTE_NAMES, BoundingBox
 from studio import commands
+from studio.live_controls import live_action
+from studio.menu_actions import LISTS_FILES
 from studio.queue import SEEDS
 from studio.reasons import why_not_make_slices
 from studio.recent_files import recent_files
+from studio.regions import step_region
+from studio.samples import SampleMenu
+from studio.series_strip import series_actions
 from studio.session import Session
 from studio.theme import ICON_SIZE, icon
-from studio.view_actions import preset_menu, switch_actions
+from studio.theme_menu import theme_menu
+from studio.view_actions import comparison_actions, comparison_button, preset_menu, switch_actions
 
 if TYPE_CHECKING:
     from studio.main_window import MainWindow
@@ -53,11 +60,22 @@ def build_menus(window: MainWindow, presets: list[QAction]) -> Actions:
     assert isinstance(view_menu, QMenu)
     view_menu.addActions([_smooth_action(window), *switch_actions(window, window.session, window.view)])
     view_menu.addSeparator()
+    comparisons = comparison_actions(window, window.session)
+    view_menu.addActions(comparisons)
+    view_menu.addSeparator()
+    view_menu.addActions(series_actions(window, window.session, window.series_strip))
+    view_menu.addSeparator()
     view_menu.addActions(presets)
     view_menu.addMenu(preset_menu(window, window.session))
+    view_menu.addSeparator()
+    view_menu.addMenu(theme_menu(window))
+    view_menu.addActions([_action(window, entry) for entry in _part_entries(window)])
     _add_recent_menu(window, actions)
-    _add_tool_bar(window, actions, presets)
+    _add_tool_bar(window, actions, presets, comparisons)
     _follow_undo_stack(window.session, actions)
+    nodule_menu = actions["Generate"].associatedObjects()[0]
+    assert isinstance(nodule_menu, QMenu)
+    nodule_menu.insertAction(actions["Generate a slice"], live_action(window, window.session, window.live))
     _say_why_no_slices(actions["Generate a slice"])
     return actions
 
@@ -67,8 +85,9 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
     queue, projects, strip, looking = window.queue, window.projects, window.strip, window.looking
     return {
         "&File": [
-            Entry("Open file…", window.choose_file, ("Ctrl+O",), "open-file"),
-            Entry("Open folder…", window.choose_folder, ("Ctrl+Shift+O",), "open-folder"),
+            Entry("Open file…", window.files.choose_file, ("Ctrl+O",), "open-file"),
+            Entry("Open folder…", window.files.choose_folder, ("Ctrl+Shift+O",), "open-folder"),
+            Entry("Open from PACS…", window.pacs.open, ("Ctrl+Shift+P",)),
             None,
             Entry("Reopen last session", projects.reopen_last, ("Ctrl+Shift+T",), "restore"),
             Entry("Open project…", projects.choose_project, ("Ctrl+Alt+O",)),
@@ -76,6 +95,7 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
             Entry("Save project as…", projects.save_as, ("Ctrl+Shift+S",)),
             None,
             Entry("Export…", window.export, ("Ctrl+E",), "export"),
+            Entry("Send an export to PACS…", window.pacs.choose_export, ("Ctrl+Shift+E",)),
             None,
             Entry("Quit", window.close, ("Ctrl+Q",)),
         ],
@@ -87,18 +107,33 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
             Entry("Suggest scores", window.suggesting.suggest_scores, ("Shift+P",)),
             None,
             Entry("Box in the middle", lambda: put_box_in_middle(session), ("B",)),
-            Entry("Delete box", lambda: commands.delete(session), ("Del",)),
+            Entry("Delete box", placing.delete, ("Del",)),
         ],
         "&Nodule": [
             Entry("Generate", placing.generate, ("G", "Return", "Enter", "Ctrl+Return"), "generate-light"),
             Entry("Generate a slice", window.slices.generate, ("Ctrl+G",)),
             Entry(f"Try {SEEDS} seeds", queue.try_seeds, ("Shift+G",), "seeds"),
+            Entry(f"Best of {SEEDS} seeds", window.best_of.start, ("Ctrl+Shift+G",), "ranking"),
             Entry("Cancel", window.escape, ("Esc",)),
             Entry("Cancel all jobs", window.cancel_all, ("Shift+Esc",)),
             Entry("New seed", placing.new_seed, ("N",), "new-seed"),
             None,
             Entry("Accept", lambda: commands.accept(session), ("A",)),
             Entry("Discard", lambda: commands.discard(session), ("D", "Backspace")),
+            None,
+            Entry("Previous nodule of the slice", lambda: commands.select_next(session, -1), ("[",)),
+            Entry("Next nodule of the slice", lambda: commands.select_next(session, 1), ("]",)),
+            Entry("Extend over neighbouring slices", window.extending.start, ("Shift+A",), "extend"),
+        ],
+        "E&xplore": [
+            *_ladders(window),
+            Entry("Grid…", window.ask_for_grid, ("Alt+6",), "grid"),
+            None,
+            Entry("Show or hide the sweep", window.sweeping.show_or_hide, ("E",)),
+            Entry("Cancel the sweep", window.sweeping.cancel),
+            None,
+            Entry("Export the sheet of the sweep…", window.sweep_exporting.export_sheet),
+            Entry("Export the set of the sweep…", window.sweep_exporting.export_set),
         ],
         "&View": [
             Entry("Fit", view.fit, ("F",), "fit"),
@@ -118,8 +153,31 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
             Entry("Star", lambda: strip.do(looking.star), ("S",), "star"),
             Entry("Delete result", lambda: strip.do(looking.delete), ("Shift+Del",), "delete"),
         ],
-        "&Help": [Entry("Keys and mouse", window.show_keys, ("F1",))],
+        "&Study": [
+            Entry("Build a study…", window.studies.build, ("Ctrl+Alt+B",)),
+            Entry("Read a study…", window.studies.choose_study, ("Ctrl+Alt+R",)),
+            Entry("Analyse a study…", window.studies.analyse, ("Ctrl+Alt+A",)),
+        ],
+        "&Help": [
+            Entry("Find an action…", window.find_action, ("Ctrl+K",), "search"),
+            Entry("Keys and mouse", window.show_keys, ("F1",), "keys"),
+            Entry("Show the first hints again", window.hints.show_again),
+        ],
     }
+
+
+def _part_entries(window: MainWindow) -> list[Entry]:
+    return [
+        Entry("Next part of the window", partial(step_region, window.parts, 1), ("F6",)),
+        Entry("Previous part of the window", partial(step_region, window.parts, -1), ("Shift+F6",)),
+    ]
+
+
+def _ladders(window: MainWindow) -> list[Entry]:
+    return [
+        Entry(f"Ladder of {name}", partial(window.sweeping.start, name), (f"Alt+{number}",), "ladder")
+        for number, name in enumerate(ATTRIBUTE_NAMES, start=1)
+    ]
 
 
 def _action(window: MainWindow, entry: Entry) -> QAction:
@@ -141,6 +199,7 @@ def _smooth_action(window: MainWindow) -> QAction:
 
 def _add_recent_menu(window: MainWindow, actions: Actions) -> None:
     menu = QMenu("Open recent", window)
+    menu.setProperty(LISTS_FILES, True)
 
     def fill() -> None:
         menu.clear()
@@ -153,10 +212,13 @@ def _add_recent_menu(window: MainWindow, actions: Actions) -> None:
     file_menu = actions["Open file…"].associatedObjects()[0]
     assert isinstance(file_menu, QMenu)
     file_menu.insertMenu(actions["Export…"], menu)
+    samples = SampleMenu(window)
+    samples.chosen.connect(window.open_path)
+    file_menu.insertMenu(actions["Export…"], samples)
     file_menu.insertSeparator(actions["Export…"])
 
 
-def _add_tool_bar(window: MainWindow, actions: Actions, presets: list[QAction]) -> None:
+def _add_tool_bar(window: MainWindow, actions: Actions, presets: list[QAction], comparisons: list[QAction]) -> None:
     bar = QToolBar("Tools", window)
     bar.setMovable(False)
     bar.setIconSize(ICON_SIZE)
@@ -166,6 +228,7 @@ def _add_tool_bar(window: MainWindow, actions: Actions, presets: list[QAction]) 
     for names in groups:
         bar.addActions([actions[name] for name in names])
         bar.addSeparator()
+    bar.insertWidget(bar.actions()[-1], comparison_button(comparisons, bar))
     bar.addActions(presets)
     bar.addWidget(window.window_entry)
     window.addToolBar(bar)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from engine.nodule import ATTRIBUTE_NAMES
 from studio.box_controls import BoxControls
+from studio.live import Live
+from studio.live_controls import LiveControls
 from studio.placing import Placing
 from studio.placing_controls import PlacingControls
 from studio.queue import JobQueue
+from studio.reasons import why_not_generate
 from studio.sampling_controls import SamplingControls
 from studio.score_slider import AttributeRow
 from studio.session import Session
@@ -23,7 +26,15 @@ _WIDTH = 336
 
 
 class NodulePanel(QFrame):
-    """Shows and changes attributes and options; has the buttons from Generate to Export."""
+    """Shows and changes attributes and options; has the buttons from Generate to Export.
+
+    Attributes
+    ----------
+    ladder_wanted : Signal(str)
+        That attribute is to be swept.
+    """
+
+    ladder_wanted = Signal(str)
 
     def __init__(
         self,
@@ -31,6 +42,7 @@ class NodulePanel(QFrame):
         placing: Placing,
         queue: JobQueue,
         suggesting: Suggesting,
+        live: Live,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -41,9 +53,14 @@ class NodulePanel(QFrame):
         self.rows = {name: AttributeRow(name) for name in ATTRIBUTE_NAMES}
         self.plausibility = _two_lines()
         self.sampling = SamplingControls(session, placing)
+        self.live = LiveControls(session, live)
         self.placing = PlacingControls(session, placing, queue)
         for name, row in self.rows.items():
             row.score_chosen.connect(partial(self._choose, name))
+            row.score_chosen.connect(live.follow_scores)
+            row.slider.sliderPressed.connect(live.hold)
+            row.slider.sliderReleased.connect(live.release)
+            row.ladder_wanted.connect(partial(self.ladder_wanted.emit, name))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(1, 0, 0, 0)
         layout.setSpacing(0)
@@ -51,25 +68,40 @@ class NodulePanel(QFrame):
         layout.addWidget(line())
         layout.addWidget(self.placing)
         session.attributes_changed.connect(self.show_attributes)
+        for signal in (
+            session.candidate_changed,
+            session.accepted_changed,
+            session.box_changed,
+            session.sketch_changed,
+        ):
+            signal.connect(self.show_readings)
         session.plausibility_changed.connect(lambda: self.plausibility.setText(session.plausibility))
+        for signal in (
+            session.volume_changed,
+            session.slice_index_changed,
+            session.box_changed,
+            session.engine_changed,
+            session.job_changed,
+        ):
+            signal.connect(self._show_ladders)
         self.show_attributes()
+        self._show_ladders()
 
     def _scrolled(self) -> QScrollArea:
         body = QWidget()
         body.setObjectName("panelBody")
         layout = QVBoxLayout(body)
-        layout.setContentsMargins(16, 12, 16, 12)
-        layout.setSpacing(10)
+        # So close that all of it is in sight in a window of 1280 x 800: nothing needed for a nodule is scrolled to.
+        layout.setContentsMargins(16, 10, 16, 8)
+        layout.setSpacing(5)
         layout.addWidget(self.box)
         layout.addWidget(line())
         for row in self.rows.values():
             layout.addWidget(row)
         layout.addWidget(self.plausibility)
         layout.addWidget(line())
-        heading = QLabel("Sampling")
-        heading.setProperty("role", "heading")
-        layout.addWidget(heading)
         layout.addWidget(self.sampling)
+        layout.addWidget(self.live)
         layout.addStretch(1)
         area = QScrollArea(widgetResizable=True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -85,6 +117,21 @@ class NodulePanel(QFrame):
         """Show the scores of the session."""
         for name, score in zip(ATTRIBUTE_NAMES, self._session.attributes.scores, strict=True):
             self.rows[name].show_score(score or 1)
+        self.show_readings()
+
+    def show_readings(self) -> None:
+        """Show which scores were read back from the nodule in the box, if there is one and they were."""
+        nodule = None if self._session.sketch_here else self._session.nodule_in_box
+        result = nodule.result if nodule else None
+        for name, row in self.rows.items():
+            scores = result.measurement.scores if result else None
+            asked: int | None = getattr(result.request.attributes, name) if result else None
+            row.show_reading(asked, scores[name] if scores else None)
+
+    def _show_ladders(self) -> None:
+        why = why_not_generate(self._session)
+        for row in self.rows.values():
+            row.show_why_no_ladder(why)
 
 
 def _two_lines() -> QLabel:

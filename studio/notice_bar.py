@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSize
+from PySide6.QtCore import QEvent, QSize
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
 
 from studio.session import Session
@@ -49,11 +49,22 @@ class NoticeBar(QFrame):
         self.offer.setText(notice.offer)
         self.offer.setVisible(notice.do is not None)
         self.setAccessibleName(f"{severity}: {notice.text}")
-        self._icon.setPixmap(icon(severity).pixmap(QSize(20, 20)))
+        self._show_icon()
         self.setProperty("severity", severity)
         # The style sheet looks at properties when a widget is polished, not when they change.
         self.style().unpolish(self)
         self.style().polish(self)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Show the icon in the colours of another theme."""
+        super().changeEvent(event)
+        if event.type() is QEvent.Type.PaletteChange:
+            self._show_icon()
+
+    def _show_icon(self) -> None:
+        notice = self._session.notice
+        if notice:
+            self._icon.setPixmap(icon(notice.severity.value).pixmap(QSize(20, 20), self.devicePixelRatioF()))
 
     def _take_offer(self) -> None:
         notice = self._session.notice

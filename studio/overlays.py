@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPen
 
 from studio import slice_painter
 from studio.ruler import Ruler
-from studio.theme import colour
+from studio.theme import image_colour
 from studio.viewport import Viewport
 
 _LUNG_TINT = 46
@@ -18,7 +18,7 @@ _LUNG_TINT = 46
 
 def tint(mask: Any) -> QImage:
     """Return an image that tints where a mask, bool of (rows, columns), is True."""
-    ink = colour("accent", _LUNG_TINT).rgba()
+    ink = image_colour("accent", _LUNG_TINT).rgba()
     pixels = np.where(mask, np.uint32(ink), np.uint32(0))
     rows, columns = pixels.shape
     # Painted faster; and it owns its pixels, while the first image only borrows those of the array.
@@ -37,7 +37,7 @@ def paint_outline(painter: QPainter, viewport: Viewport, mask: Any) -> None:
     lines = [
         QLineF(viewport.to_widget(top + a, left + b), viewport.to_widget(top + c, left + d)) for (a, b), (c, d) in near
     ]
-    for ink, width in ((QColor(0, 0, 0, 130), 3.0), (colour("warning"), 1.25)):
+    for ink, width in ((QColor(0, 0, 0, 130), 3.0), (image_colour("warning"), 1.25)):
         painter.setPen(QPen(ink, width))
         painter.drawLines(lines)
 
@@ -58,10 +58,10 @@ def paint_ruler(painter: QPainter, viewport: Viewport, ruler: Ruler) -> None:
     if ruler.start is None or ruler.end is None:
         return
     start, end = viewport.to_widget(*ruler.start), viewport.to_widget(*ruler.end)
-    for ink, width in ((QColor(0, 0, 0, 150), 3.5), (colour("text"), 1.5)):
+    for ink, width in ((QColor(0, 0, 0, 150), 3.5), (image_colour("text"), 1.5)):
         painter.setPen(QPen(ink, width))
         painter.drawLine(start, end)
         for point in (start, end):
             painter.drawEllipse(point, 3, 3)
     text = f"{ruler.length_mm(viewport.spacing):.1f} mm"
-    slice_painter.paint_text(painter, end + QPointF(10, 10), text, colour("text"))
+    slice_painter.paint_text(painter, end + QPointF(10, 10), text, image_colour("text"))

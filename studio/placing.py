@@ -14,13 +14,17 @@ from engine.events import (
     Finished,
     GenerationRequest,
     Preview,
+    Sketched,
     StateChanged,
 )
 from engine.nodule import BoundingBox
 from studio import commands
+from studio.editing import Editing, Wanted
 from studio.engine_client import EngineClient
+from studio.history import History
+from studio.layers import slice_without
 from studio.reasons import why_not_generate
-from studio.session import Job, PlacedNodule, Session, Severity
+from studio.session import Dragged, Job, PlacedNodule, Session, Severity
 
 #: Seeds are those that a spin box can show.
 LARGEST_SEED = 2**31 - 1
@@ -29,10 +33,11 @@ LARGEST_SEED = 2**31 - 1
 class Placing(QObject):
     """Generates for one session. At most one job is current; events of all others are ignored."""
 
-    def __init__(self, session: Session, engine: EngineClient, parent: QObject | None = None) -> None:
+    def __init__(self, session: Session, engine: EngineClient, history: History, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._engine = engine
+        self._editing = Editing(session, engine, history, self)
         engine.event_arrived.connect(self.handle)
         # A job is for one box in one slice: without them its result would be out of place.
         session.box_changed.connect(self._cancel_if_out_of_place)
@@ -40,12 +45,18 @@ class Placing(QObject):
         session.volume_changed.connect(self.cancel)
 
     def generate(self) -> None:
-        """Start the job that the session describes, instead of the one that runs; or say why not."""
-        session = self._session
+        """Start the job that the session describes, instead of the one that runs; or say why not.
+
+        An accepted nodule that is in the box is replaced.
+        """
+        session, edited = self._session, self._edited
         reason = why_not_generate(session)
         request = self.request_now()
         if reason or request is None:
             session.say(reason or "Draw a box first.")
+            return
+        if edited:
+            self._edit(edited, Wanted(request.box, request.attributes, request.options))
             return
         self.cancel()
         session.notice = None
@@ -59,6 +70,21 @@ class Placing(QObject):
             return None
         return GenerationRequest(current, box, session.attributes, session.options, session.source_of(index))
 
+    def request_in(self, dragged: Dragged) -> GenerationRequest | None:
+        """Return what is to be sketched in a box as it is dragged: a nodule that goes along keeps its settings."""
+        session, index, nodule = self._session, self._session.slice_index, dragged.nodule
+        is_accepted = nodule is not None and nodule is session.selected
+        now = slice_without(session, nodule) if nodule and is_accepted else session.slice_with_accepted(index)
+        described = nodule.result.request if nodule else session
+        if now is None:
+            return None
+        return GenerationRequest(now, dragged.box, described.attributes, described.options, session.source_of(index))
+
+    def request_here(self) -> GenerationRequest | None:
+        """Return what is to be sketched in the box: an accepted nodule that it holds is left away."""
+        request, selected = self.request_now(), self._session.selected
+        return replace(request, slice=slice_without(self._session, selected)) if request and selected else request
+
     def cancel(self) -> None:
         """Forget the current job at once; the engine stops it within one step."""
         job = self._session.job
@@ -69,10 +95,16 @@ class Placing(QObject):
         self._engine.cancel(job.job_id)
 
     def move_box(self, box: BoundingBox) -> None:
-        """Put the box elsewhere; the nodule that it holds, finished or forming, is generated there."""
-        session = self._session
+        """Give the box another place or size; the nodule that it holds, finished or forming, is generated there."""
+        session, edited = self._session, self._edited
         nodule = session.nodule_in_box
         if session.box_here == box or session.is_slice_forming:
+            return
+        if edited:
+            now = self._editing.current and self._editing.current.wanted
+            described = now or edited.result.request
+            self._edit(edited, Wanted(box, described.attributes, described.options))
+            session.attributes, session.options = described.attributes, described.options
             return
         request = session.job.request if session.job else nodule.result.request if nodule else None
         commands.set_box(session, box, "move")
@@ -80,6 +112,25 @@ class Placing(QObject):
             session.attributes = request.attributes
             session.options = request.options
             self.generate()
+
+    def delete(self) -> None:
+        """Remove the box and the nodule that it holds; an accepted one, too."""
+        selected = self._session.selected
+        if selected:
+            self._edit(selected, None)
+        else:
+            commands.delete(self._session)
+
+    @property
+    def _edited(self) -> PlacedNodule | None:
+        """The accepted nodule that is in the box, or on its way to it."""
+        current = self._editing.current
+        return current.nodule if current and current.wanted else self._session.selected
+
+    def _edit(self, nodule: PlacedNodule, wanted: Wanted | None) -> None:
+        self.cancel()
+        self._session.notice = None
+        self._editing.replace(nodule, wanted)
 
     def new_seed(self) -> None:
         """Draw another seed."""
@@ -96,13 +147,13 @@ class Placing(QObject):
         elif job is not None and event.job_id == job.job_id:
             self._handle_current(event, job)
 
-    def _handle_current(self, event: Preview | Finished | Cancelled | Failed, job: Job) -> None:
+    def _handle_current(self, event: Preview | Finished | Sketched | Cancelled | Failed, job: Job) -> None:
         session = self._session
         if isinstance(event, Preview):
             session.preview = event
             return
-        if session.is_slice_forming:
-            return  # `SliceMaking` shows how that ends.
+        if session.is_slice_forming or job.is_edit:
+            return  # `SliceMaking` and `Editing` show how that ends.
         session.job = None
         session.preview = None
         if isinstance(event, Finished):
@@ -112,5 +163,5 @@ class Placing(QObject):
 
     def _cancel_if_out_of_place(self) -> None:
         job = self._session.job
-        if job and job.place != self._session.box:
+        if job and (job.is_edit or job.place != self._session.box):
             self.cancel()

@@ -13,11 +13,12 @@ from PySide6.QtWidgets import (
 )
 
 from engine.events import EngineState, GenerationResult
+from engine.plain_measures import PlainMeasures
 from studio import commands
 from studio.buttons import button
 from studio.placing import Placing
 from studio.queue import SEEDS, JobQueue
-from studio.reasons import why_not_export, why_not_generate
+from studio.reasons import why_not_export, why_not_generate, why_not_rank
 from studio.session import Session
 from studio.slice_texts import signed
 from studio.theme import icon, line
@@ -35,12 +36,16 @@ class PlacingControls(QWidget):
     """The buttons from a box to an exported nodule."""
 
     export_wanted = Signal()
+    best_wanted = Signal()
 
     def __init__(self, session: Session, placing: Placing, queue: JobQueue, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._look = ("primary", "generate")
         self.seeds = button(f"{SEEDS} seeds", "seeds", "Shift+G", "", queue.try_seeds)
+        self.best = button("", "ranking", "Ctrl+Shift+G", "", self.best_wanted.emit)
+        self.best.setAccessibleName(f"Best of {SEEDS} seeds")
+        self.best.setFixedWidth(40)
         self.generate = button("Generate", "generate", "G or Return", "primary", placing.generate)
         self.cancel = button("Cancel", "cancel", "Esc", "", placing.cancel)
         self.accept = button("Accept", "accept", "A", "primary", lambda: commands.accept(session))
@@ -53,6 +58,8 @@ class PlacingControls(QWidget):
         self.compare.released.connect(lambda: self._show_original(False))
         self.export = button("Export…", "export", "Ctrl+E", "", self.export_wanted.emit)
         self.status, self.export_reason = _text(), _text()
+        # As high with one line as with the two that tell of a finished nodule: nothing above it jumps.
+        self.status.setMinimumHeight(2 * self.status.fontMetrics().lineSpacing())
         self.progress = QProgressBar(textVisible=False)
         self.progress.setAccessibleName("Progress of sampling")
         self._lay_out()
@@ -63,6 +70,7 @@ class PlacingControls(QWidget):
             session.engine_changed,
             session.job_changed,
             session.preview_changed,
+            session.sketch_changed,
             session.candidate_changed,
             session.accepted_changed,
             session.exported_changed,
@@ -82,20 +90,31 @@ class PlacingControls(QWidget):
         row.addWidget(self.accept, 1)
         row.addWidget(self.discard, 1)
         row.addWidget(self.compare)
-        for widget in (self.progress, self._waiting):
-            policy = widget.sizePolicy()
-            policy.setRetainSizeWhenHidden(True)  # Nothing above it jumps when it comes and goes.
-            widget.setSizePolicy(policy)
+        policy = self.progress.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)  # Nothing above it jumps when it comes and goes.
+        self.progress.setSizePolicy(policy)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 12, 16, 16)
-        layout.setSpacing(8)
+        layout.setContentsMargins(16, 8, 16, 10)
+        layout.setSpacing(6)
         start = QHBoxLayout()
         start.setSpacing(8)
         start.addLayout(self._first, 1)
         start.addWidget(self.seeds)
+        start.addWidget(self.best)
         layout.addLayout(start)
-        for widget in (self.progress, self.status, self._waiting, line(), self.export, self.export_reason):
+        for widget in (self.progress, self.status, line()):
             layout.addWidget(widget)
+        self._ending = QWidget()
+        end = QHBoxLayout(self._ending)
+        end.setContentsMargins(0, 0, 0, 0)
+        end.setSpacing(12)
+        end.addWidget(self.export)
+        end.addWidget(self.export_reason, 1)
+        # One after the other, in one place: a nodule that waits is accepted or discarded before any is exported.
+        self._last = QStackedLayout()
+        self._last.addWidget(self._ending)
+        self._last.addWidget(self._waiting)
+        layout.addLayout(self._last)
 
     def _show_original(self, shown: bool) -> None:
         self._session.original_shown = shown
@@ -108,12 +127,16 @@ class PlacingControls(QWidget):
         self.generate.setEnabled(why is None)
         self.seeds.setEnabled(why is None)
         self.seeds.setToolTip(why or f"Try this box and these scores with {SEEDS} seeds, one after the other (Shift+G)")
-        self._show_generate(is_primary=session.candidate is None)
+        why = why_not_rank(session)
+        self.best.setEnabled(why is None)
+        self.best.setToolTip(why or f"Best of {SEEDS} seeds: ranked by how well they obey the scores (Ctrl+Shift+G)")
+        self._show_generate(is_primary=session.nodule_in_box is None)
         self.progress.setVisible(job is not None)
         self.progress.setRange(0, preview.steps if preview else 1)
         self.progress.setValue(preview.step if preview else 0)
         self.status.setText(status_text(session))
-        self._waiting.setVisible(session.candidate is not None and job is None)
+        is_waiting = session.candidate is not None and job is None and session.sketch_here is None
+        self._last.setCurrentWidget(self._waiting if is_waiting else self._ending)
         why = why_not_export(session)
         self.export.setEnabled(why is None)
         self.export.setToolTip(why or "Export the accepted nodules (Ctrl+E)")
@@ -139,10 +162,12 @@ def status_text(session: Session) -> str:
         return f"Step {preview.step} of {preview.steps}, {preview.seconds_left:.1f} s left"
     if session.job:
         return _starting_text(session)
+    if session.sketch_here:
+        return f"{session.sketch_here.text}: to be looked at only; G makes the nodule"
     why = why_not_generate(session)
     if why is None and session.engine.state is EngineState.FAILED:
         return "The model could not be loaded; Generate tries it again."
-    return why or (result_text(session.candidate.result) if session.candidate else "")
+    return why or (result_text(session.nodule_in_box.result) if session.nodule_in_box else "")
 
 
 def _starting_text(session: Session) -> str:
@@ -153,13 +178,28 @@ def _starting_text(session: Session) -> str:
 
 def result_text(result: GenerationResult) -> str:
     """Return what was measured of a finished nodule, and its seed: the field of the seed may be out of sight."""
-    measured = result.measurement
+    measured, plain = result.measurement, result.measurement.plain
     size = f"{measured.diameter_mm:.1f} mm," if measured.mask.any() else "No nodule could be measured;"
+    hu = signed(measured.mean_hu)
+    hu = f"{hu} ± {plain.sd_hu:.0f} HU" if plain else f"mean {hu} HU"
     made = f"seed {result.request.options.seed}, made in {result.seconds:.1f} s"
-    return f"{size} mean {signed(measured.mean_hu)} HU, {made}"
+    looks = f"\n{plain_text(plain)}" if plain else ""
+    return f"{size} {hu}, {made}{looks}"
+
+
+def plain_text(plain: PlainMeasures) -> str:
+    """Return the plain measures of a nodule but for its HU."""
+    found = [f"{plain.solid_part:.0%} solid".replace("%", " %")]
+    if plain.circularity is not None:
+        found.append(f"circularity {plain.circularity:.2f}")
+    if plain.edge_sharpness is not None:
+        found.append(f"edge {plain.edge_sharpness:.2f} /mm")
+    return ", ".join(found)
 
 
 def _accepted_text(session: Session) -> str:
     count, left = len(session.accepted), len(session.not_exported)
-    text = "1 accepted nodule" if count == 1 else f"{count} accepted nodules"
+    placed = sum(nodule.continues is None for nodule in session.accepted)
+    text = "1 accepted nodule" if placed == 1 else f"{placed} accepted nodules"
+    text += f" in {len({nodule.slice_index for nodule in session.accepted})} slices" if placed < count else ""
     return f"{text}, exported" if left == 0 else text if left == count else f"{text}, {left} not exported"

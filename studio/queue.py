@@ -11,22 +11,32 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, Signal
 
 from engine.events import Event, Failed, Finished, GenerationRequest, Preview, StateChanged
 from studio import commands
 from studio.engine_client import EngineClient
 from studio.placing import LARGEST_SEED, Placing
+from studio.queue_state import Queue, QueuedJob
 from studio.reasons import why_not_generate
 from studio.rebasing import rebased
-from studio.session import PlacedNodule, Queue, QueuedJob, Session, Severity
+from studio.session import PlacedNodule, Session, Severity
 
 #: As many as can be compared at a glance.
 SEEDS = 10
 
 
 class JobQueue(QObject):
-    """Runs the session's queue; its events are told from those of other jobs by the engine's job id."""
+    """Runs the session's queue; its events are told from those of other jobs by the engine's job id.
+
+    Attributes
+    ----------
+    job_ended : Signal(int, Event)
+        The job of that number came to its end: Finished or Failed, or Cancelled by the engine as it stopped. Nothing is
+        told of a job that was cancelled here.
+    """
+
+    job_ended = Signal(int, object)
 
     def __init__(self, session: Session, placing: Placing, engine: EngineClient, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -40,35 +50,43 @@ class JobQueue(QObject):
         # Queued: while one job in the slice replaces another there is none for a moment, and ours must not slip in.
         session.job_changed.connect(self._run_next, Qt.ConnectionType.QueuedConnection)
 
-    def try_seeds(self) -> None:
-        """Queue the nodule that the session describes with its seed and the following ones; or say why not."""
+    def try_seeds(self) -> tuple[int, ...]:
+        """Queue the nodule that the session describes with its seed and the following ones; or say why not.
+
+        Return the numbers of the jobs.
+        """
         session, request = self._session, self._placing.request_now()
         reason = why_not_generate(session)
         if reason or request is None:
             session.say(reason or "Draw a box first.")
-            return
+            return ()
         session.notice = None
         options, last = request.options, LARGEST_SEED + 1
         seeds = ((options.seed + offset) % last for offset in range(SEEDS))
-        self.add(session.slice_index, (replace(request, options=replace(options, seed=seed)) for seed in seeds))
+        return self.add(session.slice_index, (replace(request, options=replace(options, seed=seed)) for seed in seeds))
 
-    def add(self, slice_index: int, requests: Iterable[GenerationRequest]) -> None:
-        """Put jobs at the end of the queue."""
+    def add(
+        self, slice_index: int, requests: Iterable[GenerationRequest], swept: tuple[str, ...] = ()
+    ) -> tuple[int, ...]:
+        """Put jobs at the end of the queue; return their numbers.
+
+        `swept`: see `QueuedJob`. The results of a sweep are shown by the sweep; of others, the first one in the slice.
+        """
         queue = self._session.queue
-        jobs = (QueuedJob(next(self._numbers), slice_index, request) for request in requests)
+        jobs = tuple(QueuedJob(next(self._numbers), slice_index, request, swept) for request in requests)
         if queue.is_empty:
             queue, self._is_first = Queue(), True
         self._session.queue = replace(queue, waiting=(*queue.waiting, *jobs))
         self._run_next()
+        return tuple(job.number for job in jobs)
 
-    def cancel(self, number: int) -> None:
-        """Cancel one job: take it out of the queue, or stop it if it runs."""
+    def cancel(self, *numbers: int) -> None:
+        """Cancel jobs: take those that wait out of the queue, and stop the one that runs if it is among them."""
         queue = self._session.queue
-        if queue.running and queue.running.number == number:
+        waiting = tuple(job for job in queue.waiting if job.number not in numbers)
+        self._session.queue = _settled(replace(queue, waiting=waiting))
+        if queue.running and queue.running.number in numbers:
             self.cancel_running()
-        else:
-            waiting = tuple(job for job in queue.waiting if job.number != number)
-            self._session.queue = _settled(replace(queue, waiting=waiting))
 
     def cancel_all(self) -> None:
         """Cancel what runs and what waits."""
@@ -123,8 +141,10 @@ class JobQueue(QObject):
         job = self._session.queue.running
         if isinstance(event, Failed):
             self._session.say(event.message, Severity.ERROR)
-        elif isinstance(event, Finished) and job:
+        elif isinstance(event, Finished) and job and not job.swept:
             self._show_first(PlacedNodule(job.slice_index, event.result))
+        if job:
+            self.job_ended.emit(job.number, event)
         self._end_running(is_held=isinstance(event, Failed))
 
     def _show_first(self, nodule: PlacedNodule) -> None:

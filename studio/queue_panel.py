@@ -19,7 +19,9 @@ from PySide6.QtWidgets import (
 
 from studio.history_card import CARD
 from studio.queue import JobQueue
-from studio.session import QueuedJob, Session
+from studio.queue_state import QueuedJob
+from studio.session import Session
+from studio.sweep import swept_text
 from studio.theme import icon
 
 _WIDTH = 264
@@ -165,7 +167,8 @@ def queue_text(session: Session) -> str:
 
 def job_text(job: QueuedJob) -> str:
     """Return what tells one job from another."""
-    return f"Slice {job.slice_index + 1}, seed {job.request.options.seed}"
+    what = swept_text(job.request, job.swept) if job.swept else f"seed {job.request.options.seed}"
+    return f"Slice {job.slice_index + 1}, {what}"
 
 
 def _small_button(text: str, tip: str) -> QPushButton:

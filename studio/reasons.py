@@ -4,30 +4,55 @@ from __future__ import annotations
 
 from engine.checkpoint import DEFAULT_SLICE_CHECKPOINT
 from engine.errors import InputError
-from engine.events import EngineState
+from engine.events import EngineState, SliceRequest
+from engine.nodule import BoundingBox
+from engine.read_back import DEFAULT_SCORER
 from studio.session import Session
 
 _FORMING = "The slice is still being made; Esc cancels it."
 _STOPPED = "The engine has stopped; start the program again."
 
 
-def why_not_generate(session: Session) -> str | None:
-    """Return why nothing can be generated now, as one sentence; None if it can."""
+def why_not_generate(session: Session, dragged: BoundingBox | None = None) -> str | None:
+    """Return why nothing can be generated now, as one sentence; None if it can. `dragged`: in that box."""
     if session.volume is None:
         return "Open a chest CT first."
     if session.is_slice_forming:
         return _FORMING
-    if session.box is None:
-        return "Draw a box first: drag a square on the slice."
-    if session.box_here is None:
-        return f"The box is on slice {session.box.slice_index + 1}; go there, or draw one here."
+    box = dragged or session.box_here
+    if box is None:
+        elsewhere = session.box
+        first = f"The box is on slice {elsewhere.slice_index + 1}; go there, or draw one here." if elsewhere else None
+        return first or "Draw a box first: drag a square on the slice."
     try:
-        session.box_here.check_side(session.volume.pixel_spacing)
+        box.check_side(session.volume.pixel_spacing)
     except InputError as error:
         return str(error)
     if session.engine.state is EngineState.STOPPED:
         return _STOPPED
     return None
+
+
+def why_not_rank(session: Session) -> str | None:
+    """Return why seeds cannot be tried and ranked now, as one sentence; None if they can."""
+    if not DEFAULT_SCORER.is_dir():
+        return "Nothing can be ranked, for the scorer is not part of this version."
+    return why_not_generate(session)
+
+
+def why_not_extend(session: Session) -> str | None:
+    """Return why the nodule in the box cannot go on in other slices, as one sentence; None if its size allows it."""
+    nodule = session.nodule_in_box
+    if session.job or session.sketch:
+        return "Wait until the nodule is finished; it can be extended then."
+    if nodule is None or isinstance(nodule.result.request, SliceRequest):
+        return "Generate a nodule in a scan first, or click one that is accepted; it can be extended then."
+    if nodule.continues:
+        return "This nodule was placed in another slice; select it there to extend it."
+    name = nodule.result.nodule_sha256()
+    if any(other.continues == name for other in session.accepted):
+        return "This nodule has been extended already."
+    return _STOPPED if session.engine.state is EngineState.STOPPED else None
 
 
 def why_not_suggest_place(session: Session) -> str | None:
@@ -58,17 +83,6 @@ def why_not_export(session: Session) -> str | None:
     if session.candidate:
         return "Accept the nodule first (A)."
     return "There is no accepted nodule to export."
-
-
-def hint(session: Session) -> str | None:
-    """Return what to do next on the slice, as long as that is not plain; None afterwards."""
-    if session.volume is None or session.job or session.accepted or session.original_shown:
-        return None
-    if session.candidate and session.box_here:
-        return "A accepts, D discards. Hold Space to see the original. Drag the box to place the nodule elsewhere."
-    if session.box is None:
-        return "Drag a square where the nodule should be"
-    return "Press G to generate the nodule" if why_not_generate(session) is None else None
 
 
 def engine_text(session: Session) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
+from studio.menu_actions import LISTS_FILES
+
 _FOLDER = Path(__file__).parents[1] / "resources" / "samples"
 
 
@@ -22,6 +24,7 @@ class SampleMenu(QMenu):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("Open a sample", parent)
+        self.setProperty(LISTS_FILES, True)
         paths = sample_slices()
         for number, path in enumerate(paths, start=1):
             action = self.addAction(f"Generated slice {number}")

@@ -45,7 +45,7 @@ class SamplingControls(QWidget):
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setHorizontalSpacing(8)
-        layout.setVerticalSpacing(8)
+        layout.setVerticalSpacing(5)
         tips = {
             "Seed": "The same seed, box and scores give the same nodule",
             "Steps": "Denoising steps: more take longer",

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetricsF, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
-from PySide6.QtWidgets import QGridLayout, QLabel, QSlider, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
 
-from engine.nodule import SCORE_NAMES
+from engine.nodule import ATTRIBUTE_NAMES, SCORE_NAMES
+from engine.reader_scores import ReaderScores, reader_scores
+from engine.score_reading import ScoreReading
+from studio.elided_label import ElidedLabel
 from studio.sketches import Sketch
-from studio.theme import colour
+from studio.slider_marks import (
+    is_far_off,
+    paint_disagreement,
+    paint_reading,
+    paint_shares,
+    readers_text,
+    reading_text,
+)
+from studio.theme import colour, icon
 
 _KNOB = 7.0
-_TRACK = 11.0
+#: From the top: bars stand on the track.
+_TRACK = 15.0
+_HEIGHT = 38
 
 
 class ScoreSlider(QSlider):
     """A slider from 1 to 5 with a number under each stop. A click on a stop goes there."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, readers: ReaderScores, parent: QWidget | None = None) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
+        self._readers = readers
+        self._reading: tuple[ScoreReading, bool] | None = None
         self.setRange(1, 5)
         self.setPageStep(1)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -26,24 +41,33 @@ class ScoreSlider(QSlider):
 
     def sizeHint(self) -> QSize:
         """Tall enough for the track and the numbers."""
-        return QSize(160, 36)
+        return QSize(160, _HEIGHT)
 
     def minimumSizeHint(self) -> QSize:
         """Wide enough to tell the stops apart."""
-        return QSize(120, 36)
+        return QSize(120, _HEIGHT)
 
-    def stop_x(self, score: int) -> float:
+    def show_reading(self, reading: ScoreReading | None, is_far_off: bool = False) -> None:
+        """Show what was read back of a finished nodule; None: nothing."""
+        self._reading = (reading, is_far_off) if reading else None
+        self.update()
+
+    def stop_x(self, score: float) -> float:
         """Return where the stop of a score is, in pixels from the left."""
         inset = _KNOB + 3
         return inset + (score - 1) / 4 * (self.width() - 2 * inset)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Paint track, stops, knob and numbers."""
+        """Paint how readers scored, track, stops, knob, numbers, and what was read back."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         first, last, now = self.stop_x(1), self.stop_x(5), self.stop_x(self.value())
+        paint_shares(painter, self._readers, [self.stop_x(score) for score in range(1, 6)], _TRACK)
         painter.setPen(QPen(colour("border"), 2))
         painter.drawLine(QPointF(first, _TRACK), QPointF(last, _TRACK))
+        mean, deviation = self._readers.others[self.value() - 1]
+        low, high = self.stop_x(max(mean - deviation, 1.0)), self.stop_x(min(mean + deviation, 5.0))
+        paint_disagreement(painter, low, high, _TRACK)
         self._paint_stops(painter)
         painter.setPen(Qt.PenStyle.NoPen)
         if self.hasFocus():
@@ -51,6 +75,9 @@ class ScoreSlider(QSlider):
             painter.drawEllipse(QPointF(now, _TRACK), _KNOB + 3, _KNOB + 3)
         painter.setBrush(colour("accenthover" if self.underMouse() else "accent"))
         painter.drawEllipse(QPointF(now, _TRACK), _KNOB, _KNOB)
+        if self._reading:
+            reading, is_far_off = self._reading
+            paint_reading(painter, self.stop_x(reading.score), _TRACK, is_far_off)
 
     def _paint_stops(self, painter: QPainter) -> None:
         height = QFontMetricsF(painter.font()).height()
@@ -66,12 +93,18 @@ class ScoreSlider(QSlider):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Go to the stop under the mouse."""
         if event.button() is Qt.MouseButton.LeftButton:
+            self.setSliderDown(True)
             self._go_to(event.position().x())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Follow the mouse."""
         if event.buttons() & Qt.MouseButton.LeftButton:
             self._go_to(event.position().x())
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Tell that the slider is let go."""
+        if event.button() is Qt.MouseButton.LeftButton:
+            self.setSliderDown(False)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Leave the wheel to the panel: scrolling past a slider must not change the nodule."""
@@ -85,28 +118,51 @@ class AttributeRow(QWidget):
     """One attribute with its slider, the name of the score, and what 1 and 5 look like."""
 
     score_chosen = Signal(int)
+    ladder_wanted = Signal()
 
     def __init__(self, attribute: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._attribute = attribute
         title = QLabel(attribute.capitalize())
         title.setProperty("role", "heading")
-        self.slider = ScoreSlider()
+        self._readers = reader_scores()[attribute]
+        self.slider = ScoreSlider(self._readers)
         self.slider.setAccessibleName(attribute.capitalize())
-        self._name = QLabel()
-        self._name.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._name = ElidedLabel()
         self._name.setProperty("role", "muted")
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setHorizontalSpacing(8)
-        layout.setVerticalSpacing(2)
-        layout.addWidget(title, 0, 0, 1, 3)
-        layout.addWidget(self._sketch(1), 1, 0, 2, 1, Qt.AlignmentFlag.AlignTop)
-        layout.addWidget(self.slider, 1, 1)
-        layout.addWidget(self._name, 2, 1)
-        layout.addWidget(self._sketch(5), 1, 2, 2, 1, Qt.AlignmentFlag.AlignTop)
+        layout.setVerticalSpacing(0)
+        self.read = QLabel()
+        self.read.setProperty("role", "muted")
+        self.read.setAccessibleName(f"{attribute.capitalize()}, read back")
+        self.ladder = self._ladder_button()
+        header = QHBoxLayout()
+        header.setSpacing(8)
+        header.addWidget(title)
+        header.addWidget(self._name, 1)
+        header.addWidget(self.read)
+        header.addWidget(self.ladder)
+        layout.addWidget(self.slider, 1, 1)  # First: Tab comes to it before it comes to the ladder.
+        layout.addLayout(header, 0, 0, 1, 3)
+        layout.addWidget(self._sketch(1), 1, 0)
+        layout.addWidget(self._sketch(5), 1, 2)
         layout.setColumnStretch(1, 1)
         self.slider.valueChanged.connect(self.score_chosen)
+
+    def _ladder_button(self) -> QPushButton:
+        button = QPushButton(icon("ladder"), "")
+        button.setProperty("role", "tiny")
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.setAccessibleName(f"Ladder of {self._attribute}")
+        button.clicked.connect(lambda: self.ladder_wanted.emit())
+        return button
+
+    def show_why_no_ladder(self, why: str | None) -> None:
+        """Say in the tool tip of the ladder what it does, or why not now; a click says that, too."""
+        key = ATTRIBUTE_NAMES.index(self._attribute) + 1
+        self.ladder.setToolTip(why or f"Ladder: five nodules with {self._attribute} from 1 to 5 (Alt+{key})")
 
     def _sketch(self, score: int) -> Sketch:
         sketch = Sketch(self._attribute, score)
@@ -123,4 +179,18 @@ class AttributeRow(QWidget):
         self.slider.update()
         name = SCORE_NAMES[self._attribute][score - 1]
         self._name.setText(name)
+        readers = readers_text(self._attribute, score, self._readers)
+        self.slider.setToolTip(readers)
+        self.slider.setWhatsThis(readers)
         self.slider.setAccessibleDescription(name)
+
+    def show_reading(self, asked: int | None, reading: ScoreReading | None) -> None:
+        """Show what was read back of a finished nodule, beside the score that was asked for; None: nothing."""
+        far = reading is not None and is_far_off(asked, reading)
+        self.slider.show_reading(reading, far)
+        self.read.setVisible(reading is not None)
+        self.read.setText(reading_text(self._attribute, asked, self.slider.value(), reading) if reading else "")
+        role = "warning" if far else "muted"
+        if self.read.property("role") != role:  # A style sheet is slow to apply.
+            self.read.setProperty("role", role)
+            self.read.style().polish(self.read)

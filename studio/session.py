@@ -14,7 +14,6 @@ from PySide6.QtGui import QUndoStack
 from engine.ct import LUNG, WINDOW_PRESETS, CTSlice, CTVolume, HUArray, WindowLevel
 from engine.events import (
     EngineState,
-    GenerationRequest,
     GenerationResult,
     Preview,
     Request,
@@ -25,8 +24,11 @@ from engine.events import (
 )
 from engine.lungs import share_in_lung
 from engine.nodule import BoundingBox, NoduleAttributes
+from studio.live_switch import LiveSwitch, Sketch
+from studio.queue_state import Queue
 from studio.session_field import Field
 from studio.shown import Shown
+from studio.sweep import Sweep
 
 
 @dataclass(frozen=True)
@@ -49,53 +51,38 @@ class PlacedNodule:
         """Its slice and its box."""
         return BoxOnSlice(self.slice_index, self.result.request.box)
 
+    @property
+    def continues(self) -> str | None:
+        """Name of the nodule that goes on here, if it was placed in another slice: see `engine.events.Extension`."""
+        request = self.result.request
+        extension = None if isinstance(request, SliceRequest) else request.extension
+        return extension.continues if extension else None
+
+
+@dataclass(frozen=True)
+class Dragged:
+    """A box while it is drawn, moved or resized, and the nodule that goes along with it."""
+
+    box: BoundingBox
+    nodule: PlacedNodule | None = None
+
 
 @dataclass(frozen=True)
 class Job:
-    """What the engine is sampling for this window: a nodule in an open slice, or the open slice itself."""
+    """What the engine is sampling for this window: a nodule in an open slice, or the open slice itself.
+
+    `is_edit`: it is part of replacing or removing an accepted nodule; see `studio.editing`.
+    """
 
     job_id: int
     slice_index: int
     request: Request
+    is_edit: bool = False
 
     @property
     def place(self) -> BoxOnSlice:
         """Its slice and its box."""
         return BoxOnSlice(self.slice_index, self.request.box)
-
-
-@dataclass(frozen=True)
-class QueuedJob:
-    """One job of the queue. `number` tells it from all others of this window; it is not the engine's job id."""
-
-    number: int
-    slice_index: int
-    request: GenerationRequest
-
-
-@dataclass(frozen=True)
-class Queue:
-    """What is made one after the other, whatever else is done meanwhile.
-
-    Attributes
-    ----------
-    running : QueuedJob or None
-    waiting : QueuedJob, the next one first
-    done : int
-        How many jobs have ended since the queue was last empty.
-    is_held : bool
-        A job has failed: the others wait until they are let go on or cancelled.
-    """
-
-    running: QueuedJob | None = None
-    waiting: tuple[QueuedJob, ...] = ()
-    done: int = 0
-    is_held: bool = False
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing runs and nothing waits."""
-        return self.running is None and not self.waiting
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,11 +129,15 @@ class Opening:
 class Session(QObject):
     """What is open, what is drawn and what the engine does; one signal a field, nothing that can be derived.
 
+    `dragged` is the box as it would be if its drag ended now; `box` changes when it does.
+    `sketch` is the nodule in a few steps that follows sliders and box: to be looked at, never to be kept.
     `candidate` is the finished nodule that waits to be accepted or discarded; `box` is its box as long as it waits.
     `generated` is what the open slice was made of, or is being made of; None if it was read from a file.
     `series_uid` is how the open series was asked for, where its file or folder holds several.
     `plausibility` says how usual the scores are in nodules as large as the box; empty until that is known.
     `queue_step` is the last preview of the running job of the queue.
+    `sweep` is the last ladder or grid of the open series, and `is_sweep_shown` whether it is in sight.
+    `ranking` names the entries of the history that the last Best of N has ranked, the best one first.
     `accepted` is in the order of acceptance: on each slice, a nodule is built on those accepted before it.
     """
 
@@ -156,11 +147,14 @@ class Session(QObject):
     slice_index_changed = Signal()
     window_changed = Signal()
     box_changed = Signal()
+    dragged_changed = Signal()
     attributes_changed = Signal()
     options_changed = Signal()
     engine_changed = Signal()
     job_changed = Signal()
     preview_changed = Signal()
+    live_changed = Signal()
+    sketch_changed = Signal()
     candidate_changed = Signal()
     accepted_changed = Signal()
     exported_changed = Signal()
@@ -173,6 +167,9 @@ class Session(QObject):
     presets_changed = Signal()
     queue_changed = Signal()
     queue_step_changed = Signal()
+    ranking_changed = Signal()
+    sweep_changed = Signal()
+    is_sweep_shown_changed = Signal()
 
     volume = Field[CTVolume | None](None)
     generated = Field[SliceRequest | None](None)
@@ -180,11 +177,14 @@ class Session(QObject):
     slice_index = Field[int](0)
     window = Field[WindowLevel](LUNG)
     box = Field[BoxOnSlice | None](None)
+    dragged = Field[Dragged | None](None)
     attributes = Field[NoduleAttributes](NoduleAttributes(4, 4, 1, 1, 5))
     options = Field[SamplingOptions](SamplingOptions())
     engine = Field[StateChanged](StateChanged(EngineState.LOADING))
     job = Field[Job | None](None)
     preview = Field[Preview | None](None)
+    live = Field[LiveSwitch](LiveSwitch())
+    sketch = Field[Sketch | None](None)
     candidate = Field[PlacedNodule | None](None)
     accepted = Field[tuple[PlacedNodule, ...]](())
     exported = Field[tuple[PlacedNodule, ...]](())
@@ -197,6 +197,9 @@ class Session(QObject):
     presets = Field[dict[str, WindowLevel]](WINDOW_PRESETS)
     queue = Field[Queue](Queue())
     queue_step = Field[Preview | None](None)
+    ranking = Field[tuple[str, ...]](())
+    sweep = Field[Sweep | None](None)
+    is_sweep_shown = Field[bool](False)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -212,7 +215,8 @@ class Session(QObject):
     def close_volume(self) -> None:
         """Show nothing. The queue goes on."""
         self.undo_stack.clear()
-        self.box = self.candidate = self.preview = self.notice = self.generated = None
+        self.box = self.candidate = self.sketch = self.preview = self.notice = self.generated = self.sweep = None
+        self.is_sweep_shown = False
         self.accepted = self.exported = ()
         self.volume = self.series_uid = self.lungs = None
 
@@ -258,6 +262,11 @@ class Session(QObject):
         return next((nodule for nodule in reversed(self.accepted) if nodule.place == self.box), None)
 
     @property
+    def selected(self) -> PlacedNodule | None:
+        """The accepted nodule that the box holds."""
+        return None if self.candidate else self.nodule_in_box
+
+    @property
     def accepted_here(self) -> tuple[PlacedNodule, ...]:
         """The accepted nodules of the slice that is shown."""
         return tuple(nodule for nodule in self.accepted if nodule.slice_index == self.slice_index)
@@ -292,26 +301,38 @@ class Session(QObject):
         return None if lungs is None or box is None else share_in_lung(lungs, box)
 
     @property
+    def sketch_here(self) -> Sketch | None:
+        """What is sketched on the slice that is shown, as long as nothing better is to be seen of it."""
+        job, preview, sketch = self.job, self.preview, self.sketch
+        is_late = preview is not None and 2 * preview.step > preview.steps
+        is_elsewhere = sketch is not None and job is not None and job.request.box != sketch.made.request.box
+        here = sketch is not None and sketch.slice_index == self.slice_index
+        return sketch if here and not (job and (is_late or is_elsewhere)) else None
+
+    @property
     def shown_hu(self) -> HUArray | None:
-        """HU to be shown, (rows, columns): the original, a preview, the candidate or what was accepted."""
+        """HU to be shown, (rows, columns): the original, a sketch or preview, the candidate or what was accepted."""
         here = self.slice_index
         if self.volume is None:
             return None
         if self.original_shown:
             return self.volume.slice_at(here).hu
+        sketch = self.sketch_here
+        if sketch:
+            request = sketch.made.request
+            return _painted(request.slice.hu, request.box.slices, sketch.made.hu)
         if self.job and self.job.slice_index == here:
             request = self.job.request
             before = self.volume.slice_at(here) if isinstance(request, SliceRequest) else request.slice
-            return _with_preview(before.hu, self.preview)
+            preview = self.preview
+            return _painted(before.hu, preview.slices, preview.hu) if preview else before.hu
         if self.candidate and self.candidate.slice_index == here:
             return self.candidate.result.slice.hu
         shown = self.slice_with_accepted(here)
         return shown.hu if shown else None
 
 
-def _with_preview(hu: HUArray, preview: Preview | None) -> HUArray:
-    if preview is None:
-        return hu
+def _painted(hu: HUArray, where: tuple[slice, slice], patch: HUArray) -> HUArray:
     painted = hu.copy()
-    painted[preview.slices] = preview.hu
+    painted[where] = patch
     return painted

@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPen, QRa
 from PySide6.QtWidgets import QWidget
 
 from engine.nodule import NoduleAttributes
-from studio.theme import colour
+from studio.theme import colour, image_colour
 
 #: A plain round nodule; each sketch changes one score of it.
 _PLAIN = NoduleAttributes(5, 5, 1, 1, 5)
@@ -28,7 +28,7 @@ class Sketch(QWidget):
     def __init__(self, attribute: str, score: int, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._attributes = replace(_PLAIN, **{attribute: score})
-        self.setFixedSize(QSize(44, 44))
+        self.setFixedSize(QSize(38, 38))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint it on a tile of dark lung."""
@@ -37,7 +37,7 @@ class Sketch(QWidget):
         tile = QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5)
         clip = QPainterPath()
         clip.addRoundedRect(tile, 6, 6)
-        painter.fillPath(clip, colour("view"))
+        painter.fillPath(clip, image_colour("view"))
         painter.setClipPath(clip)
         _paint_vessels(painter, tile)
         paint_nodule(painter, tile.center(), tile.width() * 0.26, self._attributes)

@@ -80,23 +80,12 @@ class SliceMaking(QObject):
         if reason:
             session.say(reason)
         elif session.generated and session.box_here:
-            self._generate_with(session.box_here, session.generated.pixel_spacing_mm, session.attributes)
+            self.generate_with(session.box_here, session.generated.pixel_spacing_mm, session.attributes)
         else:
-            self._suggesting.suggest_slice(lambda drawn: self._generate_with(*drawn))
+            self._suggesting.suggest_slice(lambda drawn: self.generate_with(*drawn))
 
-    def open(self, result: GenerationResult) -> None:
-        """Open a slice that was made earlier, with its box, instead of what is open."""
-        assert isinstance(result.request, SliceRequest)
-        if self._may_leave():
-            self.stop()
-            _show(self._session, volume_of(result), result.request)
-
-    def stop(self) -> None:
-        """Make the slice no further; what was open before is open again at once."""
-        self._placing.cancel()
-        self._put_back()
-
-    def _generate_with(self, box: BoundingBox, spacing_mm: float, attributes: NoduleAttributes) -> None:
+    def generate_with(self, box: BoundingBox, spacing_mm: float, attributes: NoduleAttributes) -> None:
+        """Make a slice with the steps and the seed that are set."""
         session = self._session
         try:
             request = SliceRequest(box, attributes, session.options, spacing_mm)
@@ -114,6 +103,18 @@ class SliceMaking(QObject):
         job = Job(self._engine.submit(request), 0, request)
         self._job, self._before, self._blank = job, before, volume
         session.job = job
+
+    def open(self, result: GenerationResult) -> None:
+        """Open a slice that was made earlier, with its box, instead of what is open."""
+        assert isinstance(result.request, SliceRequest)
+        if self._may_leave():
+            self.stop()
+            _show(self._session, volume_of(result), result.request)
+
+    def stop(self) -> None:
+        """Make the slice no further; what was open before is open again at once."""
+        self._placing.cancel()
+        self._put_back()
 
     def _handle(self, event: Event) -> None:
         job = self._job

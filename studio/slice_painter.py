@@ -1,11 +1,11 @@
-"""What stands on a slice: boxes, texts in the corners, letters of orientation, scale bar, hint."""
+"""What stands on a slice: boxes, texts in the corners, letters of orientation, scale bar."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen
 
-from studio.theme import colour
+from studio.theme import image_colour
 
 _MARGIN = 12.0
 _HANDLE = 7.0
@@ -28,20 +28,20 @@ def paint_box(painter: QPainter, rect: QRectF, label: str, progress: float | Non
     # A dark line beside the bright one keeps the box visible on bone.
     painter.setPen(QPen(QColor(0, 0, 0, 130), 3.0))
     painter.drawRect(rect)
-    painter.setPen(QPen(colour("accent"), 1.25))
+    painter.setPen(QPen(image_colour("accent"), 1.25))
     painter.drawRect(rect)
     if progress is None:
         _paint_handles(painter, rect)
     else:
         _paint_progress(painter, rect, progress)
     if label:
-        paint_text(painter, QPointF(rect.left() + 1, rect.top() - 9), label, colour("accent"), "bottom left")
+        paint_text(painter, QPointF(rect.left() + 1, rect.top() - 9), label, image_colour("accent"), "bottom left")
 
 
 def _paint_handles(painter: QPainter, rect: QRectF) -> None:
     size = min(_HANDLE, rect.width() * 0.35)
     painter.setPen(QPen(QColor(0, 0, 0, 160), 1.0))
-    painter.setBrush(colour("accent"))
+    painter.setBrush(image_colour("accent"))
     for corner in (rect.topLeft(), rect.topRight(), rect.bottomLeft(), rect.bottomRight()):
         painter.drawRect(QRectF(corner.x() - size / 2, corner.y() - size / 2, size, size))
 
@@ -51,7 +51,7 @@ def _paint_progress(painter: QPainter, rect: QRectF, progress: float) -> None:
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(QColor(0, 0, 0, 160))
     painter.drawRect(bar.adjusted(-1, -1, 1, 1))
-    painter.setBrush(colour("accent"))
+    painter.setBrush(image_colour("accent"))
     painter.drawRect(QRectF(bar.left(), bar.top(), bar.width() * progress, bar.height()))
 
 
@@ -71,7 +71,7 @@ def paint_accepted(painter: QPainter, rect: QRectF) -> None:
     painter.setBrush(Qt.BrushStyle.NoBrush)
     painter.setPen(QPen(QColor(0, 0, 0, 120), 2.5))
     painter.drawPath(path)
-    painter.setPen(QPen(colour("text", 190), 1.0))
+    painter.setPen(QPen(image_colour("text", 190), 1.0))
     painter.drawPath(path)
 
 
@@ -93,13 +93,13 @@ def paint_text(painter: QPainter, at: QPointF, text: str, ink: QColor | None = N
     top = at.y() - {"top": 0.0, "middle": height / 2, "bottom": height}[vertical]
     area = QRectF(left, top, width, height)
     _paint_plate(painter, area)
-    painter.setPen(ink or colour("text"))
+    painter.setPen(ink or image_colour("text"))
     painter.drawText(area, _ALIGNMENTS[horizontal], text)
 
 
 def _paint_plate(painter: QPainter, area: QRectF) -> None:
     painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(colour("view", 150))
+    painter.setBrush(image_colour("view", 150))
     painter.drawRoundedRect(area.adjusted(-5, -2, 5, 2), 4, 4)
 
 
@@ -113,7 +113,7 @@ def paint_corners(painter: QPainter, area: QRectF, texts: dict[str, str]) -> Non
         "bottom right": inner.bottomRight(),
     }
     for anchor, text in texts.items():
-        paint_text(painter, corners[anchor], text, colour("text"), anchor)
+        paint_text(painter, corners[anchor], text, image_colour("text"), anchor)
 
 
 def paint_letters(painter: QPainter, area: QRectF, letters: tuple[str, str, str, str]) -> None:
@@ -123,7 +123,7 @@ def paint_letters(painter: QPainter, area: QRectF, letters: tuple[str, str, str,
     font.setWeight(QFont.Weight.DemiBold)
     painter.setFont(font)
     middle, left, right = area.center(), area.left() + _MARGIN, area.right() - _MARGIN
-    ink = colour("text")
+    ink = image_colour("text")
     paint_text(painter, QPointF(left, middle.y()), letters[0], ink, "middle left")
     paint_text(painter, QPointF(right, middle.y()), letters[1], ink, "middle right")
     paint_text(painter, QPointF(middle.x(), area.top() + _MARGIN), letters[2], ink, "top centre")
@@ -136,25 +136,19 @@ def paint_scale_bar(painter: QPainter, area: QRectF, pixels_per_mm: float) -> No
     wanted = area.width() / 7 / pixels_per_mm
     length = max((mm for mm in (1, 2, 5, 10, 20, 50, 100) if mm <= wanted), default=1)
     text = f"{length // 10} cm" if length >= 10 else f"{length} mm"
-    height, width = QFontMetricsF(painter.font()).height(), length * pixels_per_mm
-    right, bottom = area.right() - _MARGIN, area.bottom() - _MARGIN
-    plate = QRectF(right - width, bottom - height - 8, width, height + 8)
+    metrics, width = QFontMetricsF(painter.font()), length * pixels_per_mm
+    height, right, bottom = metrics.height(), area.right() - _MARGIN, area.bottom() - _MARGIN
+    plate_width = max(width, metrics.horizontalAdvance(text) + 2)
+    plate = QRectF(right - plate_width, bottom - height - 8, plate_width, height + 8)
     _paint_plate(painter, plate)
-    painter.setPen(QPen(colour("text"), 1.5))
+    painter.setPen(QPen(image_colour("text"), 1.5))
     painter.drawText(plate, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop, text)
-    painter.drawPolyline(
-        [QPointF(x, bottom - rise) for x, rise in ((plate.left(), 5), (plate.left(), 0), (right, 0), (right, 5))]
-    )
+    left = right - width
+    painter.drawPolyline([QPointF(x, bottom - rise) for x, rise in ((left, 5), (left, 0), (right, 0), (right, 5))])
 
 
-def paint_hint(painter: QPainter, area: QRectF, text: str) -> None:
-    """Paint one line on a plate at the bottom of an area."""
-    metrics = QFontMetricsF(painter.font())
-    width, height = metrics.horizontalAdvance(text) + 32, metrics.height() + 16
-    centre = area.center().x()
-    plate = QRectF(centre - width / 2, area.bottom() - height - 48, width, height)
-    painter.setPen(QPen(colour("border"), 1.0))
-    painter.setBrush(colour("window", 235))
-    painter.drawRoundedRect(plate, 6, 6)
-    painter.setPen(colour("text"))
-    painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, text)
+def paint_focus(painter: QPainter, area: QRectF) -> None:
+    """Paint the ring of what has the focus."""
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(QPen(image_colour("accent"), 2.0))
+    painter.drawRect(area.adjusted(1, 1, -1, -1))

@@ -5,24 +5,34 @@ from __future__ import annotations
 from PySide6.QtCore import QPointF, QRectF
 from PySide6.QtGui import QPainter
 
-from engine.ct import CTVolume
-from studio import overlays, slice_painter, slice_texts
+from engine.ct import HUArray
+from studio import comparison_painter, overlays, slice_painter, slice_texts
 from studio.box_gesture import BoxGesture
+from studio.panes import Picture
 from studio.session import PlacedNodule, Session
 from studio.slice_image import grey_image
+from studio.slice_pictures import SlicePictures
 from studio.viewport import Viewport
 
 
-def paint_nodules(painter: QPainter, viewport: Viewport, session: Session, gesture: BoxGesture) -> None:
-    """Paint boxes and outlines, those that are switched on; a box that is being dragged in any case."""
+def paint_nodules(
+    painter: QPainter, viewport: Viewport, session: Session, gesture: BoxGesture, hu: HUArray | None
+) -> None:
+    """Paint boxes and outlines, those that are switched on; a box that is being dragged in any case.
+
+    `hu`, (rows, columns), is what the box tells the mean of.
+    """
     if session.shown.outlines:
-        for nodule in session.nodules_here:
+        # Of the nodule that waits nothing is to be seen while another is sketched.
+        for nodule in session.accepted_here if session.sketch_here else session.nodules_here:
             overlays.paint_outline(painter, viewport, nodule.result.measurement.mask)
     if session.shown.boxes or gesture.box or session.job:
-        _paint_boxes(painter, viewport, session, gesture)
+        _paint_boxes(painter, viewport, session, gesture, hu)
 
 
-def _paint_boxes(painter: QPainter, viewport: Viewport, session: Session, gesture: BoxGesture) -> None:
+def _paint_boxes(
+    painter: QPainter, viewport: Viewport, session: Session, gesture: BoxGesture, hu: HUArray | None
+) -> None:
     for nodule in session.accepted_here:
         if nodule.place != session.box:
             slice_painter.paint_accepted(painter, viewport.box_rect(nodule.place.box))
@@ -30,9 +40,13 @@ def _paint_boxes(painter: QPainter, viewport: Viewport, session: Session, gestur
     if box is None:
         return
     rect = viewport.box_rect(box)
-    if gesture.moved_nodule:
+    if gesture.moved_nodule and not session.sketch_here:
         _paint_ghost(painter, rect, session, gesture.moved_nodule)
-    text = slice_texts.box_text(box, viewport.spacing, session.shown_hu)
+    text = slice_texts.box_text(box, viewport.spacing, hu)
+    if session.sketch_here:
+        text = f"{session.sketch_here.text}\n{text}"
+    elif not gesture.box:
+        text = f"{slice_texts.selected_text(session)}{text}"
     slice_painter.paint_box(painter, rect, text, _progress(session, gesture))
 
 
@@ -52,16 +66,35 @@ def _progress(session: Session, gesture: BoxGesture) -> float | None:
 
 
 def paint_words(
-    painter: QPainter, viewport: Viewport, session: Session, volume: CTVolume, cursor_at: QPointF | None
+    painter: QPainter,
+    viewport: Viewport,
+    session: Session,
+    pictures: SlicePictures,
+    picture: Picture,
+    cursor_at: QPointF | None,
 ) -> None:
-    """Paint the corners, the letters of orientation and the scale bar."""
+    """Paint the corners, the letters of orientation, the scale bar, and the colours if there are any."""
+    if session.volume is None:
+        return
     area = QRectF(0, 0, *viewport.size)
-    point = viewport.to_image(cursor_at) if cursor_at else None
     texts = {
-        "top left": slice_texts.slice_text(volume, session.slice_index),
+        "top left": slice_texts.slice_text(session.volume, session.slice_index),
         "top right": slice_texts.window_text(session),
-        "bottom left": slice_texts.cursor_text(session, point),
+        "bottom left": _cursor_text(pictures, picture, viewport.to_image(cursor_at)) if cursor_at else "",
     }
+    if picture is Picture.BEFORE:
+        texts["top right"] = "Before"
+    elif picture is Picture.AFTER:
+        texts["top left"] = "After"
     slice_painter.paint_corners(painter, area, texts)
-    slice_painter.paint_letters(painter, area, slice_texts.orientation_letters(volume))
+    slice_painter.paint_letters(painter, area, slice_texts.orientation_letters(session.volume))
     slice_painter.paint_scale_bar(painter, area, viewport.zoom)
+    if picture is Picture.DIFFERENCE:
+        comparison_painter.paint_colour_bar(painter, area, session.window)
+
+
+def _cursor_text(pictures: SlicePictures, picture: Picture, point: tuple[float, float]) -> str:
+    hu = pictures.hu(picture)
+    if picture in (Picture.SWIPE, Picture.DIFFERENCE):
+        return slice_texts.change_text(pictures.hu(Picture.BEFORE), hu, point)
+    return slice_texts.cursor_text(hu, point)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.ct import CTVolume, HUArray, Vector, WindowLevel
 from engine.nodule import SCORE_NAMES, BoundingBox
 from studio.session import PlacedNodule, Session
+from studio.shown import Comparison
 
 _MINUS = "\N{MINUS SIGN}"
 
@@ -33,29 +34,45 @@ def window_text(session: Session) -> str:
     """Return the window, with the name of its preset, and what the slice is if it is not as read."""
     window = session.window
     names = (name for name, preset in session.presets.items() if preset == window)
-    lines = [*names, _width_level(window)]
+    lines = [*names, width_level(window)]
     if session.original_shown:
         lines.append("Original")
+    elif session.shown.comparison is Comparison.DIFFERENCE:
+        lines.append("After − before" if session.nodules_here or session.job else "No nodule on this slice")
     elif session.generated:
         lines.append("Synthetic slice")
-    elif session.accepted_here or (session.candidate and session.candidate.slice_index == session.slice_index):
+    elif (
+        session.sketch_here
+        or session.accepted_here
+        or (session.candidate and session.candidate.slice_index == session.slice_index)
+    ):
         lines.append("Contains synthetic nodule")
     return "\n".join(lines)
 
 
-def _width_level(window: WindowLevel) -> str:
+def width_level(window: WindowLevel) -> str:
+    """Return a window in words."""
     return f"W {signed(window.width)}  L {signed(window.level)}"
 
 
-def cursor_text(session: Session, point: tuple[float, float] | None) -> str:
-    """Return the HU under the cursor and its pixel; empty if it is not on the slice."""
-    hu = session.shown_hu
-    if hu is None or point is None:
-        return ""
+def cursor_text(hu: HUArray | None, point: tuple[float, float]) -> str:
+    """Return the HU at an image point, (row, column), and its pixel; empty if it is not on the slice."""
     row, column = int(point[0] // 1), int(point[1] // 1)
-    if not (0 <= row < hu.shape[0] and 0 <= column < hu.shape[1]):
+    if hu is None or not (0 <= row < hu.shape[0] and 0 <= column < hu.shape[1]):
         return ""
     return f"row {row}  column {column}\n{signed(float(hu[row, column]))} HU"
+
+
+def change_text(before: HUArray | None, after: HUArray | None, point: tuple[float, float]) -> str:
+    """Return the HU at an image point before and after, and what they differ by; only once if they do not."""
+    was, now = cursor_text(before, point), cursor_text(after, point)
+    if before is None or after is None or was == now:
+        return now
+    row, column = int(point[0] // 1), int(point[1] // 1)
+    values = float(before[row, column]), float(after[row, column])
+    difference = signed(values[1] - values[0])
+    sign = "+" if values[1] > values[0] else ""
+    return f"{was.removesuffix(' HU')} → {signed(values[1])} HU\n{sign}{difference} HU"
 
 
 def side_text(box: BoundingBox, spacing: tuple[float, float]) -> str:
@@ -73,6 +90,12 @@ def box_text(box: BoundingBox, spacing: tuple[float, float], hu: HUArray | None)
         return side
     inside = hu[box.slices]
     return f"{side}\nmean {signed(float(inside.mean()))}, SD {float(inside.std()):.0f} HU"
+
+
+def selected_text(session: Session) -> str:
+    """Return which of the accepted nodules of the slice is selected, as a line; empty if none is, or the only one."""
+    here, selected = session.accepted_here, session.selected
+    return f"Nodule {here.index(selected) + 1} of {len(here)}\n" if selected in here and len(here) > 1 else ""
 
 
 def orientation_letters(volume: CTVolume) -> tuple[str, str, str, str]:

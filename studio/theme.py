@@ -1,54 +1,96 @@
-"""The look: one dark theme for reading rooms, one accent, icons."""
+"""The look: a dark theme for reading rooms and a light one, from one style sheet; one accent, icons."""
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 
-from PySide6.QtCore import QSize
-from PySide6.QtGui import QColor, QFont, QIcon, QPalette
+from PySide6.QtCore import QSettings, QSize, Qt
+from PySide6.QtGui import QFont, QIcon, QPalette
 from PySide6.QtWidgets import QApplication, QFrame
 
 import resources
+from studio.theme_colours import COLOURS, DARK, LIGHT, colour, image_colour, use_colours
+from studio.theme_icons import ICONS, icon
+
+__all__ = [
+    "ICON_SIZE",
+    "RESOURCES",
+    "Theme",
+    "apply_theme",
+    "choose_theme",
+    "colour",
+    "icon",
+    "image_colour",
+    "line",
+    "stored_theme",
+]
 
 RESOURCES = Path(resources.__path__[0])
-ICONS = RESOURCES / "icons"
-
-#: Contrast with `panel`: text 12.6, muted 6.3, disabled 3.3, accent 6.8 to 1.
-COLOURS = {
-    "view": "#0b0c0d",
-    "field": "#16181a",
-    "window": "#1b1d20",
-    "panel": "#202327",
-    "raised": "#2b2f34",
-    "hover": "#343940",
-    "line": "#2d3136",
-    "border": "#3c4249",
-    "handle": "#59616a",
-    "selected": "#26353f",
-    "text": "#e4e6e9",
-    "muted": "#a2a8af",
-    "disabled": "#747b83",
-    "accent": "#62b5e5",
-    "accenthover": "#7cc2ea",
-    "accentpressed": "#4fa3d4",
-    "onaccent": "#0c1216",
-    "warning": "#e0b45f",
-    "error": "#ee8a78",
-}
+ICON_SIZE = QSize(20, 20)
 
 _FONTS = ["Inter", "Segoe UI", "SF Pro Text", "Noto Sans", "Cantarell", "DejaVu Sans"]
+_KEY = "theme"
 
 
-def colour(name: str, alpha: int = 255) -> QColor:
-    """Return a colour of the theme; alpha from 0 to 255."""
-    chosen = QColor(COLOURS[name])
-    chosen.setAlpha(alpha)
-    return chosen
+class Theme(Enum):
+    """Which colours the program has; the values are the texts of the menu."""
+
+    DARK = "Dark"
+    LIGHT = "Light"
+    SYSTEM = "As the system"
 
 
-def icon(name: str) -> QIcon:
-    """Return the icon `resources/icons/<name>.svg`."""
-    return QIcon(str(ICONS / f"{name}.svg"))
+def stored_theme() -> Theme:
+    """Return the theme that was chosen last; the dark one if none was."""
+    stored = str(QSettings().value(_KEY))
+    return next((theme for theme in Theme if theme.value == stored), Theme.DARK)
+
+
+def apply_theme(app: QApplication) -> None:
+    """Give the program its look. Call it once, before the first window."""
+    app.setStyle("Fusion")
+    font = QFont()
+    font.setFamilies(_FONTS)
+    font.setPointSizeF(10)
+    app.setFont(font)
+    app.setWindowIcon(QIcon(str(ICONS / "nodule-studio.svg")))
+    # Where the system is followed, it may change at any time.
+    app.styleHints().colorSchemeChanged.connect(lambda: _paint_again(app))
+    _follow(app, stored_theme())
+
+
+def choose_theme(app: QApplication, theme: Theme) -> None:
+    """Use another theme from now on, also after the next start."""
+    QSettings().setValue(_KEY, theme.value)
+    _follow(app, theme)
+
+
+def _follow(app: QApplication, theme: Theme) -> None:
+    # Frames of windows, and dialogs of the system, follow as far as the system lets them.
+    app.styleHints().setColorScheme(_scheme_of(theme))
+    _paint_again(app)
+
+
+def _scheme_of(theme: Theme) -> Qt.ColorScheme:
+    schemes = {Theme.DARK: Qt.ColorScheme.Dark, Theme.LIGHT: Qt.ColorScheme.Light}
+    return schemes.get(theme, Qt.ColorScheme.Unknown)
+
+
+def _is_light(app: QApplication) -> bool:
+    """Return whether the light colours are wanted; of a system that tells no scheme the dark ones."""
+    theme = stored_theme()
+    return theme is Theme.LIGHT or (theme is Theme.SYSTEM and app.styleHints().colorScheme() is Qt.ColorScheme.Light)
+
+
+def _paint_again(app: QApplication) -> None:
+    """Use the colours that are wanted now; nothing is done if they are in use."""
+    wanted = LIGHT if _is_light(app) else DARK
+    if wanted == COLOURS and app.styleSheet():
+        return
+    use_colours(wanted)
+    app.setPalette(_palette())
+    app.setStyleSheet(_style_sheet())
 
 
 def line() -> QFrame:
@@ -59,24 +101,10 @@ def line() -> QFrame:
     return frame
 
 
-ICON_SIZE = QSize(20, 20)
-
-
-def apply_theme(app: QApplication) -> None:
-    """Give the program its look. Call it before the first window."""
-    app.setStyle("Fusion")
-    app.setPalette(_palette())
-    font = QFont()
-    font.setFamilies(_FONTS)
-    font.setPointSizeF(10)
-    app.setFont(font)
-    app.setStyleSheet(_style_sheet())
-    app.setWindowIcon(icon("nodule-studio"))
-
-
 def _style_sheet() -> str:
     sheet = (RESOURCES / "studio.qss").read_text(encoding="utf-8")
     sheet = sheet.replace("@icons", ICONS.as_posix())
+    sheet = sheet.replace("@checkmark", "check-mark-light" if COLOURS == LIGHT else "check-mark")
     # Longest first: "@accent" is the beginning of "@accenthover".
     for name in sorted(COLOURS, key=len, reverse=True):
         sheet = sheet.replace(f"@{name}", COLOURS[name])

@@ -15,6 +15,7 @@ from engine import journal
 from engine.ct import LUNG
 from engine.errors import InputError
 from engine.events import GenerationResult
+from engine.nodule import BoundingBox
 from studio.slice_image import grey_image
 
 #: Side in pixels: twice that on the screen, for those of 200 %.
@@ -109,12 +110,16 @@ def thumbnail(path: Path) -> QImage:
     return image
 
 
-def _drawn(result: GenerationResult) -> QImage:
-    box = result.request.box
+def around(box: BoundingBox) -> tuple[slice, slice]:
+    """Return the index, into (rows, columns) of its slice, of a box with what small pictures show around it."""
     reach = round(_AROUND * box.side)
     rows, columns = (slice(max(0, edge.start - reach), edge.stop + reach) for edge in box.slices)
+    return rows, columns
+
+
+def _drawn(result: GenerationResult) -> QImage:
     row_mm, column_mm = result.slice.pixel_spacing
-    image = grey_image(result.slice.hu[rows, columns], LUNG)
+    image = grey_image(result.slice.hu[around(result.request.box)], LUNG)
     # Square in mm, as the slice is shown; the edge of the slice may cut it off.
     width, height = image.width() * column_mm, image.height() * row_mm
     scale = SIDE / max(width, height)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
-from PySide6.QtWidgets import QMainWindow, QMenu
+from PySide6.QtWidgets import QMainWindow, QMenu, QToolButton, QWidget
 
 from studio.presets import forget_presets, store_preset, stored_presets
 from studio.session import Session
-from studio.shown import SWITCHES
+from studio.shown import COMPARISON_KEYS, SWITCHES, Comparison
 from studio.slice_view import SliceView
+from studio.theme import ICON_SIZE, icon
 
 
 def preset_actions(window: QMainWindow, session: Session) -> list[QAction]:
@@ -82,3 +84,40 @@ def switch_actions(window: QMainWindow, session: Session, view: SliceView) -> li
 def _switch(session: Session, name: str, is_on: bool) -> None:
     changed = {name: is_on}
     session.shown = replace(session.shown, **changed)
+
+
+def comparison_actions(window: QMainWindow, session: Session) -> list[QAction]:
+    """Return one action for each way to compare before and after; the one in use is checked, and ends it again."""
+    actions = {
+        way: QAction(way.value, window, checkable=True, shortcut=QKeySequence(key))
+        for way, key in COMPARISON_KEYS.items()
+    }
+
+    def choose(way: Comparison, is_on: bool) -> None:
+        session.shown = replace(session.shown, comparison=way if is_on else Comparison.NONE)
+
+    def show() -> None:
+        for way, action in actions.items():
+            action.setChecked(session.shown.comparison is way)
+
+    for way, action in actions.items():
+        action.triggered.connect(lambda is_on=False, way=way: choose(way, is_on))
+    session.shown_changed.connect(show)
+    return list(actions.values())
+
+
+def comparison_button(actions: list[QAction], parent: QWidget) -> QToolButton:
+    """Return a button that shows those actions as a menu; it stays down while one of them is in use."""
+    button, menu = QToolButton(parent), QMenu(parent)
+    menu.addActions(actions)
+    button.setText("Compare")
+    button.setIcon(icon("compare"))
+    button.setCheckable(True)
+    button.setMenu(menu)
+    button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+    button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    button.setIconSize(ICON_SIZE)
+    button.setToolTip("Compare before and after: side by side, by a swipe, by their difference")
+    for action in actions:
+        action.toggled.connect(lambda: button.setChecked(any(action.isChecked() for action in actions)))
+    return button

@@ -33,6 +33,7 @@ class Welcome(QFrame):
         super().__init__(parent)
         self.setObjectName("welcome")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("Open a chest CT")
         picture = QLabel()
         picture.setPixmap(icon("nodule-studio").pixmap(QSize(88, 88)))
         title = QLabel("Open a chest CT")

@@ -24,7 +24,7 @@ class WindowEntry(QWidget):
         for field, name in ((self.black, "Black"), (self.white, "White")):
             field.setAccessibleName(f"HU shown as {name.lower()}")
             field.setToolTip(f"HU shown as {name.lower()}; what is beyond looks the same")
-            field.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+            field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             field.setFixedWidth(84)
             field.lineEdit().setTextMargins(6, 0, 0, 0)
             field.setKeyboardTracking(False)

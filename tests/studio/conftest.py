@@ -32,8 +32,9 @@ def qapp(qapp, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def nothing_remembered(qapp):
-    """Each test begins without recent files and the like."""
+    """Each test begins without recent files and the like, and without sketches: those who test them switch them on."""
     QSettings().clear()
+    QSettings().setValue("live", "off")
 
 
 def delete_later_now():

@@ -300,3 +300,22 @@ def test_nothing_finished_is_lost_when_the_program_is_killed(tmp_path, ct):
         assert left.missing == []
         finished += len(left.finished)
     assert finished >= 3
+
+
+def test_a_nodule_that_was_changed_comes_back_changed(worked, make_window, tmp_path, qtbot):
+    session = worked.session
+    session.go_to_slice(2)
+    QTest.keyClick(worked.view, KEY.Key_A)
+    before = session.accepted
+    QTest.keyClick(worked.view, KEY.Key_BracketRight)
+    worked.panel.rows["texture"].slider.setValue(1)
+    QTest.keyClick(worked.view, KEY.Key_G)
+    qtbot.waitUntil(lambda: session.accepted != before and session.job is None)
+    saved(worked, tmp_path, qtbot)
+    window = make_window()
+    QTest.mouseClick(window.welcome.go_on, LEFT)
+    qtbot.waitUntil(lambda: len(window.session.accepted) == 2)
+    for one, another in zip(session.accepted, window.session.accepted, strict=True):
+        assert one.result.request.attributes == another.result.request.attributes
+        np.testing.assert_array_equal(one.result.slice.hu, another.result.slice.hu)
+    assert window.session.selected is window.session.accepted[-1]

@@ -1,4 +1,4 @@
-"""The window as a whole: closing, reasons, keys, names for screen readers, what it imports."""
+"""The window as a whole: closing, reasons, what it imports."""
 
 import subprocess
 import sys
@@ -7,16 +7,14 @@ import time
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QAbstractSlider, QAbstractSpinBox, QApplication
+from PySide6.QtWidgets import QApplication
 
 from engine.events import EngineState, StateChanged
 from engine.nodule import SCORE_NAMES
-from studio import reasons
-from studio.keys_dialog import KeysDialog
+from studio.device_note import NO_GPU
 from tests.scripted_engine import Gate, Loading, ScriptedRunner
-from tests.studio.driving import LEFT, draw_box, generate
+from tests.studio.driving import LEFT, draw_box
 
 KEY = Qt.Key
 
@@ -76,7 +74,36 @@ def test_the_engine_can_be_started_when_the_window_is_painted(make_window, qtbot
 )
 def test_the_status_bar_says_what_the_engine_does(window, state, detail, text):
     window.placing.handle(StateChanged(state, detail))
-    assert window._engine_label.text() == text
+    assert window.engine_status.text.text() == text
+
+
+def test_a_bar_moves_in_the_status_bar_while_the_engine_loads_for_more_than_a_moment(window, qtbot):
+    busy = window.engine_status.busy
+    assert not busy.isVisible()
+    window.placing.handle(StateChanged(EngineState.LOADING))
+    assert not busy.isVisible()
+    qtbot.waitUntil(busy.isVisible)
+    window.placing.handle(StateChanged(EngineState.IDLE, "CPU"))
+    assert not busy.isVisible()
+
+
+def test_a_missing_gpu_is_said_once_and_never_again(make_window):
+    first = make_window(start=False)
+    first.session.say("Something more important.")
+    first.placing.handle(StateChanged(EngineState.IDLE, "CPU, 2 threads"))
+    assert first.session.notice.text == "Something more important."
+    first.session.notice = None
+    first.placing.handle(StateChanged(EngineState.IDLE, "CPU, 2 threads"))
+    assert first.session.notice.text == NO_GPU
+    second = make_window(start=False)
+    second.placing.handle(StateChanged(EngineState.IDLE, "CPU, 2 threads"))
+    assert second.session.notice is None
+
+
+def test_nothing_is_said_of_a_gpu_that_is_there(make_window):
+    window = make_window(start=False)
+    window.placing.handle(StateChanged(EngineState.IDLE, "NVIDIA RTX A2000"))
+    assert window.session.notice is None
 
 
 def test_generate_says_why_it_cannot_be_pressed(make_window, volume, qtbot):
@@ -104,16 +131,6 @@ def test_generate_says_why_it_cannot_be_pressed(make_window, volume, qtbot):
     QTest.keyClick(window.view, KEY.Key_G)
     assert window.notice_bar.text.text() == "The box is on slice 3; go there, or draw one here."
     assert window.session.job is None
-
-
-def test_hints_lead_from_one_step_to_the_next(window, qtbot):
-    assert reasons.hint(window.session) == "Drag a square where the nodule should be"
-    draw_box(window)
-    assert reasons.hint(window.session) == "Press G to generate the nodule"
-    generate(window, qtbot)
-    assert "A accepts" in reasons.hint(window.session)
-    QTest.keyClick(window.view, KEY.Key_A)
-    assert reasons.hint(window.session) is None
 
 
 def test_undo_and_redo_say_what_they_would_do_and_why_they_cannot(window):
@@ -151,25 +168,6 @@ def test_clicking_a_button_leaves_the_keys_to_the_slice(window, qtbot):
     QTest.mouseClick(window.panel.placing.generate, LEFT)
     qtbot.waitUntil(lambda: window.session.candidate is not None)
     assert window.focusWidget() is window.view
-
-
-def test_every_control_has_a_name_for_screen_readers(window):
-    kinds = (QAbstractButton, QAbstractSlider, QAbstractSpinBox)
-    unnamed = []
-    for kind in kinds:
-        for widget in window.findChildren(kind):
-            interface = QAccessible.queryAccessibleInterface(widget)
-            if widget.isVisible() and interface and not interface.text(QAccessible.Text.Name):
-                unnamed.append(widget)
-    # Arrows that Qt puts into spin boxes and scroll bars are no controls of ours.
-    assert [widget for widget in unnamed if not widget.objectName().startswith("qt_")] == []
-
-
-def test_all_keys_can_be_looked_up(window):
-    QTest.keyClick(window.view, KEY.Key_F1)
-    dialog = window.findChild(KeysDialog)
-    assert dialog.isVisible()
-    dialog.close()
 
 
 def test_the_window_stays_responsive_while_the_engine_computes(make_window, volume, qtbot):

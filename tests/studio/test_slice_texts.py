@@ -28,12 +28,20 @@ def test_presets_are_named(volume, qapp):
 
 
 @pytest.mark.parametrize(
-    ("point", "text"), [((0.2, 0.9), "row 0  column 0\n−880 HU"), ((-0.1, 5), ""), ((5, 120.0), ""), (None, "")]
+    ("point", "text"), [((0.2, 0.9), "row 0  column 0\n−880 HU"), ((-0.1, 5), ""), ((5, 120.0), "")]
 )
-def test_hu_under_the_cursor(volume, qapp, point, text):
-    session = Session()
-    session.show_volume(volume)
-    assert slice_texts.cursor_text(session, point) == text
+def test_hu_under_the_cursor(volume, point, text):
+    assert slice_texts.cursor_text(volume.hu[2], point) == text
+
+
+def test_hu_before_and_after_under_the_cursor(volume):
+    before = volume.hu[2]
+    after = before.copy()
+    after[0, 0] = 40
+    assert slice_texts.change_text(before, after, (0, 0)) == "row 0  column 0\n−880 → 40 HU\n+920 HU"
+    assert slice_texts.change_text(after, before, (0, 0)) == "row 0  column 0\n40 → −880 HU\n−920 HU"
+    assert slice_texts.change_text(before, after, (3, 0)) == "row 3  column 0\n−880 HU"
+    assert slice_texts.change_text(before, after, (-1, 0)) == ""
 
 
 def test_both_sides_are_given_where_pixels_are_not_square():

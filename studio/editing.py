@@ -1,0 +1,174 @@
+"""Makes an accepted nodule anew, elsewhere or with other scores, or removes it; the others of its slice stay.
+
+Every nodule is built on those accepted before it. The one that is edited goes on top, so that nothing is built on it
+any more. The others keep their HU, bit for bit, unless the old one was in sight when they were made: they are then
+made again with their own seed and scores, since each request must lead to what is in the slice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from PySide6.QtCore import QObject
+
+from engine.ct import CTSlice
+from engine.events import Event, Failed, Finished, GenerationRequest, Preview, SamplingOptions, StateChanged
+from engine.nodule import BoundingBox, NoduleAttributes
+from studio.commands import ChangeScene, Scene
+from studio.engine_client import EngineClient
+from studio.history import History
+from studio.layers import overlap_text, without
+from studio.session import BoxOnSlice, Job, PlacedNodule, Session, Severity
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the nodule is to become."""
+
+    box: BoundingBox
+    attributes: NoduleAttributes
+    options: SamplingOptions
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """An edit on its way.
+
+    Attributes
+    ----------
+    nodule : PlacedNodule
+        The accepted one that is replaced or removed.
+    wanted : Wanted or None
+        None: it is removed.
+    before : Scene
+        As it was when the edit began.
+    made : PlacedNodule
+        The others of the slice, as far as they are on it, from below to the top.
+    again : PlacedNodule
+        Those that are still to be made again.
+    slice : CTSlice
+        With those that are `made`.
+    remade : int
+        How many of them were made again.
+    """
+
+    nodule: PlacedNodule
+    wanted: Wanted | None
+    before: Scene
+    made: tuple[PlacedNodule, ...]
+    again: tuple[PlacedNodule, ...]
+    slice: CTSlice
+    remade: int = 0
+
+
+class ReplaceNodule(ChangeScene):
+    """Another scene, and the scores and options that belong to the nodule in its box."""
+
+    def __init__(self, session: Session, edit: Edit, after: Scene) -> None:
+        super().__init__(session, "change of a nodule" if edit.wanted else "deletion", after, before=edit.before)
+        request = edit.nodule.result.request
+        self._settings_before = (request.attributes, request.options)
+        self._settings_after = (edit.wanted.attributes, edit.wanted.options) if edit.wanted else None
+
+    def redo(self) -> None:
+        """Show the new nodule, and its settings."""
+        super().redo()
+        if self._settings_after:
+            self._session.attributes, self._session.options = self._settings_after
+
+    def undo(self) -> None:
+        """Show the old nodule, and its settings."""
+        super().undo()
+        self._session.attributes, self._session.options = self._settings_before
+
+
+class Editing(QObject):
+    """Edits one accepted nodule at a time. Nothing has changed before all of it is made; cancelled, nothing has."""
+
+    def __init__(self, session: Session, engine: EngineClient, history: History, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._engine = engine
+        self._history = history
+        self._job: Job | None = None
+        self.current: Edit | None = None
+        engine.event_arrived.connect(self._handle)
+        session.job_changed.connect(self._see_cancelled)
+
+    def replace(self, nodule: PlacedNodule, wanted: Wanted | None) -> None:
+        """Make the nodule anew as it is wanted, or remove it; the job before it must have been cancelled."""
+        session, layers = self._session, without(self._session, nodule)
+        for old, new in layers.kept:
+            path = self._history.path_of(old.result)
+            if path and new.result is not old.result:
+                self._history.remember(new.result, path)
+        made = tuple(new for _, new in layers.kept)
+        before = replace(Scene.of(session), box=nodule.place)
+        if wanted and session.box != BoxOnSlice(nodule.slice_index, wanted.box):
+            session.box = BoxOnSlice(nodule.slice_index, wanted.box)
+        self._go_on(Edit(nodule, wanted, before, made, layers.stale, layers.slice))
+
+    def _go_on(self, edit: Edit) -> None:
+        """Make the next nodule; once all are made, show them."""
+        self.current, index = edit, edit.nodule.slice_index
+        if edit.again:
+            request = edit.again[0].result.request
+            assert isinstance(request, GenerationRequest)
+            self._start(replace(request, slice=edit.slice))
+        elif edit.wanted:
+            box, attributes, options = edit.wanted.box, edit.wanted.attributes, edit.wanted.options
+            self._start(GenerationRequest(edit.slice, box, attributes, options, self._session.source_of(index)))
+        else:
+            self._finish(edit, None)
+
+    def _start(self, request: GenerationRequest) -> None:
+        assert self.current is not None
+        self._session.preview = None
+        index = self.current.nodule.slice_index
+        self._job = job = Job(self._engine.submit(request), index, request, is_edit=True)
+        self._session.job = job
+
+    def _handle(self, event: Event) -> None:
+        edit, job = self.current, self._job
+        if edit is None or job is None or isinstance(event, (StateChanged, Preview)) or event.job_id != job.job_id:
+            return
+        if not isinstance(event, Finished):
+            self._session.preview = self._session.job = None  # Puts back the box.
+            if isinstance(event, Failed):
+                self._session.say(event.message, Severity.ERROR)
+            return
+        placed = PlacedNodule(job.slice_index, event.result)
+        if edit.again:
+            made, left = (*edit.made, placed), edit.again[1:]
+            self._go_on(replace(edit, made=made, again=left, slice=event.result.slice, remade=edit.remade + 1))
+        else:
+            self._finish(edit, placed)
+
+    def _finish(self, edit: Edit, nodule: PlacedNodule | None) -> None:
+        session = self._session
+        self.current = self._job = None
+        session.preview = session.job = None
+        elsewhere = tuple(other for other in session.accepted if other.slice_index != edit.nodule.slice_index)
+        accepted = (*elsewhere, *edit.made, *((nodule,) if nodule else ()))
+        box = nodule.place if nodule else None
+        session.undo_stack.push(ReplaceNodule(session, edit, Scene(box, None, accepted)))
+        done = f"The nodule was {'changed' if nodule else 'deleted'}; Ctrl+Z brings it back as it was."
+        said = (done, _remade_text(edit.remade), overlap_text(session, nodule) if nodule else "")
+        session.say(" ".join(filter(None, said)))
+
+    def _see_cancelled(self) -> None:
+        """Put the box back around the nodule, unless there is another one by now."""
+        edit, session = self.current, self._session
+        if edit is None or session.job is self._job:
+            return
+        self.current = self._job = None
+        moved = edit.wanted and session.box and session.box.box == edit.wanted.box
+        if moved and edit.nodule in session.accepted and session.box != edit.nodule.place:
+            session.box = edit.nodule.place
+
+
+def _remade_text(count: int) -> str:
+    if count == 0:
+        return ""
+    which = "A nodule nearby was" if count == 1 else f"{count} nodules nearby were"
+    return f"{which} made again with the same seed and scores, for this one had been in sight."

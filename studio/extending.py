@@ -1,0 +1,116 @@
+"""A nodule over neighbouring slices: makes the slices beside it in the queue, then accepts all of them as one step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import QObject
+
+from engine.ct import CTVolume
+from engine.errors import InputError
+from engine.events import Event, Finished, GenerationRequest
+from studio import commands
+from studio.queue import JobQueue
+from studio.reasons import why_not_extend
+from studio.rebasing import rebased
+from studio.session import PlacedNodule, Session
+
+
+class Extending(QObject):
+    """Extends one nodule at a time; asking for another meanwhile leaves what is made of the first in the history."""
+
+    def __init__(self, session: Session, queue: JobQueue, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._queue = queue
+        self._volume: CTVolume | None = None
+        self._nodule: PlacedNodule | None = None
+        self._numbers: frozenset[int] = frozenset()
+        self._made: list[PlacedNodule] = []
+        queue.job_ended.connect(self._collect)
+        session.queue_changed.connect(self._accept_when_done)
+
+    def start(self) -> None:
+        """Queue the slices beside the nodule in the box; or say why not."""
+        session, nodule = self._session, self._session.nodule_in_box
+        why = why_not_extend(session)
+        if why or session.volume is None or nodule is None:
+            session.say(why or "Generate a nodule first.")
+            return
+        try:
+            requests = _requests(session, session.volume, nodule)
+        except InputError as error:
+            session.say(str(error))
+            return
+        session.notice = None
+        self._numbers, self._made = frozenset(), []
+        self._volume, self._nodule = session.volume, nodule
+        numbers = [self._queue.add(index, [request]) for index, request in requests.items()]
+        self._numbers = frozenset(number for added in numbers for number in added)
+
+    def _collect(self, number: int, event: Event) -> None:
+        running = self._session.queue.running
+        if number in self._numbers and isinstance(event, Finished) and running:
+            self._made.append(PlacedNodule(running.slice_index, event.result))
+
+    def _accept_when_done(self) -> None:
+        queue, numbers, nodule = self._session.queue, self._numbers, self._nodule
+        left = {job.number for job in (*queue.waiting, *([queue.running] if queue.running else []))}
+        if not numbers or numbers & left or nodule is None:
+            return
+        made, self._numbers, self._made = self._made, frozenset(), []
+        if self._volume is self._session.volume:
+            self._accept(nodule, made, len(numbers))
+
+    def _accept(self, nodule: PlacedNodule, made: list[PlacedNodule], wanted: int) -> None:
+        session = self._session
+        fitting = _fitting(session, nodule, made)
+        if len(made) < wanted:
+            session.say(f"The nodule was not extended: {len(made)} of {wanted} slices were made; see the history.")
+        elif fitting is None:
+            session.say("The nodule was not extended, for its slices have changed meanwhile; see the history.")
+        else:
+            commands.accept_over_slices(session, nodule, fitting)
+            session.say(extent_text(session, (nodule, *fitting)))
+
+
+def _requests(session: Session, volume: CTVolume, nodule: PlacedNodule) -> dict[int, GenerationRequest]:
+    """Return what to generate by slice index, each on the nodules that were accepted there."""
+    from engine.extension import extension_requests
+
+    requests = extension_requests(volume, nodule.slice_index, nodule.result)
+    return {
+        index: replace(request, slice=session.slice_with_accepted(index) or request.slice)
+        for index, request in requests.items()
+    }
+
+
+def _fitting(session: Session, nodule: PlacedNodule, made: list[PlacedNodule]) -> tuple[PlacedNodule, ...] | None:
+    """Return the slices as they go into the series now; None if the nodule is gone, or one of them has changed."""
+    candidate, slices = session.candidate, {placed.slice_index for placed in made}
+    in_the_way = candidate is not None and candidate is not nodule and candidate.slice_index in slices
+    if in_the_way or not any(nodule is there for there in (candidate, *session.accepted)):
+        return None
+    fitting: list[PlacedNodule] = []
+    for placed in made:
+        now = session.slice_with_accepted(placed.slice_index)
+        result = rebased(placed.result, now) if now else None
+        if result is None:
+            return None
+        fitting.append(PlacedNodule(placed.slice_index, result))
+    return tuple(fitting)
+
+
+def extent_text(session: Session, nodules: tuple[PlacedNodule, ...]) -> str:
+    """Return over which slices a nodule goes and what it measures there, in one sentence."""
+    from engine.extension import measure_extent
+
+    indices = [nodule.slice_index + 1 for nodule in nodules]
+    where = f"The nodule now goes through slices {min(indices)} to {max(indices)}"
+    if session.volume is None:
+        return f"{where}."
+    extent = measure_extent(session.volume, {nodule.slice_index: nodule.result for nodule in nodules})
+    return (
+        f"{where}: {extent.diameter_mm:.1f} mm across, {extent.length_mm:.1f} mm long, "
+        f"{extent.volume_mm3:.0f} mm³. Ctrl+Z takes it back."
+    )

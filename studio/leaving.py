@@ -1,0 +1,51 @@
+"""Questions that are asked before something would be lost from view."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtWidgets import QMessageBox, QWidget
+
+from studio.session import Session
+
+
+def may_leave(session: Session, export: Callable[[], object], parent: QWidget) -> bool:
+    """Ask, if accepted nodules would be lost from view without having been exported; return whether to go on.
+
+    Parameters
+    ----------
+    export : () -> object
+        Called if they are to be exported first.
+    """
+    count = len(session.not_exported)
+    if count == 0:
+        return True
+    which = "1 accepted nodule has" if count == 1 else f"{count} accepted nodules have"
+    box = QMessageBox(QMessageBox.Icon.NoIcon, "Nodule Studio", f"{which} not been exported.", parent=parent)
+    box.setInformativeText("Every result is kept in the journal, but not as DICOM, NIfTI or PNG files.")
+    leave = box.addButton("Leave without exporting", QMessageBox.ButtonRole.DestructiveRole)
+    wanted = box.addButton("Export…", QMessageBox.ButtonRole.AcceptRole)
+    box.addButton(QMessageBox.StandardButton.Cancel)
+    box.setDefaultButton(wanted)
+    box.exec()
+    clicked = box.clickedButton()
+    box.deleteLater()
+    if clicked is wanted:
+        export()
+    return clicked is leave
+
+
+def may_drop_queue(session: Session, parent: QWidget) -> bool:
+    """Ask, if jobs would be lost that wait; return whether to go on."""
+    count = len(session.queue.waiting)
+    if count == 0:
+        return True
+    which = "1 job waits" if count == 1 else f"{count} jobs wait"
+    text = f"{which} in the queue and will not be made. Results that are finished are kept."
+    box = QMessageBox(QMessageBox.Icon.NoIcon, "Nodule Studio", text, parent=parent)
+    leave = box.addButton("Leave", QMessageBox.ButtonRole.DestructiveRole)
+    box.addButton(QMessageBox.StandardButton.Cancel)
+    box.exec()
+    clicked = box.clickedButton()
+    box.deleteLater()
+    return clicked is leave

@@ -1,0 +1,211 @@
+"""The area that shows a slice: where it lies, and how it is painted, in one pane or in two that move as one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import QMarginsF, QPointF, QRectF, Qt
+from PySide6.QtGui import QFocusEvent, QImage, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QWidget
+
+from studio import comparison_painter, overlays, slice_painter, slice_scene
+from studio.box_gesture import BoxGesture
+from studio.panes import Pane, Picture, panes_of
+from studio.placing import Placing
+from studio.ruler import Ruler
+from studio.session import Session
+from studio.shown import Comparison
+from studio.slice_pictures import SlicePictures
+from studio.theme import image_colour
+from studio.viewport import Viewport
+
+#: Widget pixels of the slice that are to be seen around a box.
+_AROUND_BOX = 48.0
+#: Widget pixels around a box in which its handles, its progress and its words are painted.
+_BOX_WORDS = QMarginsF(8, 44, 150, 12)
+
+
+class SliceCanvas(QWidget):
+    """Shows one slice of the session's volume. Points of image and viewport are those of a pane, from its corner."""
+
+    def __init__(self, session: Session, placing: Placing, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._gesture = BoxGesture(session, placing)
+        self._pictures = SlicePictures(session, self._gesture)
+        self._viewport: Viewport | None = None
+        self._is_fitted = True
+        self._is_smooth = True
+        self._has_ring = False
+        self._cursor_at: QPointF | None = None
+        self._cursor_pane: Pane | None = None
+        self._tint: QImage | None = None
+        self.ruler = Ruler()
+        self.setAccessibleName("CT slice")
+        self.setMinimumSize(240, 240)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        for signal in (
+            session.window_changed,
+            session.job_changed,
+            session.sketch_changed,
+            session.candidate_changed,
+            session.accepted_changed,
+            session.original_shown_changed,
+            session.lungs_changed,
+        ):
+            signal.connect(self._forget_image)
+        session.shown_changed.connect(self._show_panes)
+        session.preview_changed.connect(self._show_preview)
+        session.box_changed.connect(self.update)
+
+    # --- where the slice lies ------------------------------------------------------------------------
+
+    @property
+    def viewport_now(self) -> Viewport | None:
+        """How the slice lies in a pane; None if nothing is open."""
+        return self._viewport
+
+    @property
+    def panes(self) -> tuple[Pane, ...]:
+        """The parts that show the slice. While the original is wanted, one pane shows nothing else."""
+        comparison = self._session.shown.comparison
+        if self._session.original_shown and comparison is not Comparison.SIDE_BY_SIDE:
+            comparison = Comparison.NONE
+        return panes_of(comparison, self.width(), self.height())
+
+    @property
+    def _pane_size(self) -> tuple[float, float]:
+        area = self.panes[0].area
+        return area.width(), area.height()
+
+    def fit(self) -> None:
+        """Show the whole slice."""
+        volume = self._session.volume
+        self._is_fitted = True
+        if volume:
+            shape = volume.slice_at(0).shape
+            self._viewport = Viewport.fitted(self._pane_size, shape, volume.pixel_spacing)
+        else:
+            self._viewport = None
+        self.update()
+
+    def zoom(self, factor: float, around: QPointF | None = None) -> None:
+        """Zoom around a point of a pane; around its middle if that is left out."""
+        if self._viewport:
+            width, height = self._pane_size
+            self._look(self._viewport.zoomed(factor, around or QPointF(width / 2, height / 2)))
+
+    def show_pixels(self) -> None:
+        """Show one column of the slice on one pixel of the screen."""
+        if self._viewport:
+            wanted = 1 / (self._viewport.spacing[1] * self.devicePixelRatioF())
+            self.zoom(wanted / self._viewport.zoom)
+
+    def show_box(self) -> None:
+        """Bring the box to the middle, unless it is in sight with something around it."""
+        viewport, box = self._viewport, self._session.box_here
+        around = QMarginsF(_AROUND_BOX, _AROUND_BOX, _AROUND_BOX, _AROUND_BOX)
+        if viewport and box and not QRectF(0, 0, *self._pane_size).contains(viewport.box_rect(box) + around):
+            self._look(replace(viewport, centre=box.centre))
+
+    def _look(self, viewport: Viewport) -> None:
+        """Show the slice as the user wants it: no longer fitted."""
+        self._is_fitted = False
+        self._viewport = viewport
+        self.update()
+
+    def _fit_or_keep(self) -> None:
+        """Keep the slice fitted, or its centre where it is."""
+        if self._is_fitted:
+            self.fit()
+        elif self._viewport:
+            self._viewport = replace(self._viewport, size=self._pane_size)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the slice fitted, or its centre where it is."""
+        self._fit_or_keep()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Have a ring if the keyboard has led here; after a click it would only be in the way."""
+        self._has_ring = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
+        super().focusInEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Have no ring."""
+        self._has_ring = False
+        super().focusOutEvent(event)
+
+    # --- what is shown -------------------------------------------------------------------------------
+
+    def set_smooth(self, smooth: bool) -> None:
+        """Choose between smooth enlargement and plain pixels."""
+        self._is_smooth = smooth
+        self.update()
+
+    def set_ruler(self, is_on: bool) -> None:
+        """Let a left-drag measure, or draw boxes again; without a ruler nothing that was measured remains."""
+        self.ruler.is_on = is_on
+        self.ruler.clear()
+        self.update()
+
+    def _forget_image(self) -> None:
+        self._pictures.forget()
+        self._tint = None
+        self.update()
+
+    def _show_panes(self) -> None:
+        """Show what is switched on, in as many panes as that takes."""
+        if self._viewport and self._viewport.size != self._pane_size:
+            self._cursor_at = self._cursor_pane = None
+            self._fit_or_keep()
+        self._forget_image()
+
+    def _show_preview(self) -> None:
+        """Repaint the box alone, unless the whole slice forms: painting takes time from the sampler."""
+        self._pictures.forget()
+        job = self._session.job
+        if job is None or self._viewport is None or self._session.is_slice_forming:
+            self.update()
+            return
+        around = self._viewport.box_rect(job.request.box).marginsAdded(_BOX_WORDS)
+        for pane in self.panes:
+            self.update(around.translated(pane.area.topLeft()).intersected(pane.area).toAlignedRect())
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the slice, the boxes and the words."""
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), image_colour("view"))
+        viewport = self._viewport
+        if viewport is None:
+            return
+        for pane in self.panes:
+            painter.save()
+            painter.setClipRect(pane.area)
+            painter.translate(pane.area.topLeft())
+            self._paint_pane(painter, viewport, pane)
+            painter.restore()
+        if len(self.panes) > 1:
+            comparison_painter.paint_border(painter, self.panes)
+        if self._has_ring:
+            slice_painter.paint_focus(painter, QRectF(self.rect()))
+
+    def _paint_pane(self, painter: QPainter, viewport: Viewport, pane: Pane) -> None:
+        session = self._session
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._is_smooth)
+        if pane.picture is Picture.SWIPE:
+            comparison_painter.paint_swipe(painter, viewport, self._pictures, session.shown.divider)
+        else:
+            painter.drawImage(viewport.image_rect, self._pictures.image(pane.picture))
+        lungs = session.lungs_here if session.shown.lungs else None
+        if lungs is not None:
+            self._tint = self._tint or overlays.tint(lungs)
+            painter.drawImage(viewport.image_rect, self._tint)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if not session.original_shown:
+            slice_scene.paint_nodules(painter, viewport, session, self._gesture, self._pictures.hu(pane.picture))
+        overlays.paint_ruler(painter, viewport, self.ruler)
+        if pane.picture is Picture.SWIPE:
+            comparison_painter.paint_divider(painter, viewport, session.shown.divider)
+        if self._cursor_at and self._cursor_pane in self.panes and self._cursor_pane != pane:
+            comparison_painter.paint_cross(painter, self._cursor_at)
+        slice_scene.paint_words(painter, viewport, session, self._pictures, pane.picture, self._cursor_at)

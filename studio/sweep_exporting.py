@@ -1,0 +1,115 @@
+"""Asks where to write a sweep: as one picture of all results, or as a set of folders with a manifest."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QSettings, QStandardPaths, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from engine.errors import InputError
+from studio.background import Progress, Task
+from studio.exporting import unused
+from studio.session import Notice, Session, Severity
+from studio.sweep import Sweep
+from studio.sweep_set import set_name, write_set
+from studio.sweep_sheet import save_sheet, sheet_image
+
+_FOLDER_KEY = "export folder"
+
+
+class SweepExporting(QObject):
+    """Asks where to, and writes the session's sweep: what has been made of it by then, in the window that is shown."""
+
+    def __init__(self, session: Session, window: QWidget) -> None:
+        super().__init__(window)
+        self._session = session
+        self._window = window
+        self._task: Task | None = None
+
+    def export_sheet(self) -> None:
+        """Write the picture of all results; or say why not."""
+        sweep = self._sweep_or_why_not()
+        if sweep is None:
+            return
+        suggested = str(_last_folder() / f"{set_name(sweep)}.png")
+        name, _ = QFileDialog.getSaveFileName(self._window, "Export the sheet", suggested, "PNG (*.png)")
+        if name:
+            self.write_sheet(sweep, Path(name).with_suffix(".png"))
+
+    def write_sheet(self, sweep: Sweep, path: Path) -> None:
+        """Write the picture, and say so."""
+        session = self._session
+        try:
+            save_sheet(sheet_image(sweep, session.window, session.shown.inverted), path)
+        except InputError as error:
+            session.say(str(error), Severity.ERROR)
+        else:
+            self._tell(f"The sheet was written to {path}.", path.parent, path.parent)
+
+    def export_set(self) -> None:
+        """Write a folder for each result; or say why not."""
+        sweep = self._sweep_or_why_not()
+        if sweep is None:
+            return
+        name = QFileDialog.getExistingDirectory(self._window, "Export the set into", str(_last_folder()))
+        if name:
+            self.write_set(sweep, Path(name))
+
+    def write_set(self, sweep: Sweep, into: Path) -> None:
+        """Write the set in the background, and say so."""
+        session, volume = self._session, self._session.volume
+        if volume is None:
+            return
+        if self._task:
+            session.say("A set is being written; wait for it to end.")
+            return
+        folder, window = unused(into / set_name(sweep)), session.window
+        sheet = sheet_image(sweep, window, session.shown.inverted)
+
+        def work(progress: Progress) -> object:
+            write_set(volume, sweep, folder, window, sheet, progress)
+            return folder
+
+        self._task = Task(work, "The set could not be exported", self)
+        self._task.progressed.connect(partial(self._show_progress, len(sweep.results)))
+        self._task.succeeded.connect(self._finish)
+        self._task.failed.connect(self._fail)
+        self._task.start()
+
+    def stop(self) -> None:
+        """Let what is being written become whole, or write no further."""
+        if self._task:
+            self._task.abandon()
+            self._task.wait(60)
+
+    def _show_progress(self, count: int, part: float) -> None:
+        self._session.say(f"Exporting the set: {round(part * count)} of {count}")
+
+    def _finish(self, folder: Path) -> None:
+        self._task = None
+        self._tell(f"The set was written to {folder}.", folder, folder.parent)
+
+    def _fail(self, message: str) -> None:
+        self._task = None
+        self._session.say(message, Severity.ERROR)
+
+    def _tell(self, text: str, folder: Path, next_time: Path) -> None:
+        QSettings().setValue(_FOLDER_KEY, str(next_time))
+        url = QUrl.fromLocalFile(str(folder))
+        self._session.notice = Notice(text, offer="Open folder", do=partial(QDesktopServices.openUrl, url))
+
+    def _sweep_or_why_not(self) -> Sweep | None:
+        sweep = self._session.sweep
+        if sweep is None:
+            self._session.say("There is no sweep to export; start one in the Explore menu.")
+        elif not sweep.results:
+            self._session.say("Nothing of this sweep has been made yet.")
+        return sweep if sweep and sweep.results else None
+
+
+def _last_folder() -> Path:
+    documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+    return Path(str(QSettings().value(_FOLDER_KEY) or Path(documents) / "Nodule Studio"))

@@ -1,0 +1,93 @@
+"""Runs sweeps: puts their jobs into the queue, keeps what arrives, shows a chosen result in the slice.
+
+A sweep that is out of sight, or replaced by another, goes on: its jobs are in the queue like all others, can be
+cancelled there, and what they make is in the history.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject
+
+from engine.events import Event, Failed, Finished
+from studio.history import History
+from studio.looking_back import LookingBack
+from studio.placing import Placing
+from studio.queue import JobQueue
+from studio.reasons import why_not_generate
+from studio.session import Session
+from studio.sweep import Cell, Sweep, sweep_requests
+
+
+class Sweeping(QObject):
+    """The ladders and grids of one session; the last one is the session's `sweep`."""
+
+    def __init__(
+        self, session: Session, placing: Placing, queue: JobQueue, looking: LookingBack, history: History
+    ) -> None:
+        super().__init__(queue.parent())
+        self._session = session
+        self._placing = placing
+        self._queue = queue
+        self._looking = looking
+        self._history = history
+        queue.job_ended.connect(self._keep)
+
+    def start(self, across: str, down: str | None = None) -> None:
+        """Sweep one attribute, or two, of the nodule that the session describes; or say why not."""
+        session, request = self._session, self._placing.request_now()
+        reason = why_not_generate(session)
+        if reason or request is None:
+            session.say(reason or "Draw a box first.")
+            return
+        session.notice = None
+        requests, index = sweep_requests(request, across, down), session.slice_index
+        numbers = self._queue.add(index, requests, (down, across) if down else (across,))
+        session.sweep = Sweep(numbers[0], index, across, down, tuple(map(Cell, requests, numbers)))
+        session.is_sweep_shown = True
+
+    def cancel(self) -> None:
+        """Cancel all that is still to come; what has been made stays."""
+        session = self._session
+        if session.sweep:
+            self._queue.cancel(*(cell.number for cell in session.sweep.unfinished(session.queue)))
+
+    def retry(self, *cells: Cell) -> None:
+        """Make cells that have failed or were cancelled, after what is in the queue; that goes on if it was held."""
+        sweep = self._session.sweep
+        if sweep and cells:
+            requests = [cell.request for cell in cells]
+            numbers = self._queue.add(sweep.slice_index, requests, sweep.swept)
+            self._session.sweep = sweep.with_numbers(
+                {cell.number: number for cell, number in zip(cells, numbers, strict=True)}
+            )
+            self._queue.go_on()
+
+    def show_or_hide(self) -> None:
+        """Show the last sweep of this series, or hide it; or say that there is none."""
+        session = self._session
+        if session.sweep:
+            session.is_sweep_shown = not session.is_sweep_shown
+        else:
+            session.say("Nothing has been swept in this series yet: choose a ladder or a grid in the Explore menu.")
+
+    def show(self, cell: Cell, takes_settings: bool = False) -> None:
+        """Show a cell that is done in its slice, as one from the history; with its scores and seed if asked for."""
+        if cell.result:
+            self._looking.show_result(cell.result, takes_settings)
+
+    def is_in_slice(self, cell: Cell) -> bool:
+        """Return whether the nodule in the session's box is that of the cell."""
+        nodule = self._session.nodule_in_box
+        if nodule is None or cell.result is None:
+            return False
+        there, here = self._history.path_of(nodule.result), self._history.path_of(cell.result)
+        return nodule.result is cell.result or (there is not None and there == here)
+
+    def _keep(self, number: int, event: Event) -> None:
+        sweep = self._session.sweep
+        if sweep is None or all(cell.number != number for cell in sweep.cells):
+            return
+        if isinstance(event, Finished):
+            self._session.sweep = sweep.with_outcome(number, result=event.result)
+        elif isinstance(event, Failed):
+            self._session.sweep = sweep.with_outcome(number, failure=event.message)

@@ -1,0 +1,121 @@
+"""How soon a live picture is painted after a step of a slider: `python -m tests.benchmarks.bench_live`.
+
+A window without a screen, with the checkpoint that comes with the studio and a made-up chest: a nodule is generated
+(the baseline), then a slider goes up and down. Each time is from the step of the slider to the end of the painting of
+the slice that shows the sketch of that step. Times depend on the machine; the ratio to the full run hardly does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from PySide6.QtCore import QEvent, QObject, QSettings
+from PySide6.QtWidgets import QApplication
+
+from engine.checkpoint import DEFAULT_CHECKPOINT
+from engine.events import EngineState
+from engine.job_runner import default_runner
+from studio.engine_client import EngineClient
+from studio.history import History
+from studio.main_window import MainWindow
+from studio.theme import apply_theme
+from tests.phantom import phantom_volume
+from tests.studio.driving import drag
+
+_PATIENCE = 120.0
+
+
+class Paints(QObject):
+    """Counts how often a widget was painted."""
+
+    count = 0
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Look at what the widget gets; keep nothing from it."""
+        self.count += event.type() is QEvent.Type.Paint
+        return False
+
+
+def main() -> None:
+    """Print the seconds of the full run and of the live pictures, and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT, help="its folder")
+    parser.add_argument("--repeats", type=int, default=4, help="how often the slider goes from 5 to 1 and back")
+    options = parser.parse_args()
+    app = QApplication([])
+    with tempfile.TemporaryDirectory() as scratch:
+        QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, scratch)
+        app.setOrganizationName("Nodule Studio benchmark")
+        QSettings().setValue("live", "on")  # However slow this machine is.
+        apply_theme(app)
+        history = History(Path(scratch) / "journal")
+        engine = EngineClient(partial(default_runner, options.checkpoint), history.record)
+        window = MainWindow(engine, history, Path(scratch) / "session.json")
+        window.show()
+        engine.start()
+        full, live = measure(window, options.repeats)
+        window.close()
+    middle, worst = statistics.median(live), sorted(live)[int(0.95 * (len(live) - 1))]
+    print(f"{window.session.engine.detail or 'engine stopped'}")
+    print(f"full nodule, G to painted: {full:.2f} s")
+    print(f"live, slider step to painted: median {middle:.3f} s, p95 {worst:.3f} s of {len(live)}")
+    print(f"live / full: {middle / full:.0%}")
+
+
+def measure(window: MainWindow, repeats: int) -> tuple[float, list[float]]:
+    """Return the seconds of a full nodule and of every live picture."""
+    session = window.session
+    wait(lambda: session.engine.state is EngineState.IDLE)
+    session.show_volume(phantom_volume())
+    drag(window.view, (230, 110), (262, 142))
+    wait(lambda: session.sketch is not None)
+    paints = Paints(window)
+    window.view.installEventFilter(paints)
+    full = [seconds(paints, window.placing.generate, lambda: session.candidate is not None) for _ in range(1)]
+    slider = window.panel.rows["texture"].slider
+    slider.setSliderDown(True)  # Nothing rests in between: no full run is to be timed with the others.
+    live: list[float] = []
+    for score in [*range(4, 0, -1), *range(2, 6)] * repeats:
+        before, asked = session.sketch, session.candidate.result.request.attributes.texture if session.candidate else 0
+        if score == asked:  # There the nodule itself is shown again.
+            slider.setValue(score)
+            continue
+        live.append(seconds(paints, partial(slider.setValue, score), lambda before=before: is_new(window, before)))
+    return statistics.median(full), live
+
+
+def is_new(window: MainWindow, before: object) -> bool:
+    """Whether another sketch is shown than before."""
+    return window.session.sketch is not None and window.session.sketch is not before
+
+
+def seconds(paints: Paints, do: Callable[[], object], until: Callable[[], bool]) -> float:
+    """Return how long it takes from doing something until what follows is painted."""
+    started = time.perf_counter()
+    do()
+    wait(until)
+    painted = paints.count
+    wait(lambda: paints.count > painted)
+    return time.perf_counter() - started
+
+
+def wait(until: Callable[[], bool]) -> None:
+    """Handle events until something is so."""
+    deadline = time.monotonic() + _PATIENCE
+    while not until():
+        assert time.monotonic() < deadline, "it did not come"
+        QApplication.processEvents()
+        time.sleep(0.001)
+
+
+if __name__ == "__main__":
+    main()

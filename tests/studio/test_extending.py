@@ -1,0 +1,148 @@
+"""A nodule over neighbouring slices: made in the queue, accepted as one step, seen while scrolling."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+
+from engine.ct import LUNG
+from engine.events import Finished
+from studio.exporting import ExportChoices, export_nodules
+from tests.scripted_engine import Gate, ScriptedRunner, raising
+from tests.studio.driving import draw_box, generate, wheel
+
+KEY, SHIFT, CONTROL = Qt.Key, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
+
+
+class SizedRunner(ScriptedRunner):
+    """Makes nodules that measure 12 mm across."""
+
+    def __call__(self, request, job_id):
+        for event in super().__call__(request, job_id):
+            if isinstance(event, Finished):
+                measurement = replace(event.result.measurement, diameter_mm=12.0)
+                event = Finished(job_id, replace(event.result, measurement=measurement))
+            yield event
+
+
+@pytest.fixture
+def sized(make_window, volume):
+    """A window with a finished nodule of 12 mm in the middle one of five slices."""
+    runner = SizedRunner(steps=2)
+    window = make_window(runner)
+    window.runner = runner
+    window.session.show_volume(volume)
+    window.view.setFocus()
+    return window
+
+
+def extend(window):
+    QTest.keyClick(window.view, KEY.Key_A, SHIFT)
+
+
+def place(window, qtbot):
+    draw_box(window)
+    generate(window, qtbot)
+
+
+def test_it_goes_through_all_slices_and_is_undone_as_one(sized, qtbot):
+    place(sized, qtbot)
+    session, middle = sized.session, sized.session.candidate
+    extend(sized)
+    qtbot.waitUntil(lambda: len(session.accepted) == 5)
+
+    assert session.accepted[0] is middle
+    assert session.candidate is None
+    assert sorted(nodule.slice_index for nodule in session.accepted) == [0, 1, 2, 3, 4]
+    offsets = [nodule.result.request.extension.offset_mm for nodule in session.accepted[1:]]
+    assert offsets == [-2.5, 2.5, -5.0, 5.0]
+    assert "through slices 1 to 5: 12.0 mm across, 12.5 mm long" in session.notice.text
+
+    assert sized.panel.placing.export_reason.text() == "1 accepted nodule in 5 slices"
+
+    wheel(sized.view, -1)
+    nodule = next(nodule for nodule in session.accepted if nodule.slice_index == session.slice_index)
+    assert session.slice_index != middle.slice_index
+    assert np.array_equal(session.shown_hu, nodule.result.slice.hu)
+
+    QTest.keyClick(sized.view, KEY.Key_Z, CONTROL)
+    assert session.accepted == ()
+    assert session.candidate is middle
+
+
+def test_one_that_is_accepted_can_be_extended_once(sized, qtbot):
+    place(sized, qtbot)
+    QTest.keyClick(sized.view, KEY.Key_A)
+    extend(sized)
+    qtbot.waitUntil(lambda: len(sized.session.accepted) == 5)
+    extend(sized)
+
+    assert "extended already" in sized.session.notice.text
+    assert sized.session.queue.is_empty
+
+
+def test_it_says_why_not(sized, qtbot):
+    extend(sized)
+    assert "Generate a nodule in a scan first" in sized.session.notice.text
+    place(sized, qtbot)
+    candidate = sized.session.candidate
+    small = replace(candidate.result.measurement, diameter_mm=3.0)
+    sized.session.candidate = replace(candidate, result=replace(candidate.result, measurement=small))
+    extend(sized)
+    assert "The slices are 2.5 mm apart and the nodule measures 3.0 mm" in sized.session.notice.text
+    assert len(sized.runner.started) == 1
+
+
+@pytest.mark.parametrize("how", ["cancelled", "failed"])
+def test_what_is_not_whole_is_not_accepted(sized, qtbot, how):
+    place(sized, qtbot)
+    gate = Gate(1)
+    fail = raising(ValueError("broken"), at=2)
+
+    def on_step(step):
+        if len(sized.runner.started) == 3:
+            gate(step)
+            if how == "failed":
+                fail(step)
+
+    sized.runner.on_step = on_step
+    candidate = sized.session.candidate
+    extend(sized)
+    qtbot.waitUntil(lambda: len(sized.runner.started) == 3)
+    if how == "cancelled":
+        sized.queue.cancel_all()
+    gate.open()
+    if how == "failed":
+        qtbot.waitUntil(lambda: sized.session.queue.is_held)
+        sized.queue.cancel_all()
+
+    qtbot.waitUntil(lambda: "1 of 4 slices" in (sized.session.notice.text if sized.session.notice else ""))
+    assert sized.session.accepted == ()
+    assert sized.session.candidate is candidate
+
+
+def test_it_does_not_come_back_for_a_nodule_that_is_gone(sized, qtbot):
+    place(sized, qtbot)
+    gate = Gate(1)
+    sized.runner.on_step = gate
+    extend(sized)
+    gate.wait_until_reached(1)
+    QTest.keyClick(sized.view, KEY.Key_D)
+    gate.open()
+    qtbot.waitUntil(lambda: "changed meanwhile" in (sized.session.notice.text if sized.session.notice else ""))
+
+    assert sized.session.accepted == ()
+
+
+def test_the_whole_series_is_exported_with_one_mask_over_its_slices(sized, qtbot, tmp_path):
+    place(sized, qtbot)
+    extend(sized)
+    qtbot.waitUntil(lambda: len(sized.session.accepted) == 5)
+    session = sized.session
+    choices = ExportChoices(["DICOM series"], LUNG)
+    written = export_nodules(session.volume, session.accepted, choices, tmp_path / "out", lambda _: None)
+
+    assert written[-1].name == "nodule-003"
+    assert {"mask.dcm", "nodule.json", "series"} <= {path.name for path in written[-1].iterdir()}
