@@ -76,8 +76,8 @@ CONFIGURATIONS: dict[str, SliceOptions] = {
     "1": SliceOptions(conditioning="paper-1", **_PAPER),
     "2": SliceOptions(conditioning="paper-2", **_PAPER),
     "3": SliceOptions(conditioning="paper-3", **_PAPER),
-    # A slice has its order already where all but noise is gone: the linear schedule spends half its steps at less than
-    # a tenth of signal, the cosine schedule hardly any; and min-SNR weighting would leave next to nothing of their loss.
+    # A slice gets its order where there is hardly anything but noise: the linear schedule spends half its steps at less
+    # than a tenth of signal, the cosine schedule few; min-SNR weighting would leave next to nothing of their loss.
     "studio": SliceOptions(schedule="linear", outside=4.0),
 }
 
