@@ -18,7 +18,10 @@ OTHER_SCORES = score_levels((4, 4, 1, 2, 1))
 
 @pytest.fixture(scope="module")
 def codec() -> Codec:
-    return tiny_vq_codec()
+    """Of 2 x 2 latents a position."""
+    codec = tiny_vq_codec()
+    codec.pixels = replace(codec.pixels, patch=2)
+    return codec
 
 
 def network(conditioning: str, codec: Codec) -> ConditionedUNet:
