@@ -46,10 +46,11 @@ class SweepBoard(QWidget):
             session.candidate_changed,
             session.accepted_changed,
         ):
-            signal.connect(lambda: self.show_cells())
+            # Not a lambda: that would keep this board, with all its results, as long as the session.
+            signal.connect(self.show_all)
         session.queue_step_changed.connect(self._show_forming)
         self._make_stop(self._start(sweep))
-        self.show_cells()
+        self.show_all()
 
     def _lay_out(self, sweep: Sweep) -> None:
         layout = QGridLayout(self)
@@ -80,8 +81,12 @@ class SweepBoard(QWidget):
 
     # --- what is shown -------------------------------------------------------------------------------
 
-    def show_cells(self, which: Callable[[Cell], bool] = lambda cell: True) -> None:
-        """Show how far the cells are."""
+    def show_all(self) -> None:
+        """Show how far all cells are."""
+        self.show_cells(lambda cell: True)
+
+    def show_cells(self, which: Callable[[Cell], bool]) -> None:
+        """Show how far some of the cells are."""
         sweep = self._session.sweep
         if sweep and sweep.number == self.number:
             for cell, widget in zip(sweep.cells, self.cells, strict=True):

@@ -83,6 +83,8 @@ class SweepPanel(QFrame):
             self.retry.setVisible(missing > 0)
             self.export.setEnabled(bool(sweep.results))
             self.export.setToolTip("Export what has been made" if sweep.results else "Nothing has been made yet")
+        else:
+            self._drop_board()
         is_shown = sweep is not None and session.is_sweep_shown
         self.setVisible(is_shown)
 
@@ -99,11 +101,16 @@ class SweepPanel(QFrame):
     def _show_board(self, sweep: Sweep) -> None:
         if self.board and self.board.number == sweep.number:
             return
+        self._drop_board()
+        self.board = SweepBoard(self._session, self._sweeping, sweep)
+        self._rows.addWidget(self.board, 1)
+
+    def _drop_board(self) -> None:
+        """Let go of the cells, and of the results that they show."""
         if self.board:
             self.board.hide()
             self.board.deleteLater()
-        self.board = SweepBoard(self._session, self._sweeping, sweep)
-        self._rows.addWidget(self.board, 1)
+            self.board = None
 
     def _retry(self) -> None:
         if self._session.sweep:
