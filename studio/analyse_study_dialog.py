@@ -126,9 +126,9 @@ class AnalyseStudyDialog(QDialog):
 
 
 def _analyse(folder: Path, key: Path, out: Path, progress: Progress) -> tuple[Path, ...]:
+    # Statistics and plots take libraries that are slow to import.
+    from engine.study_analysis import analyse_study
     from engine.study_report import write_report
-
-    from engine.study_analysis import analyse_study  # Statistics and plots take libraries that are slow to import.
 
     figures = analyse_study(folder, key)
     progress(0.5)
