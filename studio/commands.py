@@ -57,6 +57,8 @@ class ChangeScene(QUndoCommand):
         """Take over where a later command leads to."""
         assert isinstance(other, ChangeScene)
         self._after, self._slice_index = other._after, other._slice_index
+        # Qt deletes the other one, but PySide keeps its Python half as long as the stack: not its results, too.
+        other._before = other._after = Scene(None, None, ())
         return True
 
     def redo(self) -> None:

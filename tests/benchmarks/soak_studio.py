@@ -236,7 +236,7 @@ class Soak:
         self._settle()
         QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         gc.collect()
-        results = sum(isinstance(one, GenerationResult) for one in gc.get_objects())
+        results = sum(type(one) is GenerationResult for one in gc.get_objects())
         counts = {
             "widgets": len(QApplication.allWidgets()),
             "threads": threading.active_count(),
