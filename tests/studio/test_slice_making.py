@@ -73,7 +73,7 @@ def test_a_slice_is_made_without_a_ct_and_a_nodule_in_it(make_window, qtbot):
     assert session.box_here == session.generated.box
     assert session.attributes == session.generated.attributes
     assert session.volume.pixel_spacing[0] == pytest.approx(session.generated.pixel_spacing_mm)
-    assert len(window.history.entries) == 1
+    qtbot.waitUntil(lambda: len(window.history.entries) == 1)
     draw_box(window, 100, 60, 12)
     assert generate(window, qtbot).result.request.slice.hu[0, 0] == -850
 
