@@ -18,7 +18,7 @@ from engine.batch_command import add_batch
 from engine.checkpoint import DEFAULT_CHECKPOINT, read_manifest
 from engine.command_line import add_nodule, add_sampling, run_request, sampling_of, summary, whole_number
 from engine.errors import InputError
-from engine.events import GenerationRequest
+from engine.events import GenerationRequest, SamplingOptions
 from engine.export_folder import check_folder
 from engine.exports import ALL_FORMATS, SERIES, ExportOptions, export_files
 from engine.extend_command import extend_and_export
@@ -82,7 +82,7 @@ def _add_place(commands: Any) -> None:
         metavar="FOLDER",
         help="[the one that comes with the program]",
     )
-    add_sampling(place)
+    add_sampling(place, SamplingOptions())
     add("--extend", action="store_true", help="let the nodule go on in the slices beside it, as far as it is long")
     add("--whole-series", action="store_true", help="also write every slice of INPUT as a new DICOM series")
     add("--keep-identity", action="store_true", help="leave the patient's identity in [it is taken out]")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.batch_balance import Draws
 from engine.batch_expansion import expand
-from engine.batch_folder import Batch, BatchSettings, begin, folder_lock, read_batch, take
+from engine.batch_folder import Batch, BatchSettings, begin, check_same, folder_lock, read_batch, take
 from engine.batch_plan import Plan, PlanLine, read_plan
 from engine.batch_rows import BatchRow
 from engine.batch_sources import OpenVolume
@@ -47,13 +47,17 @@ class Outcome:
         That are there now.
     made_now : int
         That were not there before.
+    refused : int
+        That will not be tried again: they could not be decided when the batch was begun.
     failures : one sentence for each row that could not be made, by its number
+        For people at the screen: it names inputs.
     seconds : float
     """
 
     rows: int
     made: int
     made_now: int
+    refused: int
     failures: dict[int, str]
     seconds: float
 
@@ -79,7 +83,7 @@ def run_batch(plan_file: Path, folder: Path, settings: BatchSettings, checkpoint
         own = share_of(waiting, processes.process_index, processes.num_processes)
         _make_rows(own, batch, plan, checkpoint_folder, volumes, shown=processes.is_main_process)
         processes.wait_for_everyone()
-        return _finished(batch, waiting, checkpoint_folder, started) if processes.is_main_process else None
+        return _finished(batch, plan, waiting, checkpoint_folder, started) if processes.is_main_process else None
     except OSError as error:
         raise InputError(
             f"The folder {folder} cannot be written to ({error.strerror or error}); make room or allow writing there, "
@@ -90,7 +94,9 @@ def run_batch(plan_file: Path, folder: Path, settings: BatchSettings, checkpoint
         lock.release()
 
 
-def _finished(batch: Batch, waiting: Sequence[BatchRow], checkpoint_folder: Path, started: float) -> Outcome:
+def _finished(
+    batch: Batch, plan: Plan, waiting: Sequence[BatchRow], checkpoint_folder: Path, started: float
+) -> Outcome:
     """Write what is said of the whole batch; `waiting` was not made before."""
     from engine.batch_card import write_card
     from engine.batch_manifest import write_failures, write_manifest
@@ -101,7 +107,9 @@ def _finished(batch: Batch, waiting: Sequence[BatchRow], checkpoint_folder: Path
     write_card(batch, failures, checkpoint_folder)
     made_now = sum(batch.is_made(row) for row in waiting)
     made = sum(batch.is_made(row) for row in batch.rows)
-    return Outcome(len(batch.rows), made, made_now, failures, time.perf_counter() - started)
+    refused = sum(bool(row.problem) for row in batch.rows)
+    told = {row.number: plan.told(failures[row.number], row.line) for row in batch.rows if row.number in failures}
+    return Outcome(len(batch.rows), made, made_now, refused, told, time.perf_counter() - started)
 
 
 def share_of(rows: Sequence[BatchRow], process: int, processes: int) -> Sequence[BatchRow]:
@@ -139,7 +147,10 @@ def _begun_together(
     utils.broadcast_object_list(refused)
     if refused[0] is not None:
         raise InputError(refused[0])
-    return read_batch(folder)
+    batch = read_batch(folder)
+    # On another computer, the plan or the checkpoint may be another.
+    check_same(batch, settings, plan.sha256)
+    return batch
 
 
 def _rows(plan: Plan, settings: BatchSettings, volumes: OpenVolume) -> list[BatchRow]:
@@ -181,6 +192,9 @@ def _make_rows(
             line = plan.lines[row.line]
             try:
                 _make_row(row, line, batch, checkpoint, volumes)
+            except OSError:
+                # The folder cannot be written to: nothing that is made could be kept.
+                raise
             except Exception as error:
                 # Whatever goes wrong with one row, the others are made.
                 sentence = failure_sentence(error, "The nodule could not be made")
@@ -190,7 +204,7 @@ def _make_rows(
 
 def _make_row(row: BatchRow, line: PlanLine, batch: Batch, checkpoint: Checkpoint, volumes: OpenVolume) -> None:
     from engine.batch_manifest import manifest_row, write_row
-    from engine.exports import ExportOptions, export_files
+    from engine.exports import ExportOptions, remember_export, write_files
 
     volume = volumes.read(line.source, line.series_uid)
     index = row.slice_index or 0
@@ -198,15 +212,16 @@ def _make_row(row: BatchRow, line: PlanLine, batch: Batch, checkpoint: Checkpoin
     if ct_slice.sha256() != row.input_sha256:
         raise InputError("The input is not the one that the batch was begun with; put that one back.")
     box = BoundingBox(*row.box or (0, 0, 0), slice_shape=ct_slice.shape)
-    settings = batch.settings
+    settings, place = batch.settings, batch.result_folder(row)
     options = SamplingOptions(row.seed or 0, settings.steps, settings.guidance, settings.solver)
     result = _placed(checkpoint, GenerationRequest(ct_slice, box, row.attributes, options))
 
     def write(into: Path) -> None:
-        export_files(volume, index, result, into, settings.formats, ExportOptions(made=batch.made))
-        write_row(manifest_row(row, batch.result_folder(row).name, volume, result), into)
+        write_files(volume, index, result, into, settings.formats, ExportOptions(made=batch.made))
+        write_row(manifest_row(row, place.name, volume, result), into)
 
     batch.put(row, write)
+    remember_export(volume, index, result, place, settings.formats)
 
 
 def _placed(checkpoint: Checkpoint, request: GenerationRequest) -> GenerationResult:

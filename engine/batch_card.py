@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from engine.batch_balance import QUARTERS, SIZE_EDGES_MM, quarter_of, size_class_of
-from engine.batch_folder import Batch, write_whole
+from engine.batch_folder import Batch
 from engine.batch_manifest import COLUMNS, FAILURES, MANIFEST_CSV, MANIFEST_PARQUET
 from engine.batch_pictures import Column, write_pictures
 from engine.batch_sources import SPLITS
 from engine.checkpoint import read_manifest
 from engine.nodule import ATTRIBUTE_NAMES
 from engine.versions import PROGRAM, VERSION, library_versions
+from engine.whole_files import write_whole
 
 CARD, PICTURES = "README.md", "card"
 #: So many reasons are named on the card; all stand in the table of failures.
@@ -75,8 +76,8 @@ def _split_table(splits: list[str], patients: list[str], batch: Batch) -> str:
         [
             "## Parts",
             "",
-            f"Split by source patient ({shares} % expected), by a hash of the Patient ID: nobody is in two parts. "
-            "Files without any DICOM identity count as a patient each.",
+            f"Split by source patient ({shares} % expected), by a hash of the Patient ID: nobody who has one is in two "
+            "parts. Without it, a study counts as a patient; without any DICOM identity, a file.",
             "",
             "| part | nodules | source patients |",
             "|---|---|---|",

@@ -16,7 +16,10 @@ SUGGEST, NOT_GIVEN = "suggest", "none"
 #: More nodules of one line are a slip of the keyboard.
 MOST_OF_A_LINE = 1_000_000
 _EVERY_SCORE = (1, 2, 3, 4, 5)
-_RANGE = re.compile(r"(\d+(?:\.\d+)?)(?:\s*-\s*(\d+(?:\.\d+)?))?")
+#: Nothing here has more digits, and Python reads no numbers of thousands of them.
+_WHOLE = re.compile(r"\d{1,20}")
+_NUMBER = rf"{_WHOLE.pattern}(?:\.\d{{1,20}})?"
+_RANGE = re.compile(rf"({_NUMBER})(?:\s*-\s*({_NUMBER}))?")
 
 
 def is_open(text: str) -> bool:
@@ -34,7 +37,7 @@ def read_box(text: str) -> tuple[int, int, int] | None:
     if is_open(text):
         return None
     words = text.replace(",", " ").split()
-    if len(words) != 3 or not all(word.isdecimal() for word in words):
+    if len(words) != 3 or not all(_WHOLE.fullmatch(word) for word in words):
         raise InputError(f"box is {text!r}; give ROW COLUMN SIDE in pixels, such as 210 150 28, or suggest.")
     row, column, side = map(int, words)
     return row, column, side
@@ -83,11 +86,15 @@ def read_count(text: str, seeds: tuple[int, int] | None) -> int:
     given = 1 if seeds is None else seeds[1] - seeds[0] + 1
     if text == "" and given <= MOST_OF_A_LINE:
         return given
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_OF_A_LINE:
+    if not _WHOLE.fullmatch(text) or not 1 <= int(text) <= MOST_OF_A_LINE:
         asked = f"count is {text!r}" if text else f"{given} seeds are asked for"
         raise InputError(f"{asked}; give a whole number from 1 to {MOST_OF_A_LINE}.")
     if seeds is not None and seeds[0] != seeds[1] and int(text) > given:
         raise InputError(f"count is {text} but there are {given} seeds; give as many seeds, or none.")
+    if seeds is not None and seeds[0] + int(text) - 1 > MOST_SEED:
+        raise InputError(
+            f"count is {text} and the first seed {seeds[0]}; seeds go up to {MOST_SEED}, begin with a lower one."
+        )
     return int(text)
 
 

@@ -14,6 +14,7 @@ from engine.batch_balance import BALANCES
 from engine.checkpoint import DEFAULT_CHECKPOINT, check_kind, config_of, read_manifest
 from engine.command_line import add_sampling, whole_number
 from engine.errors import InputError
+from engine.events import SamplingOptions
 from engine.export_folder import check_folder
 from engine.exports import FORMATS
 
@@ -22,6 +23,10 @@ DEFAULT_FORMATS = ("NIfTI",)
 DEFAULT_SPLIT = (80, 10, 10)
 #: So many reasons are printed; all stand in failures.csv.
 _REASONS_SHOWN = 20
+_REFUSED = (
+    "What could not be decided when the batch was begun is not tried again (nodules: {}); correct the plan or its "
+    "inputs, and begin in a new folder."
+)
 #: Exit code where rows failed.
 SOME_FAILED = 1
 
@@ -32,7 +37,8 @@ def add_batch(commands: Any) -> None:
         "batch",
         help="make a data set from a plan",
         description="Make a data set from a plan. The same command goes on with a batch that was stopped, and tries\n"
-        "again what failed. With accelerate launch -m engine batch ..., several processes share the rows.",
+        "again what failed in the making; what could not be decided at the beginning is\n"
+        "for a new folder. With accelerate launch -m engine batch ..., several processes share the rows.",
         epilog=batch_plan.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -57,7 +63,7 @@ def add_batch(commands: Any) -> None:
         metavar="FORMAT",
     )
     add("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT, metavar="FOLDER", help="[the one of the program]")
-    add_sampling(batch)
+    add_sampling(batch, SamplingOptions())
     batch.set_defaults(run=_batch)
 
 
@@ -67,10 +73,13 @@ def _batch(options: argparse.Namespace) -> int:
         raise InputError(f"--split has shares of {sum(options.split)} % in all; give three that make up 100.")
     from engine.batch import run_batch
     from engine.batch_folder import BatchSettings
+    from engine.sampling import make_scheduler
 
     manifest = read_manifest(options.checkpoint)
     config = config_of(manifest)
     check_kind(config, "nodule")
+    # Refuses a solver or steps that cannot be: of a batch begun with them, no row could ever be made.
+    make_scheduler(config.scheduler, options.solver, options.steps)
     settings = BatchSettings(
         seed=options.seed,
         balance=tuple(name for name in BALANCES if name in options.balance),
@@ -86,6 +95,8 @@ def _batch(options: argparse.Namespace) -> int:
     if outcome is None:
         return 0
     _show_failures(outcome.failures, options.out)
+    if outcome.refused:
+        print(_REFUSED.format(outcome.refused), file=sys.stderr)
     printed = {
         "rows": outcome.rows,
         "made": outcome.made,

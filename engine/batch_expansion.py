@@ -1,7 +1,7 @@
 """From a plan to definite rows: the slice, box, scores and seed of every nodule, drawn once.
 
 The same plan, inputs and seed give the same rows. Sources are opened one after the other, and the lungs of a slice are
-found once for all its nodules.
+found once for all nodules that are tried in it in one go through the slices.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def expand(
         except Exception as error:
             # Whatever a file may do to its reader, the other files are read.
             reason = failure_sentence(error, "The input could not be used")
-            tell(f"{source}: {reason}")
+            tell(f"Line {lines[0].number}: {reason}")
             found += [_refused(line, reason) for line in lines for _ in range(line.count)]
     ordered = sorted(found, key=lambda row: row.line)
     return [replace(row, number=number) for number, row in enumerate(ordered, 1)]

@@ -25,15 +25,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from engine.batch_rows import BatchRow, read_rows, rows_text
 from engine.errors import InputError
-from engine.export_folder import check_folder
+from engine.export_folder import check_folder, writing_to
 from engine.versions import library_versions
+from engine.whole_files import write_whole
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 FORMAT_VERSION = 1
 _RECORD, _ROWS = "batch.json", "rows.jsonl"
-_PARTIAL = ".partial-"
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Batch:
         If another process was quicker, its nodule stays: it is the same.
         """
         place = self.result_folder(row)
-        partial = place.with_name(f"{_PARTIAL}{place.name}-{os.getpid()}")
+        partial = place.with_name(f".partial-{place.name}-{os.getpid()}")
         partial.mkdir(parents=True)
         try:
             write(partial)
@@ -122,8 +122,11 @@ class Batch:
 
     def clear_partial(self) -> None:
         """Remove what a process that was killed had half made."""
-        for leftover in (self.folder / "nodules").glob(f"{_PARTIAL}*"):
-            shutil.rmtree(leftover, ignore_errors=True)
+        for leftover in (self.folder / "nodules").glob(".*"):
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
 
 
 def folder_lock(folder: Path) -> BaseFileLock:
@@ -167,7 +170,7 @@ def begin(folder: Path, settings: BatchSettings, plan_sha256: str, rows: Callabl
     """
     if (folder / _RECORD).is_file():
         batch = read_batch(folder)
-        _check_same(batch, settings, plan_sha256)
+        check_same(batch, settings, plan_sha256)
         return batch
     if folder.is_dir() and any(not file.name.startswith(".") and file.name != _ROWS for file in folder.iterdir()):
         raise InputError(f"{folder} holds other files; give a new folder, or that of a batch to go on with.")
@@ -176,16 +179,14 @@ def begin(folder: Path, settings: BatchSettings, plan_sha256: str, rows: Callabl
         "format_version": FORMAT_VERSION,
         "made": datetime.now().astimezone().isoformat(),
         "plan_sha256": plan_sha256,
-        "rows_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "rows_sha256": _sha256(text),
         "settings": asdict(settings),
         "versions": library_versions(),
     }
-    try:
+    with writing_to(folder):
         write_whole(folder / _ROWS, text)
         # Last: with it, the batch has begun.
         write_whole(folder / _RECORD, json.dumps(record, indent=2) + "\n")
-    except OSError as error:
-        raise InputError(f"The folder {folder} cannot be written to ({error.strerror}); choose another.") from error
     return read_batch(folder)
 
 
@@ -211,20 +212,14 @@ def read_batch(folder: Path) -> Batch:
         ) from error
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file that is there whole or not at all."""
-    partial = path.with_name(f"{_PARTIAL}{path.name}-{os.getpid()}")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+def check_same(batch: Batch, settings: BatchSettings, plan_sha256: str) -> None:
+    """Refuse to go on with a batch that was begun otherwise.
 
-
-def _check_same(batch: Batch, settings: BatchSettings, plan_sha256: str) -> None:
+    Raises
+    ------
+    InputError
+        If it was begun with another plan or other settings.
+    """
     if batch.plan_sha256 != plan_sha256:
         raise InputError(
             f"The batch in {batch.folder} was begun with another plan, and this one may have been changed since; "
@@ -234,9 +229,14 @@ def _check_same(batch: Batch, settings: BatchSettings, plan_sha256: str) -> None
     for name in now:
         if then[name] != now[name]:
             raise InputError(
-                f"The batch in {batch.folder} was begun with {name} {then[name]}, not {now[name]}; "
+                f"The batch in {batch.folder} was begun with {name} {_told(then[name])}, not {_told(now[name])}; "
                 "give the same, or a new folder."
             )
+
+
+def _told(value: object) -> str:
+    """Return a setting as it is typed."""
+    return " ".join(map(str, cast("tuple[object, ...]", value))) or "none" if isinstance(value, tuple) else str(value)
 
 
 def _failure_note(place: Path) -> Path:

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from engine.batch_balance import extent_of
-from engine.batch_folder import Batch, write_whole
+from engine.batch_folder import Batch
 from engine.batch_rows import BatchRow
 from engine.ct import CTVolume
+from engine.errors import InputError
 from engine.events import GenerationResult
 from engine.export_tables import csv_text, nodule_row
 from engine.nodule import ATTRIBUTE_NAMES
+from engine.whole_files import write_whole
 
 MANIFEST_CSV, MANIFEST_PARQUET, FAILURES = "manifest.csv", "manifest.parquet", "failures.csv"
 _ROW = "row.json"
@@ -91,11 +93,25 @@ def write_row(record: Record, folder: Path) -> None:
 
 
 def manifest_rows(batch: Batch) -> Iterator[Record]:
-    """Yield the lines of all finished nodules, in the order of the plan."""
+    """Yield the lines of all finished nodules, in the order of the plan.
+
+    Raises
+    ------
+    InputError
+        If one is missing or damaged.
+    """
     for row in batch.rows:
-        place = batch.result_folder(row) / _ROW
-        if place.is_file():
-            yield json.loads(place.read_text("utf-8"))
+        if batch.is_made(row):
+            yield _read_row(batch.result_folder(row))
+
+
+def _read_row(folder: Path) -> Record:
+    try:
+        return json.loads((folder / _ROW).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder / _ROW} is missing or damaged; remove the folder {folder.name}, and give the same command again."
+        ) from error
 
 
 def write_manifest(batch: Batch) -> None:

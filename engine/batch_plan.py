@@ -33,6 +33,9 @@ from engine.nodule import ATTRIBUTE_NAMES
 
 COLUMNS = ("input", "series", "slice", "box", "size_mm", *ATTRIBUTE_NAMES, "seed", "count")
 _UID = re.compile(r"\b\d+(\.\d+){5,}")
+#: What `PlanLine.about` says instead of the name.
+_INPUT = re.compile('"the input"|the input')
+_QUOTED = re.compile(r'"[^"]*"')
 _YAML_SUFFIXES = (".yaml", ".yml")
 
 Cells = dict[str, str]
@@ -73,13 +76,16 @@ class PlanLine:
     count: int
 
     def about(self, reason: str) -> str:
-        """Return a sentence about this line, without the name of what it opens, which is often a patient's, or UIDs.
+        """Return a sentence about this line, without names of files and series, which are often a patient's, or UIDs.
 
         Sentences are kept with the data; whoever has the plan finds the name by the number of the line.
         """
         for name in (str(self.source), f'"{self.source.name}"'):
             reason = reason.replace(name, "the input")
-        return f"Line {self.number}: {_UID.sub('a UID', reason)}"
+        if self.series_uid is not None:
+            reason = reason.replace(self.series_uid, "a UID")
+        unnamed = _QUOTED.sub(lambda found: found[0] if _INPUT.fullmatch(found[0]) else "a name", reason)
+        return f"Line {self.number}: {_UID.sub('a UID', unnamed)}"
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,11 @@ class Plan:
     lines: dict[int, PlanLine]
     problems: dict[int, str]
     sha256: str
+
+    def told(self, sentence: str, number: int) -> str:
+        """Return a sentence of `PlanLine.about` for people at the screen: with the name of what the line opens."""
+        line = self.lines.get(number)
+        return _INPUT.sub(lambda _: f'"{line.source}"', sentence) if line else sentence
 
 
 def read_plan(path: Path) -> Plan:

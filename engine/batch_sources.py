@@ -6,8 +6,10 @@ import hashlib
 from pathlib import Path
 
 from engine.ct import CTVolume
+from engine.errors import InputError
 from engine.export_attributes import read_element
 from engine.export_stamp import study_entropy
+from engine.job_runner import failure_sentence
 
 #: Parts of a data set.
 SPLITS = ("train", "val", "test")
@@ -21,6 +23,7 @@ class OpenVolume:
     def __init__(self) -> None:
         self._key: tuple[Path, str | None] | None = None
         self._volume: CTVolume | None = None
+        self._refused = ""
 
     def read(self, source: Path, series_uid: str | None) -> CTVolume:
         """Return a volume.
@@ -32,10 +35,16 @@ class OpenVolume:
         """
         from engine.ct_files import read_volume
 
-        if self._volume is None or self._key != (source, series_uid):
+        if self._key != (source, series_uid):
             # Let go of the last one first: there is never more than one in memory.
-            self._volume = None
-            self._volume, self._key = read_volume(source, series_uid), (source, series_uid)
+            self._volume, self._refused, self._key = None, "", (source, series_uid)
+            try:
+                self._volume = read_volume(source, series_uid)
+            except Exception as error:
+                # Whatever a file does to its reader; it is not looked through again for each of its rows.
+                self._refused = failure_sentence(error, "The input could not be used")
+        if self._volume is None:
+            raise InputError(self._refused)
         return self._volume
 
 

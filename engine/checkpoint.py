@@ -85,7 +85,8 @@ class Checkpoint:
     device: Device
 
 
-def _digest_of_manifest(manifest: Manifest) -> str:
+def digest_of_manifest(manifest: Manifest) -> str:
+    """Return the hash of a manifest, but for the hash that it holds itself."""
     content = {key: value for key, value in manifest.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -115,14 +116,14 @@ def save_checkpoint(
         if not described[name]:
             del described[name]
     manifest: Manifest = {"format_version": FORMAT_VERSION, **described}
-    manifest["weights_sha256"] = _save_halves(weights, folder / WEIGHTS)
+    manifest["weights_sha256"] = save_halves(weights, folder / WEIGHTS)
     if codec_weights is not None:
-        manifest["vqvae_sha256"] = _save_halves(codec_weights, folder / CODEC_WEIGHTS)
-    manifest["sha256"] = _digest_of_manifest(manifest)
+        manifest["vqvae_sha256"] = save_halves(codec_weights, folder / CODEC_WEIGHTS)
+    manifest["sha256"] = digest_of_manifest(manifest)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
 
-def _save_halves(weights: Mapping[str, Any], path: Path) -> str:
+def save_halves(weights: Mapping[str, Any], path: Path) -> str:
     """Write a state dict, floating-point tensors as fp16; return the hash of the file."""
     from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]
 
@@ -131,10 +132,11 @@ def _save_halves(weights: Mapping[str, Any], path: Path) -> str:
         for name, tensor in weights.items()
     }
     save_file(halves, path)
-    return _digest_of_file(path)
+    return digest_of_file(path)
 
 
-def _digest_of_file(path: Path) -> str:
+def digest_of_file(path: Path) -> str:
+    """Return the hash of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -155,7 +157,7 @@ def read_manifest(folder: Path) -> Manifest:
             f"The checkpoint {folder} has format {manifest.get('format_version')!r} and this program reads "
             f"format {FORMAT_VERSION}; use a checkpoint made for this version."
         )
-    if _digest_of_manifest(manifest) != manifest.get("sha256"):
+    if digest_of_manifest(manifest) != manifest.get("sha256"):
         raise InputError(f"{MANIFEST} in the checkpoint {folder} was altered; get a fresh copy of the folder.")
     _verify_file(folder, WEIGHTS, manifest.get("weights_sha256"))
     if "vqvae_sha256" in manifest:
@@ -166,7 +168,7 @@ def read_manifest(folder: Path) -> Manifest:
 def _verify_file(folder: Path, name: str, sha256: str | None) -> None:
     if not (folder / name).is_file():
         raise InputError(f"{name} is missing in the checkpoint {folder}; get a fresh copy of the folder.")
-    if _digest_of_file(folder / name) != sha256:
+    if digest_of_file(folder / name) != sha256:
         raise InputError(f"{name} in the checkpoint {folder} was altered; get a fresh copy of the folder.")
 
 

@@ -47,9 +47,9 @@ def add_nodule(command: argparse.ArgumentParser, required: bool) -> None:
     )
 
 
-def add_sampling(command: argparse.ArgumentParser) -> None:
-    """Add the options of `engine.events.SamplingOptions`, and --out."""
-    add, defaults = command.add_argument, SamplingOptions()
+def add_sampling(command: argparse.ArgumentParser, defaults: SamplingOptions) -> None:
+    """Add the options of `engine.events.SamplingOptions`, and --out; `defaults` are what is not given."""
+    add = command.add_argument
     add("--seed", type=whole_number(0, MOST_SEED), default=defaults.seed, metavar="N", help="[%(default)s]")
     add("--steps", type=whole_number(1, MOST_STEPS), default=defaults.steps, metavar="N", help="[%(default)s]")
     add("--guidance", type=_guidance, default=defaults.guidance, metavar="G", help="1 switches it off [%(default)s]")

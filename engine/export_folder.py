@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+import shutil
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from engine.errors import InputError
+
+#: What is not finished stands in such a folder, which holds a lock: one that nobody holds is of a program that was
+#: killed.
+_UNFINISHED, _LOCK = ".nodule-studio-", "lock"
 
 
 def check_folder(folder: Path) -> None:
@@ -28,6 +33,48 @@ def check_folder(folder: Path) -> None:
         raise InputError(f"The folder {there} cannot be written to; choose another folder to export to.")
 
 
+@contextmanager
+def writing_to(folder: Path) -> Generator[None]:
+    """Turn what the system says of a folder that cannot be written to into one sentence, an `InputError`."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(f"The folder {folder} cannot be written to ({reason}); choose another.") from error
+
+
+@contextmanager
+def unfinished_in(parent: Path) -> Generator[Path]:
+    """Make a folder in `parent`, which is made if need be, and remove it afterwards; and those that were left there.
+
+    Where what is done there fails, folders that were made for it go, too.
+    """
+    from filelock import FileLock
+
+    new = [folder for folder in (parent, *parent.parents) if not folder.exists()]
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        _remove_killed(parent)
+        with (
+            TemporaryDirectory(prefix=_UNFINISHED, dir=parent) as temporary,
+            FileLock(Path(temporary, _LOCK), timeout=0),
+        ):
+            yield Path(temporary)
+    except BaseException:
+        for folder in new:
+            with suppress(OSError):  # Something else is in it by now.
+                folder.rmdir()
+        raise
+
+
+def _remove_killed(parent: Path) -> None:
+    from filelock import FileLock
+
+    for lock in parent.glob(f"{_UNFINISHED}*/{_LOCK}"):
+        with suppress(OSError), FileLock(lock, timeout=0):  # `filelock.Timeout`, too: somebody is at work there.
+            shutil.rmtree(lock.parent, ignore_errors=True)
+
+
 def all_or_nothing(write: Callable[[Path], None], folder: Path) -> list[Path]:
     """Let `write` put files and folders into a folder that is made for it, and move them to `folder`; return them.
 
@@ -39,17 +86,12 @@ def all_or_nothing(write: Callable[[Path], None], folder: Path) -> list[Path]:
         If the folder cannot be written to; it is then as it was.
     """
     check_folder(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(prefix=".nodule-studio-", dir=folder) as temporary:
-            made, aside = Path(temporary, "made"), Path(temporary, "aside")
-            made.mkdir()
-            aside.mkdir()
-            write(made)
-            return _moved_in(sorted(made.iterdir()), folder, aside)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"The folder {folder} cannot be written to ({reason}); choose another.") from error
+    with writing_to(folder), unfinished_in(folder) as temporary:
+        made, aside = temporary / "made", temporary / "aside"
+        made.mkdir()
+        aside.mkdir()
+        write(made)
+        return _moved_in(sorted(made.iterdir()), folder, aside)
 
 
 def _moved_in(files: Sequence[Path], folder: Path, aside: Path) -> list[Path]:

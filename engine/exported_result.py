@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.ct import CTSlice
 from engine.errors import InputError
 from engine.events import GenerationResult, SliceSource
+from engine.hounsfield import compact
 from engine.measurement import measure_nodule
 from engine.replay import exported_hu
 from engine.request_file import SavedRequest
@@ -34,7 +37,7 @@ def exported_result(
         If `before` is another slice.
     """
     request = saved.request(before, source)
-    after = _exported_slice(saved, folder)
+    after = exported_slice(saved, folder)
     if after is None:
         return None
     return GenerationResult(
@@ -48,14 +51,54 @@ def exported_result(
     )
 
 
-def _exported_slice(saved: SavedRequest, folder: Path) -> CTSlice | None:
+def exported_slice(saved: SavedRequest, folder: Path) -> CTSlice | None:
+    """Return the finished slice that was exported; None if no file in `folder` has exactly its HU.
+
+    Raises
+    ------
+    InputError
+        If a file of it is damaged.
+    """
     try:
         hu = exported_hu(saved, folder)
     except RuntimeError as error:  # What SimpleITK raises of a file that is damaged.
         raise InputError(f"The exported slice in {folder} cannot be read; restore its files from a copy.") from error
     if hu is None:
+        hu = _picture_hu(folder / "after-16bit.png")
+    return _with_hash(hu, saved, saved.output_sha256)
+
+
+def exported_before(saved: SavedRequest, folder: Path) -> CTSlice | None:
+    """Return the slice before the nodule, from its picture; None if there is none, or it has other HU.
+
+    Raises
+    ------
+    InputError
+        If the picture is damaged.
+    """
+    return _with_hash(_picture_hu(folder / "before-16bit.png"), saved, saved.input_sha256)
+
+
+def _picture_hu(path: Path) -> NDArray[np.int32] | None:
+    """Return the HU of an exported 16-bit picture; None if there is none."""
+    from PIL import Image
+
+    from engine.export_pictures import OFFSET_16_BIT
+
+    if not path.is_file():
+        return None
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture).astype(np.int32) - OFFSET_16_BIT
+    except (OSError, SyntaxError) as error:  # What Pillow raises of a file that is damaged.
+        raise InputError(f"{path} cannot be read; restore it from a copy.") from error
+
+
+def _with_hash(hu: NDArray[Any] | None, saved: SavedRequest, sha256: str | None) -> CTSlice | None:
+    """Return a slice of these HU that has this hash; None if none has."""
+    if hu is None:
         return None
     row_mm, column_mm = saved.record["output"]["pixel_spacing_mm"]
     # Files do not tell in which of both types HU were held, and the hash covers the type.
-    candidates = (CTSlice(held, (row_mm, column_mm)) for held in (hu.astype(np.int16), hu.astype(np.float32)))
-    return next((found for found in candidates if found.sha256() == saved.output_sha256), None)
+    candidates = (CTSlice(held, (row_mm, column_mm)) for held in (compact(hu), hu.astype(np.float32)))
+    return next((found for found in candidates if found.sha256() == sha256), None)

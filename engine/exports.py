@@ -121,21 +121,37 @@ def export_files(
     ValueError
         If a format is none of `FORMATS`.
     """
+    files = all_or_nothing(lambda into: write_files(volume, slice_index, result, into, formats, options), folder)
+    remember_export(volume, slice_index, result, folder, formats)
+    return files
+
+
+def write_files(
+    volume: CTVolume,
+    slice_index: int,
+    result: GenerationResult,
+    into: Path,
+    formats: Collection[str],
+    options: ExportOptions,
+) -> None:
+    """Write what `export_files` does into a folder that is there, for those who see to it that it is whole.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written to.
+    ValueError
+        If a format is none of `FORMATS`.
+    """
     unknown = set(formats) - set(FORMATS)
     if unknown:
         raise ValueError(f"formats has {sorted(unknown)}; give some of {FORMATS}")
-
-    def write(into: Path) -> None:
-        export = _prepared(volume, slice_index, result, formats, options, into)
-        for name in formats:
-            _WRITERS[name](export, into)
-        chosen = tuple(name for name in FORMATS if name in formats)
-        note = ExportNote(export.stamp.made, chosen, options.window, options.keep_identity)
-        write_request(export.volume, slice_index, result, note, into / "request.json")
-
-    files = all_or_nothing(write, folder)
-    _remember(volume, slice_index, result, folder if "DICOM" in formats else None)
-    return files
+    export = _prepared(volume, slice_index, result, formats, options, into)
+    for name in formats:
+        _WRITERS[name](export, into)
+    chosen = tuple(name for name in FORMATS if name in formats)
+    note = ExportNote(export.stamp.made, chosen, options.window, options.keep_identity)
+    write_request(export.volume, slice_index, result, note, into / "request.json")
 
 
 def export_series(
@@ -214,15 +230,17 @@ def _stamp_of_all(
     return replace(single, entropy=f"{single.entropy} {entropy}")
 
 
-def _remember(volume: CTVolume, slice_index: int, result: GenerationResult, dicom_folder: Path | None) -> None:
+def remember_export(
+    volume: CTVolume, slice_index: int, result: GenerationResult, folder: Path, formats: Collection[str]
+) -> None:
     """Keep where the slice before can be opened again, and the finished one: another nodule may be built on it."""
     before = result.before
     opened = before is not None and before.sha256() == volume.slice_at(slice_index).sha256()
     # A slice that was made whole was opened from no file; where it was exported to is known already.
     if before is not None and opened and volume.source.exists():
         remember_input(before.sha256(), volume.source)
-    if dicom_folder is not None:
-        remember_input(result.slice.sha256(), dicom_folder / "slice.dcm")
+    if "DICOM" in formats:
+        remember_input(result.slice.sha256(), folder / "slice.dcm")
 
 
 def _prepared(

@@ -10,7 +10,7 @@ from typing import Any
 from engine.checkpoint import CHECKPOINTS, DEFAULT_SLICE_CHECKPOINT, check_kind, check_there, config_of, read_manifest
 from engine.command_line import add_nodule, add_sampling, run_request, sampling_of, summary
 from engine.errors import InputError
-from engine.events import SLICE_SPACING_MM, USUAL_SLICE_SPACING_MM, SliceRequest
+from engine.events import SLICE_SAMPLING, SLICE_SPACING_MM, USUAL_SLICE_SPACING_MM, SliceRequest
 from engine.export_folder import check_folder
 from engine.nodule import BoundingBox, NoduleAttributes
 
@@ -38,7 +38,7 @@ def add_generate(commands: Any) -> None:
     which.add_argument(
         "--checkpoint", type=Path, metavar="FOLDER", help="[resources/checkpoints/slice, if there is one]"
     )
-    add_sampling(generate)
+    add_sampling(generate, SLICE_SAMPLING)
     generate.set_defaults(run=_generate)
 
 

@@ -139,16 +139,15 @@ def _description(result: GenerationResult, now: datetime) -> dict[str, Any]:
     """What stands in `result.json`."""
     request, before = result.request, result.before
     box = request.box
-    source, extension = (None, None) if isinstance(request, SliceRequest) else (request.source, request.extension)
     return {
         "format_version": FORMAT_VERSION,
         "recorded": now.isoformat(),
         # None: there was no slice before, it was made whole.
         "input": {"sha256": before.sha256(), "pixel_spacing_mm": before.pixel_spacing} if before else None,
         "output": {"pixel_spacing_mm": result.slice.pixel_spacing},
-        "source": _source_record(source),
+        "source": _source_record(request.source),
         # None: the nodule was placed in this slice.
-        "extension": asdict(extension) if extension else None,
+        "extension": asdict(request.extension) if request.extension else None,
         "box": {"row": box.row, "column": box.column, "side": box.side},
         "attributes": asdict(request.attributes),
         "options": asdict(request.options),

@@ -5,12 +5,12 @@ Whatever fails, fails with one sentence (`engine.errors.InputError`). Imports no
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import InputError
+from engine.export_folder import unfinished_in, writing_to
 from engine.pacs_connection import Connection
 from engine.pacs_objects import DicomObject, find_objects
 from engine.pacs_search import checked_uid, text_of
@@ -53,9 +53,13 @@ def send_objects(
     Raises
     ------
     InputError
-        If the server cannot be reached or breaks off; or, after all others were sent, if it refused some.
+        If the server cannot be reached or breaks off, or a file cannot be read; or, after all others were sent, if the
+        server refused some.
     """
-    refused = service_of(connection).store(objects, progress)
+    try:
+        refused = service_of(connection).store(objects, progress)
+    except OSError as error:
+        raise InputError(f'"{error.filename}" cannot be read ({error.strerror}); export it again.') from error
     if refused:
         raise InputError(_refusal_sentence(refused, len(objects)))
     return len(objects)
@@ -79,52 +83,57 @@ def fetch_series(
     ------
     InputError
         If the server cannot be reached or breaks off, if images are missing, or if what came is no CT that can be
-        opened. Of a download that is not whole nothing is left.
+        opened. Of a download that is not whole nothing is left; if it was killed, until the next one to that place.
     """
     service, study_uid, series_uid = service_of(connection), checked_uid(study_uid), checked_uid(series_uid)
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise InputError(f"{folder} is there already; choose another folder for what is fetched.")
     expected = _images(service, study_uid, series_uid)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".nodule-studio-", dir=folder.parent) as temporary:
-            made = Path(temporary, folder.name)
-            made.mkdir()
-            _receive(service, expected, made, (study_uid, series_uid), progress)
-            _require_openable(made)
-            made.replace(folder)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise InputError(f"The folder {folder} cannot be written to ({reason}); choose another.") from error
+    with writing_to(folder), unfinished_in(folder.parent) as temporary:
+        made = temporary / folder.name
+        made.mkdir()
+        _receive(service, expected, made, (study_uid, series_uid), progress)
+        _require_openable(made)
+        made.replace(folder)
     return folder
 
 
 def _images(service: Service, study_uid: str, series_uid: str) -> set[str]:
     """Return the SOP Instance UIDs that the server says a series has."""
     keys = {"StudyInstanceUID": study_uid, "SeriesInstanceUID": series_uid, "SOPInstanceUID": ""}
-    found = {text_of(match, "SOPInstanceUID") for match in service.find("IMAGE", keys, _MOST_IMAGES)}
+    found = {text_of(match, "SOPInstanceUID") for match in service.find("IMAGE", keys, _MOST_IMAGES)} - {""}
     if not found:
         raise InputError(f"The server has no images of the series {series_uid}; search again.")
     return found
 
 
 def _receive(service: Service, expected: set[str], folder: Path, uids: tuple[str, str], progress: Progress) -> None:
-    missing = set(expected)
+    taken: set[str] = set()
 
     def take(dataset: Dataset) -> None:
         uid = text_of(dataset, "SOPInstanceUID")
-        if uid not in missing:  # Sent twice, or nothing that was asked for.
+        # Some servers end a search after the first hundreds of images, and send all of them nevertheless.
+        is_of_series = uid in expected or text_of(dataset, "SeriesInstanceUID") == uids[1]
+        if uid in taken or not is_of_series:  # Sent twice, or nothing that was asked for.
             return
-        missing.discard(uid)
-        done = len(expected) - len(missing)
-        # Numbered, not named after what a server sends.
-        dataset.save_as(folder / f"{done:04}.dcm", enforce_file_format=True)
-        progress(done, len(expected))
+        taken.add(uid)
+        _save(dataset, folder / f"{len(taken):04}.dcm")  # Numbered, not named after what a server sends.
+        progress(len(taken), max(len(taken), len(expected)))
 
     progress(0, len(expected))
     service.retrieve(*uids, take)
+    missing = expected - taken
     if missing:
         raise InputError(f"{len(missing)} of {len(expected)} images did not arrive; fetch the series again.")
+
+
+def _save(dataset: Dataset, file: Path) -> None:
+    try:
+        dataset.save_as(file, enforce_file_format=True)
+    except OSError:
+        raise
+    except Exception as error:  # pydicom lets through whatever damaged bytes set off
+        raise InputError("The server sent an image that is damaged; ask who runs it.") from error
 
 
 def _require_openable(folder: Path) -> None:

@@ -108,9 +108,7 @@ class DimseService:
 
         def receive(event: Event) -> int:
             try:
-                dataset = event.dataset
-                dataset.file_meta = event.file_meta
-                take(dataset)
+                take(self._received(event))
             except Exception as error:
                 raise _Stopped(error) from error
             return 0x0000
@@ -124,6 +122,14 @@ class DimseService:
                     self._require_going(status, "retrieval (C-GET)")
             except _Stopped as stopped:
                 raise stopped.error from None
+
+    def _received(self, event: Event) -> Dataset:
+        try:
+            dataset = event.dataset
+            dataset.file_meta = event.file_meta
+        except Exception as error:  # pydicom lets through whatever damaged bytes set off
+            raise InputError(f"{self._name} sent an image that is damaged; ask who runs it.") from error
+        return dataset
 
     @contextmanager
     def _association(
@@ -141,7 +147,7 @@ class DimseService:
                 ext_neg=list(roles),
                 evt_handlers=list(handlers),
             )
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: a label that no name of a computer may have.
             raise InputError(f'There is no computer called "{self._server.host}"; check the address.') from error
         if not association.is_established:
             raise InputError(self._why_not(association))

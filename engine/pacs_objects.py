@@ -73,7 +73,12 @@ def identity_warning(objects: Sequence[DicomObject]) -> str:
 def _files_in(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f'There is no folder "{folder}"; check the name.')
-    return sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("."))
+    # Without hidden folders, too: an export that was killed leaves one (`engine.export_folder`).
+    return sorted(file for file in folder.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(folder)))
+
+
+def _is_hidden(file: Path) -> bool:
+    return any(part.startswith(".") for part in file.parts)
 
 
 def _read(file: Path) -> DicomObject | None:

@@ -158,6 +158,6 @@ def checked_uid(text: str) -> str:
     InputError
         If it is none.
     """
-    if not re.fullmatch(r"\d[\d.]{0,63}", text):
+    if not re.fullmatch(r"[0-9][0-9.]{0,63}", text):
         raise InputError(f'"{text}" is not a UID; copy it from the list of studies or series.')
     return text

@@ -114,7 +114,7 @@ class WebService:
             raise InputError(
                 f"The certificate of {self._name} is not trusted by this computer; have its authority entered there."
             ) from error
-        except (requests.ConnectTimeout, requests.ConnectionError) as error:
+        except (requests.ConnectionError, requests.exceptions.InvalidURL) as error:
             raise InputError(
                 f"{self._name} does not answer, or broke off {when}; check the address and try again."
             ) from error

@@ -139,7 +139,7 @@ def request_record(volume: CTVolume, slice_index: int, result: GenerationResult,
         },
         "attributes": _attributes_record(request.attributes),
         "options": asdict(request.options),
-        "extension": _extension_record(request),
+        "extension": asdict(request.extension) if request.extension else None,
         "checkpoint": {"name": result.checkpoint_name, "sha256": result.checkpoint_sha256},
         "output": {
             "slice_index": slice_index,
@@ -227,11 +227,6 @@ def _attributes_record(attributes: NoduleAttributes) -> Record:
         name: {"score": score, "name": SCORE_NAMES[name][score - 1] if score is not None else "Not given"}
         for name, score in zip(SCORE_NAMES, attributes.scores, strict=True)
     }
-
-
-def _extension_record(request: Request) -> Record | None:
-    extension = None if isinstance(request, SliceRequest) else request.extension
-    return asdict(extension) if extension else None
 
 
 def _parse(path: Path) -> Record:

@@ -11,7 +11,6 @@ gives how probable each score from 1 to 5 is among readers.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -22,9 +21,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
+from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 from torch import Tensor, nn
 
+from engine.checkpoint import digest_of_file, digest_of_manifest, save_halves
 from engine.ct import CTSlice
 from engine.errors import InputError
 from engine.measurement import NoduleMeasurement
@@ -200,10 +200,9 @@ def raw_scores(logits: Tensor) -> tuple[Tensor, Tensor]:
 def save_scorer(folder: Path, config: ScorerConfig, weights: Mapping[str, Tensor]) -> None:
     """Write a scorer; weights are stored as fp16."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: tensor.detach().half().cpu().contiguous() for name, tensor in weights.items()}, folder / WEIGHTS)
     manifest: dict[str, Any] = {"format_version": FORMAT_VERSION, **json.loads(json.dumps(asdict(config)))}
-    manifest["weights_sha256"] = _digest((folder / WEIGHTS).read_bytes())
-    manifest["sha256"] = _digest_of_manifest(manifest)
+    manifest["weights_sha256"] = save_halves(weights, folder / WEIGHTS)
+    manifest["sha256"] = digest_of_manifest(manifest)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
 
@@ -217,8 +216,8 @@ def load_scorer(folder: Path) -> Scorer:
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
-        weights = (folder / WEIGHTS).read_bytes()
-        whole = manifest["sha256"] == _digest_of_manifest(manifest) and manifest["weights_sha256"] == _digest(weights)
+        weights_sha256 = digest_of_file(folder / WEIGHTS)
+        whole = manifest["sha256"] == digest_of_manifest(manifest) and manifest["weights_sha256"] == weights_sha256
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"There is no whole scorer in {folder}; get a fresh copy of the folder.") from error
     if not whole or manifest.get("format_version") != FORMAT_VERSION:
@@ -235,12 +234,3 @@ def _config_of(manifest: dict[str, Any]) -> ScorerConfig:
         settings[name] = tuple(settings[name])
     settings["stretch"] = tuple((float(a), float(b)) for a, b in settings["stretch"])
     return ScorerConfig(**settings)
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _digest_of_manifest(manifest: dict[str, Any]) -> str:
-    content = {key: value for key, value in manifest.items() if key != "sha256"}
-    return _digest(json.dumps(content, sort_keys=True).encode())

@@ -7,7 +7,8 @@
 - find_nodule: half slices with a synthetic nodule, half without one.
 
 With `crop_mm`, real_or_synthetic and forced_choice show a square around each nodule; without, real_or_synthetic shows
-the box on the whole slice. No scene stands twice in trials of one kind: what has changed would tell.
+the box on the whole slice. No scene stands twice in trials of one kind: what has changed would tell. find_nodule, whose
+nodules are all synthetic, takes scenes that real_or_synthetic and forced_choice do not show, as far as there are any.
 
 The assignment is drawn from the seed and all images given, so that the same plan makes the same study and nobody can
 draw it again who has the study alone.
@@ -32,6 +33,7 @@ from engine.study_images import Box, cropped_image, hu_step, whole_image
 from engine.study_key import KeyImage, key_bytes
 from engine.study_sources import Progress, Source, Sources, read_sources
 from engine.study_trials import Study, TrialImages, TrialKind, check_new, check_readers, write_study
+from engine.whole_files import write_whole
 
 _CROPPED: tuple[TrialKind, ...] = ("real_or_synthetic", "forced_choice")
 
@@ -120,7 +122,7 @@ def _digest(plan: StudyPlan, sources: Sources) -> bytes:
     asked = (plan.seed, plan.title, plan.readers, sorted(plan.counts.items()), plan.crop_mm)
     digest = hashlib.sha256(repr(asked).encode())
     for source in (*sources.synthetic, *sources.real, *sources.no_nodule):
-        digest.update(f"{source.truth} {source.image.sha256()} {source.box} {source.scores}".encode())
+        digest.update(f"{source.truth} {source.sha256} {source.box} {source.scores}".encode())
     return digest.digest()
 
 
@@ -163,15 +165,8 @@ def _known(item: Item, shown: Sequence[Shown]) -> tuple[KeyImage, ...]:
 
 def _write_key(path: Path, content: bytes) -> None:
     """Write the key, whole or not at all."""
-    partial = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_whole(path, content)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         reason = error.strerror or str(error)
         raise InputError(f"The key {path} cannot be written ({reason}); choose another place.") from error

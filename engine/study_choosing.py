@@ -39,30 +39,38 @@ def choose(
     wanted = {kind: counts.get(kind, 0) for kind in TRIAL_KINDS}
     if not any(wanted.values()):
         raise InputError(f"The study has no trials; give a count to one or more of {', '.join(TRIAL_KINDS)}.")
-    items = [
-        *_find_nodule(wanted["find_nodule"], sources, draw),
+    told_apart = [
         *_real_or_synthetic(wanted["real_or_synthetic"], sources, crop_mm, draw),
         *_forced_choice(wanted["forced_choice"], sources, crop_mm, draw),
+    ]
+    shown = {source.scene for item in told_apart for source in item.sources}
+    items = [
+        *_find_nodule(wanted["find_nodule"], sources, shown, draw),
+        *told_apart,
         *_rate_attributes(wanted["rate_attributes"], sources, draw),
     ]
     return [items[index] for index in draw.permutation(len(items))]
 
 
-def _find_nodule(count: int, sources: Sources, draw: np.random.Generator) -> list[Item]:
+def _find_nodule(count: int, sources: Sources, shown: set[str], draw: np.random.Generator) -> list[Item]:
+    """Take scenes that are not shown in other trials as far as there are any."""
     kind: TrialKind = "find_nodule"
     # Where several nodules were put into a slice one after the other, finding the first would count as a mistake.
-    finished = {source.image.sha256() for source in sources.synthetic}
-    alone = [source for source in sources.synthetic if source.scene not in finished or source.scene == _own(source)]
-    nodules = _needed(kind, _apart(alone, None, draw), count - count // 2, "synthetic nodules on different slices")
+    finished = {source.sha256 for source in sources.synthetic}
+    # The scene of a slice made whole is itself.
+    alone = [source for source in sources.synthetic if source.scene not in finished or source.scene == source.sha256]
+    nodules = _needed(
+        kind, _last(_apart(alone, None, draw), shown), count - count // 2, "synthetic nodules on different slices"
+    )
     taken = {source.scene for source in nodules}
     free = [source for source in sources.no_nodule if source.scene not in taken]
-    empty = _needed(kind, _apart(free, None, draw), count // 2, "other slices without a nodule")
+    empty = _needed(kind, _last(_apart(free, None, draw), shown), count // 2, "other slices without a nodule")
     return [Item(kind, (source,)) for source in (*nodules, *empty)]
 
 
-def _own(source: Source) -> str:
-    """Return the scene that a slice made whole has: itself."""
-    return source.image.sha256()
+def _last(sources: Sequence[Source], scenes: set[str]) -> list[Source]:
+    """Return sources, those of these scenes last."""
+    return sorted(sources, key=lambda source: source.scene in scenes)
 
 
 def _real_or_synthetic(count: int, sources: Sources, crop_mm: float | None, draw: np.random.Generator) -> list[Item]:

@@ -63,9 +63,12 @@ def cropped_image(source: Source, crop_mm: float, spacing_mm: float, step: int) 
 
 
 def _on_grid(hu: NDArray[np.float64], step: int) -> NDArray[np.int16]:
-    """Clip and round; multiples of the step, the bounds included."""
+    """Clip and round; multiples of the step, the bounds included.
+
+    Halves go up: to even, odd HU on a grid of two would all become multiples of four, and tell where a nodule was made.
+    """
     least, most = (int(bound / step) * step for bound in HU_RANGE)
-    return np.clip(np.rint(hu / step) * step, least, most).astype(np.int16)
+    return np.clip(np.floor(hu / step + 0.5) * step, least, most).astype(np.int16)
 
 
 def _step_of(source: Source) -> int:

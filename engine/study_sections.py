@@ -136,7 +136,7 @@ def _rate_attributes(answered: Answered) -> Section:
         "were asked for, each counting the same. All readers: their mean score.",
         answered.trials,
         score_figures(answered),
-        score_agreement(ratings.reshape(len(ratings), -1, len(ATTRIBUTE_NAMES))),
+        score_agreement(ratings.reshape(len(ratings), len(answered.answers), len(ATTRIBUTE_NAMES))),
         score_confusions(answered),
         {},
     )

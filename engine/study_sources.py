@@ -5,15 +5,12 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from engine import journal
 from engine.ct import CTSlice, CTVolume
 from engine.errors import InputError
-from engine.hounsfield import compact
 from engine.nodule import ATTRIBUTE_NAMES, BoundingBox, NoduleAttributes
 from engine.study_key import Truth
 
@@ -51,6 +48,11 @@ class Source:
     path: Path
     slice_index: int | None
     scene: str
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the image."""
+        return self.image.sha256()
 
     @property
     def nodule_box(self) -> BoundingBox:
@@ -104,7 +106,7 @@ def read_sources(
 
 
 def _sorted(made: Sequence[Source]) -> Sources:
-    finished = {source.image.sha256() for source in made if source.truth == "synthetic"}
+    finished = {source.sha256 for source in made if source.truth == "synthetic"}
     plain = {source.scene: source for source in made if source.truth == "no_nodule" and source.scene not in finished}
     return Sources(
         tuple(source for source in made if source.truth == "synthetic"),
@@ -133,42 +135,19 @@ def _journal_sources(entry: Path) -> Iterator[Source]:
 
 
 def _export_sources(folder: Path) -> Iterator[Source]:
-    from engine.replay import exported_hu, saved_request
+    from engine.exported_result import exported_before, exported_slice
+    from engine.replay import saved_request
 
     saved = saved_request(folder)
-    hu = exported_hu(saved, folder)
-    if hu is None:
-        hu = _picture_hu(folder / "after-16bit.png")
-    row_mm, column_mm = saved.record["output"]["pixel_spacing_mm"]
-    after = _with_hash(hu, (row_mm, column_mm), saved.output_sha256)
+    after = exported_slice(saved, folder)
     if after is None:
         raise InputError(f"{folder} has no slice with the HU that request.json names; export the result again.")
     measured = float(saved.record["measurement"]["diameter_mm"])
     scene = saved.input_sha256 or saved.output_sha256
     yield Source(after, "synthetic", saved.box, saved.attributes.scores, measured, folder, None, scene)
-    before = _with_hash(_picture_hu(folder / "before-16bit.png"), (row_mm, column_mm), saved.input_sha256)
+    before = exported_before(saved, folder)
     if before:
         yield _plain(before, folder, None)
-
-
-def _picture_hu(path: Path) -> Any:
-    """Return the HU of an exported 16-bit picture; None if there is none."""
-    from PIL import Image
-
-    from engine.export_pictures import OFFSET_16_BIT
-
-    if not path.is_file():
-        return None
-    with Image.open(path) as picture:
-        return np.asarray(picture).astype(np.int32) - OFFSET_16_BIT
-
-
-def _with_hash(hu: Any, spacing: tuple[float, float], sha256: str | None) -> CTSlice | None:
-    """Return a slice of these HU that has this hash, which covers the type of the HU, too; None if none has."""
-    if hu is None:
-        return None
-    candidates = (CTSlice(held, spacing) for held in (compact(hu), hu.astype(np.float32)))
-    return next((found for found in candidates if found.sha256() == sha256), None)
 
 
 def _plain(image: CTSlice, path: Path, index: int | None) -> Source:
@@ -182,7 +161,7 @@ def _plain_sources(path: Path) -> Iterator[Source]:
     volume = read_volume(path)
     step = max(1, round(_APART_MM / volume.slice_spacing)) if len(volume) > 1 else 1
     for index in range(0, len(volume), step):
-        image = volume.slice_at(index)
+        image = _slice_of(volume, index)
         if lung_mask(image).mean() >= _LEAST_LUNG:
             yield _plain(image, path, index)
 
@@ -209,12 +188,18 @@ def _table_sources(path: Path) -> Iterator[Source]:
         if place not in volumes:
             volumes.clear()  # One at a time: series are large.
             volumes[place] = read_volume(place)
-        image = volumes[place].slice_at(index)
+        image = _slice_of(volumes[place], index)
         if box is None:
             yield _plain(image, place, index)
         else:
             located = BoundingBox(*box, slice_shape=image.shape)
             yield Source(image, "real", located, scores, None, place, index, image.sha256())
+
+
+def _slice_of(volume: CTVolume, index: int) -> CTSlice:
+    """Return a slice that does not keep its whole series in memory, as a view of it would."""
+    image = volume.slice_at(index)
+    return image.with_hu(image.hu.copy())
 
 
 def _box_of(row: dict[str, str]) -> tuple[int, int, int] | None:

@@ -119,8 +119,10 @@ def over_readers(values: Vector, covariance: Matrix, count: int) -> Estimate:
 def mean_correct(correct: NDArray[np.bool_]) -> Estimate:
     """Return the mean over readers of the share that is correct, (readers, cases); see `over_readers`."""
     readers, cases = correct.shape
-    if readers == 1 or cases < 2:
-        return proportion(int(correct.sum()), correct.size)
+    if readers == 1:
+        return proportion(int(correct.sum()), cases)
+    if cases < 2:  # Nothing tells how cases differ.
+        return Estimate(float(correct.mean()), count=correct.size)
     values = correct.astype(np.float64)
     return over_readers(values.mean(axis=1), np.cov(values) / cases, correct.size)
 

@@ -94,9 +94,20 @@ class VQCodec(nn.Module):
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> VQCodec:
-        """Return a codec as `settings` described it, its weights random; keys of others (``kind``) are ignored."""
-        measured = settings["statistics"]
-        statistics = _read_statistics(measured) if measured else None
+        """Return a codec as `settings` described it, its weights random; keys of others (``kind``) are ignored.
+
+        Raises
+        ------
+        InputError
+            If they are those of a version that normalised latents in another way.
+        """
+        try:
+            measured = settings["statistics"]
+            statistics = _read_statistics(measured) if measured else None
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                "The checkpoint's VQ-VAE is described as another version did it; use a checkpoint made for this one."
+            ) from error
         return cls(_make_model(settings["model"]), statistics, _read_pixels(settings))
 
     @property

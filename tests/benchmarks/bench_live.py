@@ -8,30 +8,21 @@ the slice that shows the sketch of that step. Times depend on the machine; the r
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-
-from PySide6.QtCore import QEvent, QObject, QSettings
-from PySide6.QtWidgets import QApplication
+from PySide6.QtCore import QEvent, QObject
 
 from engine.checkpoint import DEFAULT_CHECKPOINT
 from engine.events import EngineState
 from engine.job_runner import default_runner
-from studio.engine_client import EngineClient
-from studio.history import History
 from studio.main_window import MainWindow
-from studio.theme import apply_theme
+from tests.own_window import own_window, wait
 from tests.phantom import phantom_volume
 from tests.studio.driving import drag
-
-_PATIENCE = 120.0
 
 
 class Paints(QObject):
@@ -51,21 +42,11 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT, help="its folder")
     parser.add_argument("--repeats", type=int, default=4, help="how often the slider goes from 5 to 1 and back")
     options = parser.parse_args()
-    app = QApplication([])
-    with tempfile.TemporaryDirectory() as scratch:
-        QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, scratch)
-        app.setOrganizationName("Nodule Studio benchmark")
-        QSettings().setValue("live", "on")  # However slow this machine is.
-        apply_theme(app)
-        history = History(Path(scratch) / "journal")
-        engine = EngineClient(partial(default_runner, options.checkpoint), history.record)
-        window = MainWindow(engine, history, Path(scratch) / "session.json")
-        window.show()
-        engine.start()
+    with own_window(partial(default_runner, options.checkpoint)) as window:
+        window.live.switch(True)  # However slow this computer is.
         full, live = measure(window, options.repeats)
-        window.close()
+        print(window.session.engine.detail)
     middle, worst = statistics.median(live), sorted(live)[int(0.95 * (len(live) - 1))]
-    print(f"{window.session.engine.detail or 'engine stopped'}")
     print(f"full nodule, G to painted: {full:.2f} s")
     print(f"live, slider step to painted: median {middle:.3f} s, p95 {worst:.3f} s of {len(live)}")
     print(f"live / full: {middle / full:.0%}")
@@ -80,7 +61,7 @@ def measure(window: MainWindow, repeats: int) -> tuple[float, list[float]]:
     wait(lambda: session.sketch is not None)
     paints = Paints(window)
     window.view.installEventFilter(paints)
-    full = [seconds(paints, window.placing.generate, lambda: session.candidate is not None) for _ in range(1)]
+    full = seconds(paints, window.placing.generate, lambda: session.candidate is not None)
     slider = window.panel.rows["texture"].slider
     slider.setSliderDown(True)  # Nothing rests in between: no full run is to be timed with the others.
     live: list[float] = []
@@ -90,7 +71,7 @@ def measure(window: MainWindow, repeats: int) -> tuple[float, list[float]]:
             slider.setValue(score)
             continue
         live.append(seconds(paints, partial(slider.setValue, score), lambda before=before: is_new(window, before)))
-    return statistics.median(full), live
+    return full, live
 
 
 def is_new(window: MainWindow, before: object) -> bool:
@@ -106,15 +87,6 @@ def seconds(paints: Paints, do: Callable[[], object], until: Callable[[], bool])
     painted = paints.count
     wait(lambda: paints.count > painted)
     return time.perf_counter() - started
-
-
-def wait(until: Callable[[], bool]) -> None:
-    """Handle events until something is so."""
-    deadline = time.monotonic() + _PATIENCE
-    while not until():
-        assert time.monotonic() < deadline, "it did not come"
-        QApplication.processEvents()
-        time.sleep(0.001)
 
 
 if __name__ == "__main__":

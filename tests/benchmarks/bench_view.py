@@ -12,36 +12,28 @@ While the engine samples, torch uses all cores that it finds; `taskset` and OMP_
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-
-from PySide6.QtCore import QEventLoop, QSettings, Qt, QTimer
+from PySide6.QtCore import QEventLoop, Qt, QTimer
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
 
+from engine.checkpoint import DEFAULT_CHECKPOINT
 from engine.events import EngineState
 from engine.job_runner import default_runner
 from engine.nodule import BoundingBox
 from studio import commands
-from studio.engine_client import EngineClient
-from studio.history import History
 from studio.main_window import MainWindow
 from studio.shown import Comparison
 from studio.slice_view import SliceView
-from studio.theme import RESOURCES, apply_theme
+from tests.own_window import own_window, wait
 from tests.phantom import phantom_volume
 from tests.studio.driving import LEFT, RIGHT, at, wheel
 
-_PATIENCE = 120.0
 _BOX = (230, 110, 32)
 #: Between two inputs: what a mouse sends and a screen of 60 Hz shows is denser than a radiologist can see.
 _INTERVAL = 0.033
@@ -60,42 +52,25 @@ class Times:
 def main() -> None:
     """Print the times of each kind of input."""
     options = _parser().parse_args()
-    app = QApplication(sys.argv[:1])
-    with tempfile.TemporaryDirectory() as scratch:
-        QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, scratch)
-        app.setOrganizationName("Nodule Studio benchmark")
-        apply_theme(app)
-        watch = Watch()
-        window = _open_window(options, Path(scratch))
-        try:
-            _measure_all(window, watch, options)
-        finally:
-            window.session.accepted = ()
-            window.queue.cancel_all()
-            window.close()
+    with own_window(partial(default_runner, options.checkpoint)) as window:
+        _open_chest(window, options)
+        _measure_all(window, Watch(), options)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=100, help="number of inputs of each kind")
-    parser.add_argument("--checkpoint", type=Path, default=RESOURCES / "checkpoints" / "nodule", help="its folder")
+    parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT, help="its folder")
     parser.add_argument("--size", type=int, nargs=2, default=(1280, 900), help="of the window")
     return parser
 
 
-def _open_window(options: argparse.Namespace, scratch: Path) -> MainWindow:
-    history = History(scratch / "journal")
-    engine = EngineClient(partial(default_runner, options.checkpoint), history.record)
-    window = MainWindow(engine, history, scratch / "session.json")
+def _open_chest(window: MainWindow, options: argparse.Namespace) -> None:
     window.resize(*options.size)
-    window.show()
-    window.activateWindow()
-    engine.start()
-    _wait(lambda: window.session.engine.state is EngineState.IDLE)
+    wait(lambda: window.session.engine.state is EngineState.IDLE)
     window.session.show_volume(phantom_volume(9))
     window.view.setFocus()
     _settle()
-    return window
 
 
 def _measure_all(window: MainWindow, watch: Watch, options: argparse.Namespace) -> None:
@@ -118,7 +93,7 @@ def _measure_all(window: MainWindow, watch: Watch, options: argparse.Namespace) 
         assert window.session.queue.running, "the engine did not sample all the time"
         keeps_on.stop()
         window.queue.cancel_all()
-        _wait(lambda: window.session.engine.state is EngineState.IDLE)
+        wait(lambda: window.session.engine.state is EngineState.IDLE)
         _print_row(name, idle, busy)
 
 
@@ -143,7 +118,7 @@ def _start_sampling(window: MainWindow) -> None:
     commands.set_box(session, BoundingBox(*_BOX, (512, 512)))
     session.options = replace(session.options, steps=50)
     window.queue.try_seeds()
-    _wait(lambda: session.queue_step is not None)
+    wait(lambda: session.queue_step is not None)
 
 
 def _keep_sampling(window: MainWindow) -> None:
@@ -251,19 +226,10 @@ class Watch:
         self._schedule()
 
 
-def _wait(until: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE
-    while not until():
-        if time.monotonic() > deadline:
-            raise TimeoutError("the program did not get there")
-        QApplication.processEvents()
-        time.sleep(0.005)
-
-
 def _settle() -> None:
     """Let everything be painted that waits, pictures of the series too."""
     end = time.monotonic() + 0.5
-    _wait(lambda: time.monotonic() > end)
+    wait(lambda: time.monotonic() > end)
 
 
 if __name__ == "__main__":

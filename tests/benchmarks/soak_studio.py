@@ -14,32 +14,28 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
-import os
 import random
 import resource
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
+from types import TracebackType
 
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-
-from PySide6.QtCore import QEvent, QSettings, QtMsgType, qInstallMessageHandler
+from PySide6.QtCore import QEvent, QtMsgType, qInstallMessageHandler
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from engine.checkpoint import DEFAULT_CHECKPOINT
 from engine.ct import CTVolume
 from engine.events import EngineState, GenerationResult, SamplingOptions
 from engine.job_runner import default_runner
 from studio.commands import Scene
-from studio.engine_client import EngineClient
-from studio.history import History
 from studio.main_window import MainWindow
-from studio.theme import RESOURCES, apply_theme
 from tests.benchmarks.random_user import CTRL, KEY, SHIFT, RandomUser, handle_events
+from tests.own_window import own_window
 from tests.phantom import phantom_volume
 from tests.scripted_engine import Loading, ScriptedRunner
 
@@ -53,18 +49,15 @@ def main() -> int:
     options = _parser().parse_args()
     complaints: list[str] = []
     _listen(complaints)
-    app = QApplication(sys.argv[:1])
     threads = threading.active_count()
-    with tempfile.TemporaryDirectory() as scratch:
-        QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, scratch)
-        app.setOrganizationName("Nodule Studio soak")
-        apply_theme(app)
-        window = _open_window(options, Path(scratch))
+    # A step takes a moment, so that actions come between steps.
+    scripted = Loading(ScriptedRunner(on_step=lambda step: time.sleep(0.003)))
+    with own_window(partial(default_runner, DEFAULT_CHECKPOINT) if options.real else scripted) as window:
+        window.resize(1280, 800)
         soak = Soak(window, options, complaints)
         soak.run()
-        _close(window)
-        if threading.active_count() > threads:
-            complaints.append(f"leak: threads are left: {[thread.name for thread in threading.enumerate()]}")
+    if threading.active_count() > threads:
+        complaints.append(f"leak: threads are left: {[thread.name for thread in threading.enumerate()]}")
     engine = "real" if options.real else "scripted"
     print(f"{soak.done} actions, seed {options.seed}, {engine} engine: {soak.summary()}")
     kinds = Counter(complaint.split(":")[0] for complaint in complaints)
@@ -85,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 def _listen(complaints: list[str]) -> None:
     """Take what is raised in a slot, logged as an error or said by Qt for a wrong state."""
 
-    def raised(kind: type[BaseException], error: BaseException, trace: object) -> None:
+    def raised(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         complaints.append(f"wrong state: {kind.__name__}: {error}")
         sys.__excepthook__(kind, error, trace)
 
@@ -100,29 +93,6 @@ def _listen(complaints: list[str]) -> None:
     sys.excepthook = raised
     qInstallMessageHandler(said)
     logging.getLogger().addHandler(Logged(logging.ERROR))
-
-
-def _open_window(options: argparse.Namespace, scratch: Path) -> MainWindow:
-    history = History(scratch / "journal")
-    # A step takes a moment, so that actions come between steps.
-    scripted = Loading(ScriptedRunner(on_step=lambda step: time.sleep(0.003)))
-    checkpoint = RESOURCES / "checkpoints" / "nodule"
-    engine = EngineClient(partial(default_runner, checkpoint) if options.real else scripted, history.record)
-    window = MainWindow(engine, history, scratch / "session.json")
-    window.resize(1280, 800)
-    window.show()
-    window.activateWindow()
-    engine.start()
-    return window
-
-
-def _close(window: MainWindow) -> None:
-    window.session.accepted = ()  # Or it would ask whether to export them.
-    window.queue.cancel_all()
-    window.close()
-    window.deleteLater()
-    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    QApplication.processEvents()
 
 
 class Soak:

@@ -6,6 +6,7 @@ import pytest
 
 from engine.batch_plan import COLUMNS, Plan, read_plan
 from engine.errors import InputError
+from engine.events import MOST_SEED
 
 
 @pytest.fixture
@@ -76,6 +77,9 @@ def test_yaml_is_the_same_by_line(read):
         ("seed", "x", "seed is 'x'; give a whole number"),
         ("seed", "9" * 20, "seed is '9999"),
         ("seed", "0-9000000", "9000001 seeds are asked for"),
+        ("seed", "9" * 5000, "give a whole number up to"),
+        ("box", "1 2 " + "9" * 5000, "give ROW COLUMN SIDE"),
+        ("count", "9" * 5000, "give a whole number from 1"),
         ("count", "0", "count is '0'; give a whole number from 1"),
         ("count", "many", "count is 'many'"),
     ],
@@ -96,6 +100,8 @@ def test_seeds_that_do_not_suffice_and_cells_that_do_not_fit(read):
     plan = read("input,seed,count\nct,1-3,4\nct,1,4\nct,1,4,5\n")
     assert "count is 4 but there are 3 seeds" in plan.problems[2]
     assert plan.lines[3].count == 4
+    assert "seeds go up to" in read(f"input,seed,count\nct,{MOST_SEED},2\n").problems[2]
+    assert read(f"input,seed,count\nct,{MOST_SEED - 1},2\n").problems == {}
     assert "it has 4 cells and the header 3" in plan.problems[4]
 
 
@@ -142,3 +148,6 @@ def test_sentences_that_are_kept_name_neither_files_nor_uids(read, tmp_path):
     line = read("input\nMuster Max\n").lines[2]
     kept = line.about(f'"Muster Max" in {tmp_path / "Muster Max"} has 1.2.840.1.2.3.4 at 1.25 mm.')
     assert kept == "Line 2: the input in the input has a UID at 1.25 mm."
+    assert line.about('"Muster.nii" is damaged.') == "Line 2: a name is damaged."
+    named = read("input,series\nct,Muster.nii\n").lines[2]
+    assert named.about('"ct" holds no series Muster.nii.') == "Line 2: the input holds no series a UID."

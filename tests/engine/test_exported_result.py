@@ -7,7 +7,7 @@ import pytest
 
 from engine.errors import InputError
 from engine.events import SliceSource
-from engine.exported_result import exported_result
+from engine.exported_result import exported_before, exported_result
 from engine.exports import export_files
 from engine.replay import saved_request
 from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice
@@ -39,6 +39,15 @@ def test_hu_and_request_are_those_of_the_export(tmp_path, name, dtype):
         result.device,
     )
     assert read.measurement.mask[result.request.box.slices].any()
+
+
+def test_pictures_of_16_bits_are_enough(tmp_path):
+    volume = make_volume()
+    result = make_result(volume)
+    export_files(volume, 1, result, tmp_path / "out", ["PNG"])
+    saved = saved_request(tmp_path / "out")
+    assert exported_result(saved, tmp_path / "out", volume.slice_at(1)).slice.sha256() == result.slice.sha256()
+    assert exported_before(saved, tmp_path / "out").sha256() == volume.slice_at(1).sha256()
 
 
 def test_a_slice_that_was_made_whole_needs_no_other(tmp_path):

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pydicom
@@ -15,11 +12,9 @@ from PIL import Image
 import engine.exports
 from engine.ct import CTSlice, WindowLevel
 from engine.errors import InputError
-from engine.export_folder import all_or_nothing, check_folder
 from engine.export_pictures import difference_map, to_16_bit, to_grey
 from engine.exports import ALL_FORMATS, FORMATS, ExportOptions, export_all, export_files
 from engine.known_inputs import known_input, remember_input
-from engine.nodule import BoundingBox
 from engine.request_file import read_request
 from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice, source_header
 
@@ -37,7 +32,6 @@ FILES = {
     "Tables": {"boxes.json", "after.txt", "nodule.csv"},
 }
 ALL_FILES = ALWAYS.union(*(FILES[name] for name in ALL_FORMATS))
-KEEPING = ExportOptions(keep_identity=True)
 
 
 @pytest.fixture
@@ -85,45 +79,6 @@ def test_an_export_that_fails_leaves_the_old_files_and_nothing_of_its_own(volume
     with pytest.raises(InputError, match=r"cannot be written to \(No space left on device\); choose another"):
         export_all(volume, 1, result, tmp_path)
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == old
-
-
-def put(folder, text):
-    """Two files and a folder between them, all of the same text."""
-    (folder / "m").mkdir()
-    for name in ("a.txt", "m/inner.txt", "z.txt"):
-        (folder / name).write_text(text)
-
-
-def texts(folder):
-    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.mark.parametrize("name", ["a.txt", "m", "z.txt"])
-@pytest.mark.parametrize("part", ["made", "aside"])
-def test_a_move_that_fails_leaves_the_old_files(part, name, tmp_path, monkeypatch):
-    """Wherever the disk fails: while the old are moved aside, and while the new are moved in."""
-    put(tmp_path, "old")
-    (tmp_path / "notes.txt").write_text("mine")
-    old, rename = texts(tmp_path), os.rename
-
-    def failing(verb):
-        def move(source, target, *rest, **options):
-            if name == Path(source).name and part in (Path(source).parent.name, Path(target).parent.name):
-                monkeypatch.undo()  # once: the disk is well when the files are put back
-                raise OSError(5, "Input/output error")
-            return verb(source, target, *rest, **options)
-
-        return move
-
-    monkeypatch.setattr(os, "rename", failing(rename))
-    monkeypatch.setattr(os, "replace", failing(os.replace))
-    with pytest.raises(InputError, match=r"Input/output error"):
-        all_or_nothing(lambda folder: put(folder, "new"), tmp_path)
-    assert texts(tmp_path) == old
-    assert all_or_nothing(lambda folder: put(folder, "new"), tmp_path) == [
-        tmp_path / name for name in ("a.txt", "m", "z.txt")
-    ]
-    assert texts(tmp_path) == {name: "new" for name in old if name != "notes.txt"} | {"notes.txt": "mine"}
 
 
 def test_a_source_that_is_no_file_does_not_stand_in_for_one_that_is(tmp_path):
@@ -180,12 +135,6 @@ def test_a_file_in_the_place_of_the_folder(volume, result, tmp_path):
         with pytest.raises(InputError, match="is a file, not a folder; choose another"):
             export_all(volume, 1, result, folder)
     assert (tmp_path / "file").read_text() == "mine"
-
-
-def test_a_folder_that_may_not_be_written_to(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path)
-    with pytest.raises(InputError, match="cannot be written to; choose another folder"):
-        check_folder(tmp_path / "new")
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
@@ -285,32 +234,6 @@ def test_png_in_another_window(volume, result, tmp_path):
     np.testing.assert_array_equal(after, to_grey(result.slice.hu, window))
 
 
-def test_the_request_can_be_made_again(volume, result, tmp_path):
-    export_all(volume, 1, result, tmp_path, KEEPING)
-    saved = read_request(tmp_path / "request.json")
-    again = saved.request(volume.slice_at(saved.slice_index))
-    assert (again.box, again.attributes, again.options) == (
-        BoundingBox(10, 20, 12, (40, 48)),
-        result.request.attributes,
-        result.request.options,
-    )
-    assert saved.slice_index == 1
-    assert saved.input_name == "Thorax 3.zip"
-    assert saved.series_uid == "1.2.3.4.1"
-    assert (saved.checkpoint_name, saved.checkpoint_sha256) == ("disc", "0123456789abcdef" * 4)
-
-
-def test_what_was_opened_is_named_only_if_the_identity_is_kept(volume, result, tmp_path):
-    export_all(volume, 1, result, tmp_path / "kept", KEEPING)
-    export_all(volume, 1, result, tmp_path / "not")
-    kept, not_kept = (read_request(tmp_path / name / "request.json") for name in ("kept", "not"))
-    assert kept.record["input"]["path"] == "/data/Thorax 3.zip"
-    assert not_kept.record["input"]["path"] is None
-    assert not_kept.input_name == f"input-{not_kept.input_sha256[:12]}"
-    assert not_kept.series_uid not in (None, kept.series_uid)
-    assert not_kept.request(volume.slice_at(1)).box == result.request.box
-
-
 def test_a_slice_that_was_made_whole(tmp_path):
     volume, result = make_whole_slice()
     files = {file.name for file in export_all(volume, 0, result, tmp_path)}
@@ -341,26 +264,6 @@ def test_the_same_moment_gives_the_same_bytes(volume, result, tmp_path):
     assert pydicom.dcmread(tmp_path / "one" / "report.dcm").ContentDate == "20310509"
 
 
-def test_the_request_file_says_everything(volume, result, tmp_path):
-    export_all(volume, 1, result, tmp_path)
-    record = read_request(tmp_path / "request.json").record
-    assert record["format_version"] == 1
-    assert record["options"] == {"seed": 7, "steps": 12, "guidance": 2.5, "solver": "dpm++2m"}
-    assert record["attributes"]["sphericity"] == {"score": 4, "name": "Ovoid/Round"}
-    assert record["attributes"]["spiculation"] == {"score": None, "name": "Not given"}
-    assert record["box"] == {"row": 10, "column": 20, "side": 12, "side_mm": [7.2, 9.6]}
-    assert record["measurement"]["nodule_pixels"] == np.count_nonzero(result.measurement.mask)
-    assert record["measurement"]["diameter_mm"] == 5.4
-    assert record["input"]["sha256"] == result.request.slice.sha256()
-    assert record["output"]["sha256"] == result.slice.sha256()
-    assert record["input"]["sha256_outside_box"] == record["output"]["sha256_outside_box"]
-    assert record["changed_pixels"] == {"in_box": 144, "outside_box": 0}
-    assert record["export"]["formats"] == list(ALL_FORMATS)
-    assert record["kind"] == "nodule"
-    assert record["device"] == "CPU (1 thread)"
-    assert set(record["versions"]) == {"python", "nodule-studio", "torch", "diffusers", "numpy"}
-
-
 def test_a_change_outside_the_box_shows_in_the_hashes(volume, result, tmp_path):
     hu = np.array(result.slice.hu)
     hu[0, 10] += 1
@@ -369,51 +272,3 @@ def test_a_change_outside_the_box_shows_in_the_hashes(volume, result, tmp_path):
     assert record["input"]["sha256_outside_box"] != record["output"]["sha256_outside_box"]
     assert record["changed_pixels"]["outside_box"] == 1
     assert np.asarray(Image.open(tmp_path / "difference.png"))[0, 10] == 129
-
-
-def test_a_request_without_dicom_and_with_scalars_of_numpy(tmp_path):
-    volume = make_volume()
-    result = make_result(volume)
-    measurement = dataclasses.replace(result.measurement, mean_hu=np.float32(20.5))
-    export_files(volume, 1, dataclasses.replace(result, measurement=measurement), tmp_path, ["PNG"])
-    saved = read_request(tmp_path / "request.json")
-    assert saved.series_uid is None
-    assert saved.record["measurement"]["mean_hu"] == 20.5
-
-
-def test_a_saved_request_is_not_made_of_another_slice(volume, result, tmp_path):
-    export_files(volume, 1, result, tmp_path, ["PNG"], KEEPING)
-    with pytest.raises(InputError, match=r"open slice 1 of Thorax 3\.zip"):
-        read_request(tmp_path / "request.json").request(volume.slice_at(0))
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("{", "is not JSON"),
-        ("[1]", "holds no request"),
-        ('{"format_version": 99}', "has format 99 and this program reads format 1"),
-        ('{"format_version": 1}', "is incomplete"),
-        ('{"format_version": 1, "input": 3, "box": {}, "checkpoint": {}}', "is incomplete"),
-    ],
-)
-def test_a_request_file_that_is_none(text, words, tmp_path):
-    (tmp_path / "request.json").write_text(text)
-    with pytest.raises(InputError, match=words):
-        read_request(tmp_path / "request.json")
-
-
-@pytest.mark.parametrize("missing", ["export", "versions", "device", "formats", "window", "identity_kept"])
-def test_a_request_of_an_older_version_is_incomplete(missing, volume, result, tmp_path):
-    export_files(volume, 1, result, tmp_path, ["PNG"])
-    path = tmp_path / "request.json"
-    record = json.loads(path.read_text())
-    del (record if missing in record else record["export"])[missing]
-    path.write_text(json.dumps(record))
-    with pytest.raises(InputError, match="is incomplete; open a request"):
-        read_request(path)
-
-
-def test_a_request_file_that_is_not_there(tmp_path):
-    with pytest.raises(InputError, match="cannot be read; check that the file is there"):
-        read_request(tmp_path / "request.json")

@@ -1,6 +1,7 @@
 """DIMSE servers that are not there, refuse or break off: one sentence, and nothing half-done is left."""
 
 import re
+import shutil
 import threading
 
 import pydicom
@@ -10,8 +11,9 @@ from pynetdicom import evt
 
 from engine.ct_files import read_volume
 from engine.errors import InputError
-from engine.pacs import check_connection, fetch_series, send_export
+from engine.pacs import check_connection, fetch_series, send_export, send_objects
 from engine.pacs_connection import DimseServer
+from engine.pacs_objects import find_objects
 from engine.pacs_search import MOST_FOUND, Study, StudyFilter, find_studies
 from tests.engine.pacs_exports import SLICES, datasets_of
 from tests.pacs_servers import TITLE, closed_port, dimse_server, image_match
@@ -93,6 +95,8 @@ def test_nobody_listens(pacs_export):
 def test_there_is_no_such_computer():
     with pytest.raises(InputError, match=r'^There is no computer called "nowhere.invalid"; check the address\.$'):
         check_connection(DimseServer("nowhere.invalid", 104, TITLE))
+    with pytest.raises(InputError, match=r'^There is no computer called "nn+"; check the address\.$'):
+        check_connection(DimseServer("n" * 64, 104, TITLE))
 
 
 def test_the_title_is_wrong():
@@ -155,6 +159,18 @@ def test_sending_is_cancelled(pacs_export):
     assert len(received) == 3
 
 
+def test_what_a_killed_export_left_is_not_sent_and_a_file_that_is_gone_is_named(pacs_export, tmp_path):
+    shutil.copytree(pacs_export, tmp_path / "export")
+    shutil.copytree(pacs_export / "series", tmp_path / "export" / ".nodule-studio-x" / "made" / "series")
+    for file in (tmp_path / "export" / "series").iterdir():
+        file.unlink()
+    objects = find_objects([tmp_path / "export"])
+    assert sorted(one.file.name for one in objects) == ["mask.dcm", "report.dcm", "slice.dcm"]
+    (tmp_path / "export" / "mask.dcm").unlink()
+    with dimse_server(storing({})) as server, pytest.raises(InputError, match=r'mask\.dcm" cannot be read \(No such'):
+        send_objects(objects, server)
+
+
 def test_a_search_asks_for_what_is_wanted_and_may_be_refused():
     asked = []
 
@@ -212,6 +228,25 @@ def test_an_image_that_the_server_has_cut_short_is_named_when_the_series_is_open
         volume = read_volume(fetch_series(server, *uids(pacs_source), tmp_path / "fetched"))
     assert len(volume) == SLICES - 1
     assert volume.warnings[0].startswith('1 of 5 slices were left out: The pixels of "0002.dcm"')
+
+
+def test_a_server_that_finds_too_few_images_sends_all_of_them(pacs_source, tmp_path):
+    (_, get), first = serving(pacs_source, all_of), pydicom.dcmread(min(pacs_source.iterdir()))
+
+    def find(event):
+        yield 0xFF00, image_match(first.SOPInstanceUID)
+
+    with dimse_server([(evt.EVT_C_FIND, find), get]) as server:
+        folder = fetch_series(server, *uids(pacs_source), tmp_path / "fetched")
+    assert datasets_of(folder) == datasets_of(pacs_source)
+
+
+def test_an_image_that_cannot_be_written_is_one_sentence(pacs_source, tmp_path, monkeypatch):
+    def damaged(*_, **__):
+        raise ValueError("bytes")
+
+    monkeypatch.setattr(pydicom.Dataset, "save_as", damaged)
+    assert refused(pacs_source, tmp_path, all_of) == "The server sent an image that is damaged; ask who runs it."
 
 
 def test_retrieval_is_refused(pacs_source, tmp_path):

@@ -121,6 +121,17 @@ def test_all_readers_are_compared_on_what_all_have_answered(read_study, tmp_path
     assert section(found, "forced_choice").figures[ALL_READERS]["Accuracy"] == proportion(1, 2)
 
 
+def test_readers_without_a_trial_in_common_have_figures_of_their_own(tmp_path):
+    study, key = sealed_study(tmp_path)
+    answer(study, "anna", {number: ANNA[number] for number in (1, 5, 7, 9)})
+    answer(study, "ben", {number: BEN[number] for number in (2, 6, 8, 10)})
+    found = analyse_study(study.folder, key)
+    rated = section(found, "rate_attributes")
+    assert values(rated, "Sphericity (asked for): within 1") == {"anna": 1.0, "ben": 1.0, ALL_READERS: None}
+    assert set(rated.agreement.values()) == {None}
+    assert values(section(found, "forced_choice"), "Accuracy") == {"anna": 1.0, "ben": 1.0, ALL_READERS: None}
+
+
 def test_another_key_is_refused(read_study, tmp_path):
     study, key = read_study
     changed = tmp_path / "KEY.json"

@@ -1,22 +1,20 @@
 """Building a study: balanced, sealed, drawn with a seed, and with nothing in it that tells."""
 
 import hashlib
-import itertools
-import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from engine import journal
-from engine.ct import LUNG
+from engine.ct import LUNG, CTSlice
 from engine.errors import InputError
-from engine.exports import export_all, export_files
-from engine.study import open_study, trial_images
+from engine.nodule import BoundingBox
+from engine.study import trial_images
 from engine.study_building import StudyPlan, build_study
+from engine.study_images import hu_step, whole_image
 from engine.study_key import read_key
 from engine.study_sources import read_sources
-from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice
 from tests.engine.study_sources import made_result, write_real, write_results
 
 COUNTS = {"real_or_synthetic": 7, "forced_choice": 4, "rate_attributes": 6, "find_nodule": 6}
@@ -136,6 +134,34 @@ def test_all_have_the_coarsest_grid_of_any_source(plan, tmp_path, write_ct_serie
             assert set(np.unique(image.hu % 8)) == {0}
 
 
+def test_where_odd_hu_were_on_a_grid_of_two_is_not_told(plan):
+    """A nodule of all HU in a slice of even ones: on the grid, it has as many multiples of four as the slice."""
+    draw = np.random.default_rng(3)
+    hu = (draw.integers(-450, -350, (80, 80)) * 2).astype(np.int16)
+    hu[20:60, 20:60] = draw.integers(-900, -700, (40, 40))
+    source = read_sources(plan.synthetic, ()).synthetic[0]
+    source = replace(source, image=CTSlice(hu, (0.7, 0.7)), box=BoundingBox(20, 20, 40, hu.shape))
+    assert hu_step([source]) == 2
+    shown, (row, column, side) = whole_image(source, hu.shape, 2)
+    inside = shown.hu[row : row + side, column : column + side]
+    assert (inside % 2 == 0).all()
+    assert (inside % 4 == 0).mean() == pytest.approx(0.5, abs=0.04)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_readers_have_searched_they_are_not_asked_about(plan, tmp_path, seed):
+    """They know that all nodules to be found are synthetic, and would know a slice again that had none."""
+    counts = {"find_nodule": 6, "real_or_synthetic": 4}
+    study = build_study(replace(plan, counts=counts, seed=seed), tmp_path / "study", tmp_path / "KEY.json")
+    key = read_key(study, tmp_path / "KEY.json")
+    searched, asked = set(), set()
+    for trial in study.trials:
+        (searched if trial.kind == "find_nodule" else asked).update(image.source for image in key.images[trial.number])
+    # Of nine scenes, six are searched; two others have the nodules that are asked about.
+    assert len(searched) == 6
+    assert searched.isdisjoint(asked)
+
+
 def test_the_key_is_sealed(built, tmp_path):
     study, key = built
     path = study.folder.parent / "key" / "KEY.json"
@@ -223,76 +249,3 @@ def test_the_key_does_not_lie_in_the_study_nor_over_another(plan, tmp_path):
         build_study(plan, study, tmp_path / "KEY.json")
     assert (tmp_path / "KEY.json").read_text() == "mine"
     assert not study.exists()
-
-
-@pytest.mark.parametrize("formats", [("NIfTI",), ("PNG",)])
-def test_exports_are_read_from_volumes_and_pictures(tmp_path, formats):
-    volume = make_volume()
-    result = make_result(volume)
-    export_files(volume, 1, result, tmp_path / "out" / "one", formats)
-    sources = read_sources((tmp_path / "out",), ())
-    (source,) = sources.synthetic
-    assert source.image.sha256() == result.slice.sha256()
-    assert (source.box, source.scores) == (result.request.box, result.request.attributes.scores)
-    assert source.scene == result.before.sha256()
-    assert len(sources.no_nodule) == (formats == ("PNG",))
-    assert all(plain.image.sha256() == result.before.sha256() for plain in sources.no_nodule)
-
-
-def test_slices_made_whole_are_read_too(tmp_path):
-    volume, result = make_whole_slice()
-    export_all(volume, 0, result, tmp_path / "out")
-    journal.record(result, tmp_path / "journal")
-    sources = read_sources((tmp_path / "out", tmp_path / "journal"), ())
-    assert [source.image.sha256() for source in sources.synthetic] == [result.slice.sha256()] * 2
-    assert sources.no_nodule == ()
-    build_study(
-        StudyPlan("T", ("a",), {"rate_attributes": 1}, 0, (tmp_path / "out",)),
-        tmp_path / "study",
-        tmp_path / "KEY.json",
-    )
-    assert open_study(tmp_path / "study").trials[0].kind == "rate_attributes"
-
-
-def test_an_export_whose_slice_was_changed_is_refused(tmp_path):
-    volume = make_volume()
-    export_files(volume, 1, make_result(volume), tmp_path / "out", ("NRRD",))
-    record = json.loads((tmp_path / "out" / "request.json").read_text())
-    record["output"]["sha256"] = "0" * 64
-    (tmp_path / "out" / "request.json").write_text(json.dumps(record))
-    with pytest.raises(InputError, match=r"has no slice with the HU that request\.json names"):
-        read_sources((tmp_path / "out",), ())
-
-
-@pytest.mark.parametrize(
-    ("table", "sentence"),
-    [
-        ("path,slice\nseries,x\n", "Line 2 of .* is not understood"),
-        ("file\nseries\n", "Line 2 of .* is not understood"),
-        ("path,slice,row,column,side\nseries,0,50,50,20\n", "leaves the slice"),
-        ("path,slice,row,column,side\nseries,9,5,5,20\n", "no slice 9"),
-        ("path,slice,row,column,side,margin\nseries,0,5,5,9,7\n", "Line 2 of .*: margin is 7"),
-    ],
-)
-def test_tables_that_are_wrong_are_refused(tmp_path, write_ct_series, table, sentence):
-    write_real(tmp_path, 2, write_ct_series)
-    (tmp_path / "real.csv").write_text(table)
-    with pytest.raises(InputError, match=sentence):
-        read_sources((), (tmp_path / "real.csv",))
-
-
-def test_slices_without_a_nodule_come_from_tables_and_series(tmp_path, write_ct_series, data_folder):
-    """A table names one; of half a chest, 2.5 mm a slice, every fourth with enough lung is taken."""
-    write_real(tmp_path, 2, write_ct_series)
-    (tmp_path / "real.csv").write_text("path,slice,row,column,side\nseries,1,,,\n")
-    scan = data_folder / "dicom" / "other-formats" / "half_chest.mha"
-    sources = read_sources((), (tmp_path / "real.csv", scan))
-    assert sources.real == ()
-    assert len({source.scene for source in sources.no_nodule}) == len(sources.no_nodule) >= 5
-    indices = [source.slice_index for source in sources.no_nodule[1:]]
-    assert all(second - first >= 4 for first, second in itertools.pairwise(indices))
-
-
-def test_nothing_to_read_is_said_so(tmp_path):
-    with pytest.raises(InputError, match="holds no result"):
-        read_sources((tmp_path,), ())

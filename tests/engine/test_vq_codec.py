@@ -171,6 +171,14 @@ def test_settings_without_a_range_mean_the_usual_one(tmp_path: Path) -> None:
     assert VQCodec.from_settings(settings).settings() == codec.settings()
 
 
+def test_latents_normalised_as_they_once_were_are_refused() -> None:
+    settings = tiny_vq_codec().settings()
+    del settings["statistics"]["components"]
+
+    with pytest.raises(InputError, match="use a checkpoint made for this one"):
+        VQCodec.from_settings({**settings, "statistics": {**settings["statistics"], "std": [1.0, 1.0, 1.0]}})
+
+
 @pytest.mark.parametrize("subfolder", ["", "vqvae"])
 def test_a_pretrained_model_of_three_channels_works_without_our_files(
     tmp_path: Path, hu: torch.Tensor, subfolder: str

@@ -1,0 +1,32 @@
+"""A file that is whole at every moment: the old one until the new one is on the disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def partial_name(name: str) -> str:
+    """Return the name under which a file of that name is written until it is whole."""
+    return f".{name}.new"
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file, text in UTF-8 with its line ends as they are; its folder is made if it is not there.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; it is then as it was.
+    """
+    partial = path.with_name(partial_name(path.name))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with partial.open("wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,103 @@
+"""What a study is read from: exports, journals, tables and series."""
+
+import itertools
+import json
+
+import pytest
+
+from engine import journal
+from engine.errors import InputError
+from engine.exports import export_all, export_files
+from engine.study import open_study
+from engine.study_building import StudyPlan, build_study
+from engine.study_sources import read_sources
+from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice
+from tests.engine.study_sources import write_real
+
+
+@pytest.mark.parametrize("formats", [("NIfTI",), ("PNG",)])
+def test_exports_are_read_from_volumes_and_pictures(tmp_path, formats):
+    volume = make_volume()
+    result = make_result(volume)
+    export_files(volume, 1, result, tmp_path / "out" / "one", formats)
+    sources = read_sources((tmp_path / "out",), ())
+    (source,) = sources.synthetic
+    assert source.image.sha256() == result.slice.sha256()
+    assert (source.box, source.scores) == (result.request.box, result.request.attributes.scores)
+    assert source.scene == result.before.sha256()
+    assert len(sources.no_nodule) == (formats == ("PNG",))
+    assert all(plain.image.sha256() == result.before.sha256() for plain in sources.no_nodule)
+
+
+def test_slices_made_whole_are_read_too(tmp_path):
+    volume, result = make_whole_slice()
+    export_all(volume, 0, result, tmp_path / "out")
+    journal.record(result, tmp_path / "journal")
+    sources = read_sources((tmp_path / "out", tmp_path / "journal"), ())
+    assert [source.image.sha256() for source in sources.synthetic] == [result.slice.sha256()] * 2
+    assert sources.no_nodule == ()
+    build_study(
+        StudyPlan("T", ("a",), {"rate_attributes": 1}, 0, (tmp_path / "out",)),
+        tmp_path / "study",
+        tmp_path / "KEY.json",
+    )
+    assert open_study(tmp_path / "study").trials[0].kind == "rate_attributes"
+
+
+def test_an_export_whose_slice_was_changed_is_refused(tmp_path):
+    volume = make_volume()
+    export_files(volume, 1, make_result(volume), tmp_path / "out", ("NRRD",))
+    record = json.loads((tmp_path / "out" / "request.json").read_text())
+    record["output"]["sha256"] = "0" * 64
+    (tmp_path / "out" / "request.json").write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"has no slice with the HU that request\.json names"):
+        read_sources((tmp_path / "out",), ())
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ("path,slice\nseries,x\n", "Line 2 of .* is not understood"),
+        ("file\nseries\n", "Line 2 of .* is not understood"),
+        ("path,slice,row,column,side\nseries,0,50,50,20\n", "leaves the slice"),
+        ("path,slice,row,column,side\nseries,9,5,5,20\n", "no slice 9"),
+        ("path,slice,row,column,side,margin\nseries,0,5,5,9,7\n", "Line 2 of .*: margin is 7"),
+    ],
+)
+def test_tables_that_are_wrong_are_refused(tmp_path, write_ct_series, table, sentence):
+    write_real(tmp_path, 2, write_ct_series)
+    (tmp_path / "real.csv").write_text(table)
+    with pytest.raises(InputError, match=sentence):
+        read_sources((), (tmp_path / "real.csv",))
+
+
+def test_slices_without_a_nodule_come_from_tables_and_series(tmp_path, write_ct_series, data_folder):
+    """A table names one; of half a chest, 2.5 mm a slice, every fourth with enough lung is taken."""
+    write_real(tmp_path, 2, write_ct_series)
+    (tmp_path / "real.csv").write_text("path,slice,row,column,side\nseries,1,,,\n")
+    scan = data_folder / "dicom" / "other-formats" / "half_chest.mha"
+    sources = read_sources((), (tmp_path / "real.csv", scan))
+    assert sources.real == ()
+    assert len({source.scene for source in sources.no_nodule}) == len(sources.no_nodule) >= 5
+    indices = [source.slice_index for source in sources.no_nodule[1:]]
+    assert all(second - first >= 4 for first, second in itertools.pairwise(indices))
+
+
+def test_nothing_to_read_is_said_so(tmp_path):
+    with pytest.raises(InputError, match="holds no result"):
+        read_sources((tmp_path,), ())
+
+
+def test_a_slice_does_not_keep_its_series_in_memory(tmp_path, write_ct_series):
+    sources = read_sources((), (write_real(tmp_path, 2, write_ct_series),))
+    assert [source.image.hu.base for source in sources.real] == [None, None]
+
+
+@pytest.mark.parametrize(("format_name", "file"), [("NRRD", "slice.nrrd"), ("PNG", "after-16bit.png")])
+def test_an_export_that_is_damaged_is_told_in_one_sentence(tmp_path, format_name, file):
+    volume = make_volume()
+    export_files(volume, 1, make_result(volume), tmp_path / "out", (format_name,))
+    path = tmp_path / "out" / file
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match="cannot be read; restore"):
+        read_sources((tmp_path / "out",), ())
