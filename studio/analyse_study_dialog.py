@@ -8,7 +8,7 @@ from PySide6.QtCore import QSettings, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QDialog, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from studio.background import Progress, Task
+from studio.background import Task
 from studio.dialog_parts import PathField, choose_file, choose_folder, heading, row, wrapped
 
 _FOLDER_KEY, _KEY_KEY = "analysed study folder", "analysed study key"
@@ -92,9 +92,7 @@ class AnalyseStudyDialog(QDialog):
         self.outcome.clear()
         QSettings().setValue(_FOLDER_KEY, str(folder))
         QSettings().setValue(_KEY_KEY, str(key))
-        self._task = Task(
-            lambda progress: _analyse(folder, key, out, progress), "The study could not be analysed", self
-        )
+        self._task = Task(lambda progress: _analyse(folder, key, out), "The study could not be analysed", self)
         self._task.succeeded.connect(self._finish)
         self._task.failed.connect(self._fail)
         self._task.start()
@@ -125,11 +123,9 @@ class AnalyseStudyDialog(QDialog):
         super().done(result)
 
 
-def _analyse(folder: Path, key: Path, out: Path, progress: Progress) -> tuple[Path, ...]:
+def _analyse(folder: Path, key: Path, out: Path) -> tuple[Path, ...]:
     # Statistics and plots take libraries that are slow to import.
     from engine.study_analysis import analyse_study
     from engine.study_report import write_report
 
-    figures = analyse_study(folder, key)
-    progress(0.5)
-    return write_report(figures, out)
+    return write_report(analyse_study(folder, key), out)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from PySide6.QtCore import QObject, QTimer
 
 from engine.errors import InputError
 from engine.journal import journal_folder
+from engine.whole_files import write_whole
 from studio.history import History
 from studio.saved_session import SavedSession, from_record, saved_session, to_record
 from studio.session import Session
@@ -42,22 +42,6 @@ def read_session(path: Path) -> SavedSession | None:
     except (OSError, ValueError, InputError) as error:
         logger.warning("The last session cannot be read: %s", error)
         return None
-
-
-def partial_name(name: str) -> str:
-    """Return the name under which a file of that name is written until it is whole."""
-    return f".{name}.new"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that it is whole at every moment: the old one until the new one is on the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(partial_name(path.name))
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
 
 
 class Autosave(QObject):
@@ -110,6 +94,6 @@ class Autosave(QObject):
 
     def _write_now(self, text: str) -> None:
         try:
-            write_text(self._path, text)
+            write_whole(self._path, text)
         except OSError as error:
             logger.warning("The session could not be saved: %s", error)

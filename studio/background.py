@@ -6,10 +6,14 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from engine.errors import InputError
+
+if TYPE_CHECKING:
+    from studio.session import Session
 
 Progress = Callable[[float], None]
 
@@ -33,6 +37,8 @@ class Task(QObject):
         What the work returned.
     failed : Signal(str)
         One sentence for the user.
+    ended : Signal()
+        The thread is done, whatever came of it: also after `abandon`, and before the other two.
 
     Parameters
     ----------
@@ -45,6 +51,7 @@ class Task(QObject):
     progressed = Signal(float)
     succeeded = Signal(object)
     failed = Signal(str)
+    ended = Signal()
     _moved = Signal(float)
     _ended = Signal(object, str)
 
@@ -65,6 +72,11 @@ class Task(QObject):
     def abandon(self) -> None:
         """No signal comes any more; the work ends where it next reports progress."""
         self._abandoned.set()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the thread has begun and not ended."""
+        return self._thread.is_alive()
 
     def wait(self, seconds: float = 10.0) -> None:
         """Wait for the thread to end."""
@@ -102,9 +114,23 @@ class Task(QObject):
     def _end(self, result: object, message: str) -> None:
         del self._work
         self.deleteLater()
+        self.ended.emit()
         if self._abandoned.is_set():
             return
         if message:
             self.failed.emit(message)
         else:
             self.succeeded.emit(result)
+
+
+def start_telling(task: Task, session: Session, doing: str) -> None:
+    """Start a task; `session.doing` has it until it ends, "Saving the project": the status line shows it."""
+    session.doing = (*session.doing, doing)
+
+    def end() -> None:
+        left = list(session.doing)
+        left.remove(doing)
+        session.doing = tuple(left)
+
+    task.ended.connect(end)
+    task.start()

@@ -35,6 +35,7 @@ from studio.trial_counts import TrialCounts, why_not_counts
 
 if TYPE_CHECKING:
     from engine.study_building import StudyPlan
+    from engine.study_sources import Sources
 
 #: Changes are looked into so many ms later, all at once.
 _DELAY_MS = 300
@@ -54,6 +55,7 @@ class BuildStudyDialog(QDialog):
         self._task: Task | None = None
         self._looking: Task | None = None
         self._found: Survey | None = None
+        self._sources: Sources | None = None
         self.setWindowTitle("Build a study")
         self.title, self.readers = QLineEdit("Reader study"), QLineEdit("reader-1, reader-2")
         self.results, self.real, self.counts = ResultPicker(entries), RealPicker(), TrialCounts()
@@ -127,7 +129,9 @@ class BuildStudyDialog(QDialog):
 
     def _connect(self) -> None:
         self._timer.timeout.connect(self._look)
-        for signal in (self.results.changed, self.real.changed, self.is_cropped.toggled, self.crop.valueChanged):
+        for signal in (self.results.changed, self.real.changed):
+            signal.connect(self._read_again)
+        for signal in (self.is_cropped.toggled, self.crop.valueChanged):
             signal.connect(self._look_again)
         for signal in (self.readers.textChanged, self.counts.changed, self.folder.changed, self.key.changed):
             signal.connect(self._show_state)
@@ -141,6 +145,10 @@ class BuildStudyDialog(QDialog):
     def _crop_mm(self) -> float | None:
         return self.crop.value() if self.is_cropped.isChecked() else None
 
+    def _read_again(self) -> None:
+        self._sources = None
+        self._look_again()
+
     def _look_again(self) -> None:
         self.crop.setEnabled(self.is_cropped.isChecked())
         if self._looking:
@@ -152,8 +160,10 @@ class BuildStudyDialog(QDialog):
         self._timer.start()
 
     def _look(self) -> None:
-        synthetic, real, crop_mm = self.results.paths, self.real.paths, self._crop_mm
-        work = Task(lambda progress: survey(synthetic, real, crop_mm, progress), "The images could not be read", self)
+        synthetic, real, crop_mm, sources = self.results.paths, self.real.paths, self._crop_mm, self._sources
+        work = Task(
+            lambda progress: survey(synthetic, real, crop_mm, progress, sources), "The images could not be read", self
+        )
         self._looking = work
         work.succeeded.connect(self._take)
         work.failed.connect(self._take_problem)
@@ -161,7 +171,7 @@ class BuildStudyDialog(QDialog):
 
     def _take(self, found: Survey) -> None:
         self._looking = None
-        self._found = found
+        self._found, self._sources = found, found.sources
         self.counts.show_survey(found)
         self._show_state()
 

@@ -1,4 +1,4 @@
-"""The buttons of the panel."""
+"""The buttons of the panels."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ def button(text: str, icon_name: str, keys: str, role: str, clicked: Callable[[]
     # A click must not take the keys from the slice.
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     made.clicked.connect(lambda: clicked())
+    return made
+
+
+def small_button(text: str, tip: str) -> QPushButton:
+    """Return a small button without a key of its own."""
+    made = QPushButton(text)
+    made.setToolTip(tip)
+    made.setProperty("role", "small")
+    made.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return made
 
 

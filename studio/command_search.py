@@ -186,6 +186,8 @@ def _paint_words(painter: QPainter, area: QRect, found: MenuAction, is_enabled: 
     area = area.adjusted(0, 0, -metrics.horizontalAdvance(found.keys) - 12, 0)
     check = "\N{CHECK MARK} " if found.action.isChecked() else ""
     for text, ink in ((check + found.text, "text" if is_enabled else "disabled"), (" > ".join(found.menus), "muted")):
+        if metrics.horizontalAdvance(text) > area.width() and ink == "muted":
+            return  # Part of the menus says nothing, and a path needs the room.
         painter.setPen(colour(ink))
         shown = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, max(0, area.width()))
         painter.drawText(area, middle | Qt.AlignmentFlag.AlignLeft, shown)

@@ -8,6 +8,8 @@ from pathlib import Path
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QPushButton, QWidget
 
+from studio.buttons import small_button
+
 
 class PathField(QWidget):
     """A path that can be typed, or chosen in a dialog.
@@ -79,6 +81,14 @@ def wrapped(role: str = "", text: str = "") -> QLabel:
     label.setProperty("role", role)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return label
+
+
+def list_button(text: str, clicked: Callable[[], object]) -> QPushButton:
+    """Return a small button for below a list, which Enter in another field does not press."""
+    button = small_button(text, "")
+    button.setAutoDefault(False)
+    button.clicked.connect(lambda: clicked())
+    return button
 
 
 def row(*widgets: QWidget | None) -> QHBoxLayout:

@@ -17,7 +17,7 @@ from engine.nodule import BoundingBox, NoduleAttributes
 from studio.commands import ChangeScene, Scene
 from studio.engine_client import EngineClient
 from studio.history import History
-from studio.layers import overlap_text, without
+from studio.layers import overlap_text, parts_elsewhere, without
 from studio.session import BoxOnSlice, Job, PlacedNodule, Session, Severity
 
 
@@ -48,6 +48,8 @@ class Edit:
         Those that are still to be made again.
     slice : CTSlice
         With those that are `made`.
+    left : int
+        How many parts that they and the nodule have in other slices, which stay as they are.
     remade : int
         How many of them were made again.
     """
@@ -58,6 +60,7 @@ class Edit:
     made: tuple[PlacedNodule, ...]
     again: tuple[PlacedNodule, ...]
     slice: CTSlice
+    left: int
     remade: int = 0
 
 
@@ -97,6 +100,17 @@ class Editing(QObject):
 
     def replace(self, nodule: PlacedNodule, wanted: Wanted | None) -> None:
         """Make the nodule anew as it is wanted, or remove it; the job before it must have been cancelled."""
+        session, edit = self._session, self._begin(nodule, wanted)
+        if wanted and session.box != BoxOnSlice(nodule.slice_index, wanted.box):
+            session.box = BoxOnSlice(nodule.slice_index, wanted.box)
+        self._go_on(edit)
+
+    def put_instead(self, nodule: PlacedNodule, made: PlacedNodule) -> None:
+        """Put a nodule that is made already in the place of an accepted one: see `studio.layers.in_place_of`."""
+        request = made.result.request
+        self._finish(self._begin(nodule, Wanted(request.box, request.attributes, request.options)), made)
+
+    def _begin(self, nodule: PlacedNodule, wanted: Wanted | None) -> Edit:
         session, layers = self._session, without(self._session, nodule)
         for old, new in layers.kept:
             path = self._history.path_of(old.result)
@@ -104,9 +118,8 @@ class Editing(QObject):
                 self._history.remember(new.result, path)
         made = tuple(new for _, new in layers.kept)
         before = replace(Scene.of(session), box=nodule.place)
-        if wanted and session.box != BoxOnSlice(nodule.slice_index, wanted.box):
-            session.box = BoxOnSlice(nodule.slice_index, wanted.box)
-        self._go_on(Edit(nodule, wanted, before, made, layers.stale, layers.slice))
+        left = parts_elsewhere(session, (nodule, *layers.stale))
+        return Edit(nodule, wanted, before, made, layers.stale, layers.slice, left)
 
     def _go_on(self, edit: Edit) -> None:
         """Make the next nodule; once all are made, show them."""
@@ -153,7 +166,8 @@ class Editing(QObject):
         box = nodule.place if nodule else None
         session.undo_stack.push(ReplaceNodule(session, edit, Scene(box, None, accepted)))
         done = f"The nodule was {'changed' if nodule else 'deleted'}; Ctrl+Z brings it back as it was."
-        said = (done, _remade_text(edit.remade), overlap_text(session, nodule) if nodule else "")
+        overlap = overlap_text(session, nodule) if nodule else ""
+        said = (done, _remade_text(edit.remade), _left_text(edit.left), overlap)
         session.say(" ".join(filter(None, said)))
 
     def _see_cancelled(self) -> None:
@@ -172,3 +186,10 @@ def _remade_text(count: int) -> str:
         return ""
     which = "A nodule nearby was" if count == 1 else f"{count} nodules nearby were"
     return f"{which} made again with the same seed and scores, for this one had been in sight."
+
+
+def _left_text(count: int) -> str:
+    if count == 0:
+        return ""
+    where = "1 other slice" if count == 1 else f"{count} other slices"
+    return f"It went on in {where}: what is there stays as it was."

@@ -167,7 +167,7 @@ class ExportDialog(QDialog):
         self._written = folders
         fresh = (nodule for nodule in nodules if nodule not in self._session.exported)
         self._session.exported = (*self._session.exported, *fresh)
-        QSettings().setValue(_FOLDER_KEY, str(folders[0].parent))
+        remember_folder(folders[0].parent)
         self.outcome.setText(_what_was_written(folders))
         self._show_state()
         if self._needed_height() > self.screen().availableGeometry().height():
@@ -228,6 +228,11 @@ def last_folder() -> str:
     """Return the folder that was exported to last; at first, one among the user's documents."""
     documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
     return str(QSettings().value(_FOLDER_KEY) or Path(documents) / "Nodule Studio")
+
+
+def remember_folder(folder: Path) -> None:
+    """Suggest that folder for the next export."""
+    QSettings().setValue(_FOLDER_KEY, str(folder))
 
 
 def _checked(text: str, checked: bool) -> QCheckBox:

@@ -58,8 +58,9 @@ class Extending(QObject):
         left = {job.number for job in (*queue.waiting, *([queue.running] if queue.running else []))}
         if not numbers or numbers & left or nodule is None:
             return
-        made, self._numbers, self._made = self._made, frozenset(), []
-        if self._volume is self._session.volume:
+        made, volume = self._made, self._volume
+        self._numbers, self._made, self._volume, self._nodule = frozenset(), [], None, None  # May be closed any time.
+        if volume is self._session.volume:
             self._accept(nodule, made, len(numbers))
 
     def _accept(self, nodule: PlacedNodule, made: list[PlacedNodule], wanted: int) -> None:

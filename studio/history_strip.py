@@ -23,7 +23,7 @@ from engine.history import Entry
 from studio.history import History
 from studio.history_list import FilteredHistory, HistoryList, Which
 from studio.looking_back import LookingBack
-from studio.queue import JobQueue
+from studio.queue import SEEDS, JobQueue
 from studio.queue_panel import QueuePanel
 from studio.session import Session
 from studio.theme import icon
@@ -33,7 +33,7 @@ _EMPTY = {
     Which.ALL: "Every finished nodule appears here and stays, also after the program has ended.",
     Which.STARRED: "No result is starred. Choose one and press S.",
     Which.THIS_SERIES: "Nothing has been made of this series yet.",
-    Which.RANKED: "Best of 10 seeds (Ctrl+Shift+G) lists here what it has made, the best one first.",
+    Which.RANKED: f"Best of {SEEDS} seeds (Ctrl+Shift+G) lists here what it has made, the best one first.",
     Which.DELETED: "Nothing was deleted in the last 30 days.",
 }
 _HINT = "Click a result to see it in its slice; double-click takes its settings, too."

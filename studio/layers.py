@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from engine.ct import CTSlice
+from engine.events import GenerationResult
 from engine.nodule import BoundingBox
 from studio.rebasing import rebased
 from studio.session import PlacedNodule, Session
@@ -58,6 +60,30 @@ def slice_without(session: Session, nodule: PlacedNodule) -> CTSlice:
     for other in layers.stale:
         hu[other.place.box.slices] = other.result.slice.hu[other.place.box.slices]
     return layers.slice.with_hu(hu)
+
+
+def in_place_of(session: Session, result: GenerationResult) -> tuple[PlacedNodule, PlacedNodule] | None:
+    """Return the accepted nodule that has the box of a result, and the result as it would be instead of it.
+
+    None if there is no such nodule, or if the result was made of something else than the slice without it.
+    """
+    for nodule in session.accepted:
+        layers = without(session, nodule) if nodule.place.box == result.request.box else None
+        fitting = rebased(result, layers.slice) if layers and not layers.stale else None
+        if fitting:
+            return nodule, PlacedNodule(nodule.slice_index, fitting)
+    return None
+
+
+def parts_elsewhere(session: Session, nodules: Collection[PlacedNodule]) -> int:
+    """Return how many accepted nodules belong to these and are in other slices: see `studio.extending`."""
+    names = {_name(nodule) for nodule in nodules}
+    return sum(_name(other) in names for other in session.accepted if other not in nodules)
+
+
+def _name(nodule: PlacedNodule) -> str:
+    """Return what all parts of a nodule over several slices have in common."""
+    return nodule.continues or nodule.result.nodule_sha256()
 
 
 def overlap_text(session: Session, nodule: PlacedNodule) -> str:

@@ -89,18 +89,19 @@ class Live(QObject):
     def follow_scores(self) -> None:
         """The user has chosen a score: sketch the nodule that the session describes now.
 
-        If there is a nodule in the box, finished or forming, it is made anew when the slider rests.
+        If a nodule waits or forms in the box, it is made anew when the slider rests. One that is accepted is not: the
+        slider may be for the next one.
         """
         session, box = self._session, self._session.box_here
         if box is None or not self._can_follow(box):
             return
         is_due = self._is_full_due or session.job is not None
         self._placing.cancel()
-        request, nodule = self._placing.request_here(), session.nodule_in_box
+        request, nodule = self._placing.request_now(), session.nodule_in_box
         if request and nodule and _is_same(request, nodule.result.request):
             self.drop()
             return
-        self._is_full_due = is_due or nodule is not None
+        self._is_full_due = is_due or session.candidate is not None
         self._ask(request)
         self._rest.start()
 

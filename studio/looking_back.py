@@ -12,8 +12,9 @@ from engine.errors import InputError
 from engine.events import GenerationResult, SliceRequest
 from engine.history import Entry
 from studio import commands
-from studio.background import Task
+from studio.background import Task, start_telling
 from studio.history import History
+from studio.layers import in_place_of
 from studio.rebasing import is_from_open_series, place_now, source_of
 from studio.session import Notice, PlacedNodule, Session, Severity
 from studio.settings_commands import DeleteResult, TakeSettings
@@ -30,10 +31,13 @@ class LookingBack(QObject):
         That series is to be opened, and the object, () -> None, to be called once it is.
     slice_wanted : Signal(GenerationResult)
         That slice, which was made whole, is to be opened.
+    replacement_wanted : Signal(PlacedNodule, PlacedNodule)
+        The first, which is accepted, is to be replaced by the second.
     """
 
     source_wanted = Signal(object, object)
     slice_wanted = Signal(object)
+    replacement_wanted = Signal(object, object)
 
     def __init__(self, session: Session, history: History, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -106,7 +110,7 @@ class LookingBack(QObject):
         self._task = Task(lambda progress: self._history.read(entry.path), "The result could not be read", self)
         self._task.succeeded.connect(then)
         self._task.failed.connect(partial(self._session.say, severity=Severity.ERROR))
-        self._task.start()
+        start_telling(self._task, self._session, "Reading the result")
 
     def _show(self, entry: Entry, result: GenerationResult) -> None:
         self._show_in_slice(result, entry.path, partial(self.show, entry))
@@ -123,7 +127,7 @@ class LookingBack(QObject):
             return
         nodule = place_now(session, result)
         if nodule is None:
-            session.notice = self._why_not_shown(result, again)
+            session.notice = self._why_not_shown(result, path, again)
             return
         if path:
             self._history.remember(nodule.result, path)
@@ -158,8 +162,26 @@ class LookingBack(QObject):
         self._take_settings(result)
         self._show(entry, result)
 
-    def _why_not_shown(self, result: GenerationResult, again: Callable[[], object]) -> Notice:
-        source = source_of(result)
+    def _replace(self, result: GenerationResult, path: Path | None) -> None:
+        """Put the result in the place of the accepted nodule that has its box, if that is still possible."""
+        instead = in_place_of(self._session, result)
+        if instead is None:
+            self._session.say("The slice has changed meanwhile; choose the result again.")
+            return
+        if path:
+            self._history.remember(instead[1].result, path)
+        self._session.go_to_slice(instead[1].slice_index)
+        self.replacement_wanted.emit(*instead)
+
+    def _why_not_shown(self, result: GenerationResult, path: Path | None, again: Callable[[], object]) -> Notice:
+        source, instead = source_of(result), in_place_of(self._session, result)
+        if instead:
+            return Notice(
+                f"Slice {instead[0].slice_index + 1} has changed around this nodule since it was made: "
+                "an accepted one is in its box.",
+                offer="Replace that one",
+                do=partial(self._replace, result, path),
+            )
         if is_from_open_series(self._session, result) and source:
             return Notice(
                 f"Slice {source.slice_index + 1} has changed around this nodule since it was made: undo or delete the "

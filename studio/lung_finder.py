@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject
 
 from engine.ct import CTVolume
 from engine.lungs import lung_mask
-from studio.background import Progress, Task
+from studio.background import Progress, Task, start_telling
 from studio.session import LungsOnSlice, Session, Severity
 
 
@@ -43,7 +43,7 @@ class LungFinder(QObject):
         self._task = Task(partial(_find_in, volume, index), "The lungs could not be found", self)
         self._task.succeeded.connect(self._show)
         self._task.failed.connect(self._fail)
-        self._task.start()
+        start_telling(self._task, session, "Finding the lungs")
 
     def _show(self, lungs: LungsOnSlice) -> None:
         self._task = None

@@ -171,6 +171,7 @@ class MainWindow(QMainWindow):
         self.looking.source_wanted.connect(self.files.open_source)
         self.results.source_wanted.connect(self.files.open_source)
         self.looking.slice_wanted.connect(self.slices.open)
+        self.looking.replacement_wanted.connect(self.placing.put_instead)
         self.first_painted.connect(self.history.load)
         self.first_painted.connect(self.plausibility.update)
 

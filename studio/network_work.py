@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from studio.background import Progress, Task
+
+#: Seconds that are waited at the end for all that is left: servers that hang are left to themselves.
+_PATIENCE = 5.0
 
 
 class NetworkWork(QObject):
@@ -34,7 +38,7 @@ class NetworkWork(QObject):
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self._task: Task | None = None
-        self._left: list[Callable[[], None]] = []
+        self._left: list[Task] = []
         self.doing, self.part, self.error = "", 0.0, ""
 
     def start(
@@ -52,18 +56,20 @@ class NetworkWork(QObject):
 
     def cancel(self) -> None:
         """End what is going on, and forget why the last one failed."""
+        self._left = [task for task in self._left if task.is_running]
         if self._task:
             self._task.abandon()
-            self._left.append(self._task.wait)
+            self._left.append(self._task)
         self._task = None
         self.doing, self.part, self.error = "", 0.0, ""
         self.changed.emit()
 
     def stop(self) -> None:
-        """End all that is going on, and wait until that is so."""
+        """End all that is going on, and wait until that is so, but for servers that hang."""
         self.cancel()
-        for wait in self._left:
-            wait()
+        deadline = monotonic() + _PATIENCE
+        for task in self._left:
+            task.wait(max(0.0, deadline - monotonic()))
         self._left = []
 
     def _go_on(self, part: float) -> None:

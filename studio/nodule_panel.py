@@ -92,8 +92,8 @@ class NodulePanel(QFrame):
         body.setObjectName("panelBody")
         layout = QVBoxLayout(body)
         # So close that all of it is in sight in a window of 1280 x 800: nothing needed for a nodule is scrolled to.
-        layout.setContentsMargins(16, 10, 16, 8)
-        layout.setSpacing(5)
+        layout.setContentsMargins(16, 8, 16, 6)
+        layout.setSpacing(4)
         layout.addWidget(self.box)
         layout.addWidget(line())
         for row in self.rows.values():

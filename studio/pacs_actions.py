@@ -62,7 +62,7 @@ class PacsActions(QObject):
         self._show(dialog)
 
     def stop(self) -> None:
-        """Ask no server any more, and wait until that is so."""
+        """Ask no server any more; see `NetworkWork.stop`."""
         self._work.stop()
 
     def _open_fetched(self, folder: Path) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from engine.pacs_search import Series, Study
 
 _FOLDER_KEY = "pacs folder"
+_FETCHING = "Fetching…"
 #: Milliseconds that a study stays selected before its series are asked for: arrow keys pass over many.
 _SETTLED = 200
 
@@ -41,6 +42,8 @@ class PacsDialog(QDialog):
         super().__init__(parent)
         self._work = work
         self._said = ""
+        #: Where the studies that are listed were found, whatever the fields say by now.
+        self._found_at: Connection | None = None
         self.setWindowTitle("Open from PACS")
         self.resize(900, 700)
         self.server, self.search = ServerFields(logins), SearchFields()
@@ -81,7 +84,7 @@ class PacsDialog(QDialog):
 
     def _connect(self) -> None:
         self.search.wanted.connect(self._search)
-        self.studies.currentItemChanged.connect(lambda: self._settled.start())
+        self.studies.currentItemChanged.connect(self._leave_series)
         self._settled.timeout.connect(self._list_series)
         self.series.itemActivated.connect(lambda: self._fetch())
         self.series.currentItemChanged.connect(self._show_state)
@@ -99,10 +102,12 @@ class PacsDialog(QDialog):
             return self._work.doing
         if self.series.chosen is None:
             return "Choose a CT series." if self.series.topLevelItemCount() else "Choose a study."
-        return self.server.why_not or ("" if self.folder.path else "Choose a folder.")
+        return "" if self.folder.path else "Choose a folder."
 
     def _show_state(self) -> None:
         busy = bool(self._work.doing)
+        # To choose another study ends what is asked for of the one before; a download shall not end in passing.
+        self.studies.setEnabled(self._work.doing != _FETCHING)
         for button, why in ((self.search.search, self._why_no_search()), (self.open_button, self._why_not_open())):
             button.setEnabled(not why)
             button.setToolTip(why)
@@ -122,11 +127,13 @@ class PacsDialog(QDialog):
         self._said = ""
         self.studies.clear()
         self.series.clear()
-        work = partial(_find_studies, self.server.connection, self.search.filter)
-        self._work.start("Searching…", work, "The search failed", self._show_studies)
+        connection = self.server.connection
+        work = partial(_find_studies, connection, self.search.filter)
+        self._work.start("Searching…", work, "The search failed", partial(self._show_studies, connection))
 
-    def _show_studies(self, found: list[Study]) -> None:
-        self.server.remember()
+    def _show_studies(self, connection: Connection, found: list[Study]) -> None:
+        self._found_at = connection
+        self.server.remember(connection)
         self.studies.show_found(found)
         if not found:
             self._said = "There is no such study; widen the search."
@@ -134,21 +141,26 @@ class PacsDialog(QDialog):
             self._said = f"These are the first {MOST_FOUND}; narrow the search to see others."
         self.studies.setFocus()
 
-    def _list_series(self) -> None:
-        study = self.studies.chosen
+    def _leave_series(self) -> None:
+        """Show none of the study that was selected before, also if its series are on their way."""
+        self._work.cancel()
         self._said = ""
         self.series.clear()
-        if study is not None and not self.server.why_not:
-            work = partial(_find_series, self.server.connection, study.uid)
+        self._settled.start()
+
+    def _list_series(self) -> None:
+        study = self.studies.chosen
+        if study is not None and self._found_at is not None:
+            work = partial(_find_series, self._found_at, study.uid)
             self._work.start("Looking for series…", work, "The series could not be listed", self.series.show_found)
 
     def _fetch(self) -> None:
-        series, parent = self.series.chosen, self.folder.path
-        if series is None or parent is None or self._why_not_open():
+        series, parent, connection = self.series.chosen, self.folder.path, self._found_at
+        if series is None or parent is None or connection is None or self._why_not_open():
             return
         folder = unused(parent / series.uid)
-        work = partial(_fetch, self.server.connection, series, folder)
-        self._work.start("Fetching…", work, "The series could not be fetched", self._finish)
+        work = partial(_fetch, connection, series, folder)
+        self._work.start(_FETCHING, work, "The series could not be fetched", self._finish)
 
     def _finish(self, folder: Path) -> None:
         QSettings().setValue(_FOLDER_KEY, str(folder.parent))

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import QObject
 
+from engine.ct import CTSlice
 from engine.events import (
     Cancelled,
     Event,
@@ -63,27 +64,28 @@ class Placing(QObject):
         session.job = Job(self._engine.submit(request), session.slice_index, request)
 
     def request_now(self) -> GenerationRequest | None:
-        """Return what would be asked of the engine now; None without a box on this slice."""
-        session, index = self._session, self._session.slice_index
-        current, box = session.slice_with_accepted(index), session.box_here
-        if current is None or box is None:
+        """Return what would be asked of the engine now; None without a box on this slice.
+
+        An accepted nodule that the box holds is left away: what is made may take its place.
+        """
+        session, index, box = self._session, self._session.slice_index, self._session.box_here
+        now = self._slice_without(self._edited) if box else None
+        if now is None or box is None:
             return None
-        return GenerationRequest(current, box, session.attributes, session.options, session.source_of(index))
+        return GenerationRequest(now, box, session.attributes, session.options, session.source_of(index))
 
     def request_in(self, dragged: Dragged) -> GenerationRequest | None:
         """Return what is to be sketched in a box as it is dragged: a nodule that goes along keeps its settings."""
         session, index, nodule = self._session, self._session.slice_index, dragged.nodule
-        is_accepted = nodule is not None and nodule is session.selected
-        now = slice_without(session, nodule) if nodule and is_accepted else session.slice_with_accepted(index)
+        now = self._slice_without(nodule if nodule is session.selected else None)
         described = nodule.result.request if nodule else session
         if now is None:
             return None
         return GenerationRequest(now, dragged.box, described.attributes, described.options, session.source_of(index))
 
-    def request_here(self) -> GenerationRequest | None:
-        """Return what is to be sketched in the box: an accepted nodule that it holds is left away."""
-        request, selected = self.request_now(), self._session.selected
-        return replace(request, slice=slice_without(self._session, selected)) if request and selected else request
+    def _slice_without(self, accepted: PlacedNodule | None) -> CTSlice | None:
+        session = self._session
+        return slice_without(session, accepted) if accepted else session.slice_with_accepted(session.slice_index)
 
     def cancel(self) -> None:
         """Forget the current job at once; the engine stops it within one step."""
@@ -112,6 +114,11 @@ class Placing(QObject):
             session.attributes = request.attributes
             session.options = request.options
             self.generate()
+
+    def put_instead(self, nodule: PlacedNodule, made: PlacedNodule) -> None:
+        """Put a nodule that is made already in the place of an accepted one: see `studio.layers.in_place_of`."""
+        self.cancel()
+        self._editing.put_instead(nodule, made)
 
     def delete(self) -> None:
         """Remove the box and the nodule that it holds; an accepted one, too."""

@@ -42,10 +42,9 @@ class PlacingControls(QWidget):
         super().__init__(parent)
         self._session = session
         self._look = ("primary", "generate")
-        self.seeds = button(f"{SEEDS} seeds", "seeds", "Shift+G", "", queue.try_seeds)
-        self.best = button("", "ranking", "Ctrl+Shift+G", "", self.best_wanted.emit)
+        self.seeds = button(f"{SEEDS} seeds", "seeds", "Shift+G", "small", queue.try_seeds)
+        self.best = button(f"Best of {SEEDS}", "ranking", "Ctrl+Shift+G", "small", self.best_wanted.emit)
         self.best.setAccessibleName(f"Best of {SEEDS} seeds")
-        self.best.setFixedWidth(40)
         self.generate = button("Generate", "generate", "G or Return", "primary", placing.generate)
         self.cancel = button("Cancel", "cancel", "Esc", "", placing.cancel)
         self.accept = button("Accept", "accept", "A", "primary", lambda: commands.accept(session))
@@ -94,14 +93,14 @@ class PlacingControls(QWidget):
         policy.setRetainSizeWhenHidden(True)  # Nothing above it jumps when it comes and goes.
         self.progress.setSizePolicy(policy)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 8, 16, 10)
-        layout.setSpacing(6)
-        start = QHBoxLayout()
-        start.setSpacing(8)
-        start.addLayout(self._first, 1)
-        start.addWidget(self.seeds)
-        start.addWidget(self.best)
-        layout.addLayout(start)
+        layout.setContentsMargins(16, 8, 16, 8)
+        layout.setSpacing(5)
+        layout.addLayout(self._first)
+        several = QHBoxLayout()
+        several.setSpacing(8)
+        several.addWidget(self.seeds, 1)
+        several.addWidget(self.best, 1)
+        layout.addLayout(several)
         for widget in (self.progress, self.status, line()):
             layout.addWidget(widget)
         self._ending = QWidget()
@@ -109,6 +108,7 @@ class PlacingControls(QWidget):
         end.setContentsMargins(0, 0, 0, 0)
         end.setSpacing(12)
         end.addWidget(self.export)
+        self.export_reason.setAlignment(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
         end.addWidget(self.export_reason, 1)
         # One after the other, in one place: a nodule that waits is accepted or discarded before any is exported.
         self._last = QStackedLayout()
@@ -163,7 +163,8 @@ def status_text(session: Session) -> str:
     if session.job:
         return _starting_text(session)
     if session.sketch_here:
-        return f"{session.sketch_here.text}: to be looked at only; G makes the nodule"
+        what = "puts it in the place of the accepted nodule" if session.selected else "makes the nodule"
+        return f"{session.sketch_here.text}: to be looked at only; G {what}"
     why = why_not_generate(session)
     if why is None and session.engine.state is EngineState.FAILED:
         return "The model could not be loaded; Generate tries it again."

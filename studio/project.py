@@ -25,7 +25,7 @@ from typing import Any
 from engine.errors import InputError
 from engine.history import adopt, located
 from engine.journal import entries, is_whole
-from studio.autosave import partial_name, write_text
+from engine.whole_files import partial_name, write_whole
 from studio.saved_session import SavedNodule, SavedSession, from_record, to_record
 
 FILE_NAME = "project.json"
@@ -61,7 +61,7 @@ def save_project(folder: Path, saved: SavedSession, starred: Iterable[Path]) -> 
     except ValueError:  # On Windows, there is no way from one drive to another.
         record["source"]["relative_path"] = None
     try:
-        write_text(folder / FILE_NAME, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        write_whole(folder / FILE_NAME, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
         raise InputError(f"The project could not be written to {folder} ({error.strerror}); choose another.") from error
 

@@ -13,7 +13,7 @@ from engine.ct import CTVolume
 from engine.errors import InputError
 from engine.history import Entry
 from studio import project
-from studio.background import Task
+from studio.background import Task, start_telling
 from studio.history import History
 from studio.restoring import Restorer
 from studio.saved_session import SavedSession, saved_session
@@ -107,7 +107,7 @@ class ProjectActions(QObject):
         )
         self._task.succeeded.connect(partial(self._tell_saved, folder, self._session.volume))
         self._task.failed.connect(self._fail)
-        self._task.start()
+        start_telling(self._task, self._session, "Saving the project")
 
     def stop(self) -> None:
         """Let what is being written become whole."""

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from studio.buttons import small_button
 from studio.history_card import CARD
 from studio.queue import JobQueue
 from studio.queue_state import QueuedJob
@@ -43,17 +44,27 @@ class WaitingJobs(QListWidget):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def show_jobs(self, jobs: tuple[QueuedJob, ...]) -> None:
-        """List these jobs; the chosen one stays so."""
+        """List these jobs; the chosen one stays so. Rows that are there are kept: their buttons are slow to make."""
         chosen = self.number_at(self.currentIndex())
-        self.clear()
-        for job in jobs:
-            item = QListWidgetItem(job_text(job))
-            item.setData(_NUMBER, job.number)
-            item.setSizeHint(QSize(0, 22))
-            self.addItem(item)
-            if job.number == chosen:
-                self.setCurrentItem(item)
-            self.setItemWidget(item, self._cancel_button(job))
+        numbers = {job.number for job in jobs}
+        for row in reversed(range(self.count())):
+            if self.item(row).data(_NUMBER) not in numbers:
+                self.takeItem(row)
+        for row, job in enumerate(jobs):
+            if row == self.count() or self.item(row).data(_NUMBER) != job.number:
+                self._put(row, job)
+        kept = next((row for row, job in enumerate(jobs) if job.number == chosen), -1)
+        self.setCurrentRow(kept)
+
+    def _put(self, row: int, job: QueuedJob) -> None:
+        """Put a job into a row, from a later one if it is there."""
+        later = (other for other in range(row + 1, self.count()) if self.item(other).data(_NUMBER) == job.number)
+        self.takeItem(next(later, -1))
+        item = QListWidgetItem(job_text(job))
+        item.setData(_NUMBER, job.number)
+        item.setSizeHint(QSize(0, 22))
+        self.insertItem(row, item)
+        self.setItemWidget(item, self._cancel_button(job))
 
     def number_at(self, index: QModelIndex) -> int | None:
         """Return the number of the job of a row."""
@@ -114,8 +125,8 @@ class QueuePanel(QFrame):
         self.setFixedSize(_WIDTH, CARD.height() + 14)
         self.title = QLabel()
         self.title.setProperty("role", "heading")
-        self.go_on = _small_button("Go on", "Go on with the jobs that wait")
-        self.cancel_all = _small_button("Cancel all", "Cancel what runs and what waits (Shift+Esc)")
+        self.go_on = small_button("Go on", "Go on with the jobs that wait")
+        self.cancel_all = small_button("Cancel all", "Cancel what runs and what waits (Shift+Esc)")
         self.go_on.clicked.connect(lambda: queue.go_on())
         self.cancel_all.clicked.connect(lambda: queue.cancel_all())
         self.progress = QProgressBar(textVisible=False)
@@ -169,11 +180,3 @@ def job_text(job: QueuedJob) -> str:
     """Return what tells one job from another."""
     what = swept_text(job.request, job.swept) if job.swept else f"seed {job.request.options.seed}"
     return f"Slice {job.slice_index + 1}, {what}"
-
-
-def _small_button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setProperty("role", "small")
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    button.setToolTip(tip)
-    return button

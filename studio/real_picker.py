@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFileDialog, QListWidget, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QListWidget, QVBoxLayout, QWidget
 
-from studio.dialog_parts import row, wrapped
+from studio.dialog_parts import list_button, row, wrapped
 
 _FILES = "Nodules and CT (*.csv *.dcm *.dicom *.ima *.zip *.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd);;All files (*)"
 _WHAT = "A CSV names real nodules: path, slice, row, column, side and, if known, the scores. Any other CT has none."
@@ -28,14 +28,9 @@ class RealPicker(QWidget):
         self.list = QListWidget()
         self.list.setAccessibleName("Real images for the study")
         self.list.setFixedHeight(72)
-        self.add_file, self.add_folder, self.remove = (
-            QPushButton(text, autoDefault=False) for text in ("Add file…", "Add folder…", "Remove")
-        )
-        for button in (self.add_file, self.add_folder, self.remove):
-            button.setProperty("role", "small")
-        self.add_file.clicked.connect(self._ask_file)
-        self.add_folder.clicked.connect(self._ask_folder)
-        self.remove.clicked.connect(self._remove)
+        self.add_file = list_button("Add file…", self._ask_file)
+        self.add_folder = list_button("Add folder…", self._ask_folder)
+        self.remove = list_button("Remove", self._remove)
         self.changed.connect(self._show_state)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -61,7 +61,7 @@ def is_from_open_series(session: Session, result: GenerationResult) -> bool:
 
 def source_of(result: GenerationResult) -> SliceSource | None:
     """Return where the slice of a result was read from; None if that is not known, or if it was made whole."""
-    return None if isinstance(result.request, SliceRequest) else result.request.source
+    return result.request.source
 
 
 def _slices_to_try(session: Session, result: GenerationResult) -> Iterator[int]:

@@ -12,7 +12,7 @@ from engine import journal
 from engine.events import GenerationRequest, SliceRequest
 from engine.history import read_entry
 from studio import commands
-from studio.background import Progress, Task
+from studio.background import Progress, Task, start_telling
 from studio.history import History
 from studio.looking_back import LookingBack
 from studio.placing import Placing
@@ -85,7 +85,7 @@ class ResultOpener(QObject):
         self._task = Task(lambda progress: _found_or_not(work, progress), "The result could not be read", self)
         self._task.succeeded.connect(partial(self._show, path))
         self._task.failed.connect(self._fail)
-        self._task.start()
+        start_telling(self._task, self._session, "Reading the result")
 
     def _show(self, path: Path, found: Found | InputNotFound) -> None:
         self._task = None

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject
 from engine.errors import InputError
 from engine.events import GenerationResult
 from engine.nodule import BoundingBox
-from studio.background import Progress, Task
+from studio.background import Progress, Task, start_telling
 from studio.history import History
 from studio.opening import Opener
 from studio.rebasing import rebased
@@ -45,7 +45,7 @@ class Restorer(QObject):
         self._task = Task(work, "The session could not be read", self)
         self._task.succeeded.connect(partial(self._open, saved))
         self._task.failed.connect(self._fail)
-        self._task.start()
+        start_telling(self._task, self._session, "Reading the nodules of the session")
 
     def stop(self) -> None:
         """Restore no further."""

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QLabel, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from engine.history import Entry
-from studio.dialog_parts import row
+from studio.dialog_parts import list_button, row
 from studio.history_card import scores_text, size_text, time_text
 
 _PATH = Qt.ItemDataRole.UserRole
@@ -36,9 +36,9 @@ class ResultPicker(QWidget):
             self.list.addItem(_item(entry, entry.path in starred or not starred))
         self.count = QLabel()
         self.count.setProperty("role", "muted")
-        self.starred = _button("Starred", lambda: self._check(lambda path: path in starred))
-        self.all = _button("All", lambda: self._check(lambda path: True))
-        self.none = _button("None", lambda: self._check(lambda path: False))
+        self.starred = list_button("Starred", lambda: self._check(lambda path: path in starred))
+        self.all = list_button("All", lambda: self._check(lambda path: True))
+        self.none = list_button("None", lambda: self._check(lambda path: False))
         self.starred.setEnabled(bool(starred))
         self.starred.setToolTip("" if starred else "No result is starred; S stars one in the history.")
         layout = QVBoxLayout(self)
@@ -82,10 +82,3 @@ def _item(entry: Entry, is_checked: bool) -> QListWidgetItem:
     item.setCheckState(_CHECKED if is_checked else _UNCHECKED)
     item.setData(_PATH, entry.path)
     return item
-
-
-def _button(text: str, clicked: Callable[[], object]) -> QPushButton:
-    button = QPushButton(text, autoDefault=False)
-    button.setProperty("role", "small")
-    button.clicked.connect(lambda: clicked())
-    return button

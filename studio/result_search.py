@@ -96,7 +96,9 @@ def _input_of(saved: SavedRequest, opened: Opened | None, only_opened: bool) -> 
     if opened and index is not None:
         volume, series_uid = opened.volume, opened.series_uid
     elif only_opened:
-        raise InputError("No slice of this CT has the HU that the result was made of; open the CT of the result.")
+        raise InputError(
+            "No slice of this CT has the HU that the result was made of; open the right CT, and then the result again."
+        )
     else:
         try:
             volume, index, series_uid = find_series(saved)

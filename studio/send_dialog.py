@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from engine.pacs_objects import DicomObject
 
 
+_SENDING = "Sending…"
+
+
 class SendDialog(QDialog):
     """Says what there is to send and what speaks against it; sends it."""
 
@@ -28,13 +31,12 @@ class SendDialog(QDialog):
         self._objects: list[DicomObject] = []
         self.setWindowTitle("Send to PACS")
         self.setMinimumWidth(600)
-        self.folders = wrapped("")
-        self.folders.setText("\n".join(str(folder) for folder in folders))
+        self.folders = wrapped(text="\n".join(str(folder) for folder in folders))
         self.what, self.identity = wrapped("muted"), wrapped("warning")
         self.server = ServerFields(logins)
         self.progress = QProgressBar(textVisible=False, maximum=100)
         self.progress.setAccessibleName("Progress of sending")
-        self.outcome, self.reason = wrapped(""), wrapped("muted")
+        self.outcome, self.reason = wrapped(), wrapped("muted")
         self.test = QPushButton("Test connection", autoDefault=False)
         self.close_button = QPushButton("Close", autoDefault=False)
         self.send = QPushButton("Send", default=True)
@@ -104,35 +106,38 @@ class SendDialog(QDialog):
 
     def _test(self) -> None:
         self.outcome.clear()
+        connection = self.server.connection
         self._work.start(
             "Connecting…",
-            partial(_check, self.server.connection),
+            partial(_check, connection),
             "The server could not be reached",
-            lambda _: self._say_that_it_worked("The server answers."),
+            lambda _: self._say_that_it_worked(connection, "The server answers."),
         )
 
     def _send(self) -> None:
         self.outcome.clear()
         connection = self.server.connection
         self._work.start(
-            "Sending…",
+            _SENDING,
             partial(_send, self._objects, connection),
             "The objects could not be sent",
-            lambda count: self._say_that_it_worked(f"All {count} objects are at {connection.address}."),
+            lambda count: self._say_that_it_worked(connection, f"All {count} objects are at {connection.address}."),
         )
 
-    def _say_that_it_worked(self, text: str) -> None:
-        self.server.remember()
+    def _say_that_it_worked(self, connection: Connection, text: str) -> None:
+        self.server.remember(connection)
         self.outcome.setText(text)
 
     def reject(self) -> None:
-        """Cancel what is going on; close the dialog if nothing is. Esc comes here, too."""
-        if not self._work.doing:
+        """Cancel what is going on; close the dialog if nothing is, or nothing is known to send. Esc comes here, too."""
+        if not (self._work.doing and self._objects):
             super().reject()
             return
-        done = round(self._work.part * len(self._objects))
+        done, was_sending = round(self._work.part * len(self._objects)), self._work.doing == _SENDING
         self._work.cancel()
-        self.outcome.setText(f"Cancelled after {done} of {len(self._objects)} objects.")
+        self.outcome.setText(
+            f"Cancelled after {done} of {len(self._objects)} objects." if was_sending else "Cancelled."
+        )
         self._show_state()
 
     def done(self, result: int) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem,
 from studio.series_pictures import LEAST_SIDE, SeriesPictures
 from studio.session import Session
 from studio.slice_image import grey_image
+from studio.slice_painter import paint_text
 from studio.theme import colour, image_colour
 
 _SIDE = LEAST_SIDE
@@ -96,15 +97,7 @@ def _paint_number(painter: QPainter, square: QRectF, number: int) -> None:
     font = QFont(painter.font())
     font.setPointSizeF(font.pointSizeF() * 0.85)
     painter.setFont(font)
-    text = str(number)
-    metrics = painter.fontMetrics()
-    plate = QRectF(0, 0, metrics.horizontalAdvance(text) + 8, metrics.height())
-    plate.moveBottomLeft(square.bottomLeft() + QPointF(2, -2))
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(image_colour("view", 170))
-    painter.drawRoundedRect(plate, 3, 3)
-    painter.setPen(image_colour("text"))
-    painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, text)
+    paint_text(painter, square.bottomLeft() + QPointF(8, -5), str(number), anchor="bottom left")
 
 
 def _paint_frame(painter: QPainter, square: QRectF, state: QStyle.StateFlag) -> None:

@@ -81,9 +81,8 @@ class ServerFields(QWidget):
             return str(error)
         return ""
 
-    def remember(self) -> None:
+    def remember(self, connection: Connection) -> None:
         """Put what has worked at the front of what is offered, and keep its login while the program runs."""
-        connection = self.connection
         address = connection.address
         others = [other for other in stored_addresses() if other != address]
         QSettings().setValue(_ADDRESSES, [address, *others][:_KEPT])

@@ -54,8 +54,7 @@ class PlacedNodule:
     @property
     def continues(self) -> str | None:
         """Name of the nodule that goes on here, if it was placed in another slice: see `engine.events.Extension`."""
-        request = self.result.request
-        extension = None if isinstance(request, SliceRequest) else request.extension
+        extension = self.result.request.extension
         return extension.continues if extension else None
 
 
@@ -134,6 +133,7 @@ class Session(QObject):
     `candidate` is the finished nodule that waits to be accepted or discarded; `box` is its box as long as it waits.
     `generated` is what the open slice was made of, or is being made of; None if it was read from a file.
     `series_uid` is how the open series was asked for, where its file or folder holds several.
+    `doing` says what goes on in the background, that has no bar of its own: "Finding the lungs", the latest last.
     `plausibility` says how usual the scores are in nodules as large as the box; empty until that is known.
     `queue_step` is the last preview of the running job of the queue.
     `sweep` is the last ladder or grid of the open series, and `is_sweep_shown` whether it is in sight.
@@ -159,6 +159,7 @@ class Session(QObject):
     accepted_changed = Signal()
     exported_changed = Signal()
     original_shown_changed = Signal()
+    doing_changed = Signal()
     notice_changed = Signal()
     opening_changed = Signal()
     shown_changed = Signal()
@@ -189,6 +190,7 @@ class Session(QObject):
     accepted = Field[tuple[PlacedNodule, ...]](())
     exported = Field[tuple[PlacedNodule, ...]](())
     original_shown = Field[bool](False)
+    doing = Field[tuple[str, ...]](())
     notice = Field[Notice | None](None)
     opening = Field[Opening | None](None)
     shown = Field[Shown](Shown())

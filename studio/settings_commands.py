@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtGui import QUndoCommand
 
 from engine.errors import InputError
-from engine.events import Request, SamplingOptions
+from engine.events import Request, SamplingOptions, SliceRequest
 from engine.nodule import NoduleAttributes
 from studio.history import History
 from studio.session import Session, Severity
@@ -20,7 +21,11 @@ class TakeSettings(QUndoCommand):
         super().__init__("settings of an earlier result")
         self._session = session
         self._before = (session.attributes, session.options)
-        self._after = (request.attributes, request.options)
+        options = request.options
+        if isinstance(request, SliceRequest):
+            # The solver is no setting of the panel: slices have one of their own.
+            options = replace(options, solver=session.options.solver)
+        self._after = (request.attributes, options)
 
     def redo(self) -> None:
         """Set those of the request."""

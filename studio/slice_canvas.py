@@ -22,7 +22,7 @@ from studio.viewport import Viewport
 #: Widget pixels of the slice that are to be seen around a box.
 _AROUND_BOX = 48.0
 #: Widget pixels around a box in which its handles, its progress and its words are painted.
-_BOX_WORDS = QMarginsF(8, 44, 150, 12)
+_BOX_WORDS = QMarginsF(8, 80, 200, 12)
 
 
 class SliceCanvas(QWidget):

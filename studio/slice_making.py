@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PySide6.QtCore import QObject, QTimer
 
 from engine.ct import CTVolume
 from engine.errors import InputError
-from engine.events import Event, Failed, Finished, GenerationResult, Preview, SliceRequest, StateChanged
+from engine.events import SLICE_SAMPLING, Event, Failed, Finished, GenerationResult, Preview, SliceRequest, StateChanged
 from engine.nodule import BoundingBox, NoduleAttributes
 from engine.whole_slices import volume_of
 from studio.commands import Scene
@@ -19,6 +19,7 @@ from studio.placing import Placing
 from studio.reasons import why_not_generate_slice
 from studio.session import BoxOnSlice, Job, PlacedNodule, Session, Severity
 from studio.suggesting import Suggesting
+from studio.sweep import Sweep
 
 #: What a slice of which nothing is known yet looks like, HU.
 _BLANK = -1000
@@ -35,6 +36,8 @@ class _Open:
     exported: tuple[PlacedNodule, ...]
     generated: SliceRequest | None
     attributes: NoduleAttributes
+    sweep: Sweep | None
+    is_sweep_shown: bool
 
 
 class SliceMaking(QObject):
@@ -88,7 +91,8 @@ class SliceMaking(QObject):
         """Make a slice with the steps and the seed that are set."""
         session = self._session
         try:
-            request = SliceRequest(box, attributes, session.options, spacing_mm)
+            options = replace(session.options, solver=SLICE_SAMPLING.solver)
+            request = SliceRequest(box, attributes, options, spacing_mm)
         except InputError as error:
             session.say(str(error))
             return
@@ -154,6 +158,7 @@ class SliceMaking(QObject):
         session.generated = before.generated
         session.accepted, session.exported = before.scene.accepted, before.exported
         session.candidate, session.box = before.scene.candidate, before.scene.box
+        session.sweep, session.is_sweep_shown = before.sweep, before.is_sweep_shown
 
     def _forget(self) -> None:
         self._before = self._blank = None
@@ -168,6 +173,8 @@ def _what_is_open(session: Session) -> _Open:
         session.exported,
         session.generated,
         session.attributes,
+        session.sweep,
+        session.is_sweep_shown,
     )
 
 

@@ -30,12 +30,15 @@ class StudyList(QTreeWidget):
         return item.data(0, _FOUND) if item else None
 
     def show_found(self, studies: Sequence[Study]) -> None:
-        """Show these, none of them selected."""
+        """Show these, and select the first: a list that gets the focus makes it the current one anyway, but unseen."""
         self.clear()
         for study in studies:
             day, modalities = study.day or "no date", ", ".join(study.modalities)
             name = study.patient_name or "(no name)"
             _add(self, (name, study.patient_id, day, modalities, study.description), study)
+        first = self.topLevelItem(0)
+        if first is not None:
+            self.setCurrentItem(first)
         _fit_columns(self)
 
 

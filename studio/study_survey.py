@@ -30,6 +30,8 @@ class Survey:
         The most trials that these are enough for.
     problem : str
         Why the sources cannot be read, as one sentence; empty if they can.
+    sources : Sources or None
+        What was read, to be looked through again for other crops.
     """
 
     synthetic: int = 0
@@ -37,18 +39,26 @@ class Survey:
     no_nodule: int = 0
     possible: Mapping[TrialKind, int] | None = None
     problem: str = ""
+    sources: Sources | None = None
 
 
-def survey(synthetic: Sequence[Path], real: Sequence[Path], crop_mm: float | None, progress: Progress) -> Survey:
-    """Look through the sources of a study. Takes some ms an image."""
+def survey(
+    synthetic: Sequence[Path],
+    real: Sequence[Path],
+    crop_mm: float | None,
+    progress: Progress,
+    sources: Sources | None = None,
+) -> Survey:
+    """Look through the sources of a study, which are read if they are not given. Takes some ms an image."""
     from engine.study_sources import read_sources
 
     try:
-        sources = read_sources(synthetic, real, lambda done, count: progress(done / max(1, count)))
+        sources = sources or read_sources(synthetic, real, lambda done, count: progress(done / max(1, count)))
     except InputError as error:
         return Survey(problem=str(error))
-    possible: dict[TrialKind, int] = {kind: _most(kind, sources, crop_mm, progress) for kind in TRIAL_KINDS}
-    return Survey(len(sources.synthetic), len(sources.real), len(sources.no_nodule), possible)
+    found = sources
+    possible: dict[TrialKind, int] = {kind: _most(kind, found, crop_mm, progress) for kind in TRIAL_KINDS}
+    return Survey(len(found.synthetic), len(found.real), len(found.no_nodule), possible, sources=found)
 
 
 def _most(kind: TrialKind, sources: Sources, crop_mm: float | None, progress: Progress) -> int:

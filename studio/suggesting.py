@@ -14,7 +14,7 @@ from engine.ct import CTVolume
 from engine.nodule import BoundingBox, NoduleAttributes
 from engine.prior import suggest_box, suggest_for_generation, suggest_scores
 from studio import commands
-from studio.background import Task
+from studio.background import Task, start_telling
 from studio.placing import LARGEST_SEED
 from studio.plausibility import nodule_extent_mm
 from studio.reasons import why_not_suggest_place
@@ -69,7 +69,7 @@ class Suggesting(QObject):
         self._task = Task(lambda progress: draw(seed), failure, self)
         self._task.succeeded.connect(partial(self._end, then))
         self._task.failed.connect(partial(self._end, partial(self._session.say, severity=Severity.WARNING)))
-        self._task.start()
+        start_telling(self._task, self._session, "Finding a suggestion")
 
     def _end(self, then: Callable[[Any], None], answer: object) -> None:
         self._task = None

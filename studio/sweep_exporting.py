@@ -5,19 +5,18 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QSettings, QStandardPaths, QUrl
+from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from engine.errors import InputError
 from studio.background import Progress, Task
+from studio.export_dialog import last_folder, remember_folder
 from studio.exporting import unused
 from studio.session import Notice, Session, Severity
 from studio.sweep import Sweep
 from studio.sweep_set import set_name, write_set
 from studio.sweep_sheet import save_sheet, sheet_image
-
-_FOLDER_KEY = "export folder"
 
 
 class SweepExporting(QObject):
@@ -34,10 +33,11 @@ class SweepExporting(QObject):
         sweep = self._sweep_or_why_not()
         if sweep is None:
             return
-        suggested = str(_last_folder() / f"{set_name(sweep)}.png")
+        suggested = str(Path(last_folder()) / f"{set_name(sweep)}.png")
         name, _ = QFileDialog.getSaveFileName(self._window, "Export the sheet", suggested, "PNG (*.png)")
         if name:
-            self.write_sheet(sweep, Path(name).with_suffix(".png"))
+            path = Path(name)  # With a name as it was typed: what follows a full stop may be part of it.
+            self.write_sheet(sweep, path if path.suffix.lower() == ".png" else path.with_name(f"{path.name}.png"))
 
     def write_sheet(self, sweep: Sweep, path: Path) -> None:
         """Write the picture, and say so."""
@@ -54,7 +54,7 @@ class SweepExporting(QObject):
         sweep = self._sweep_or_why_not()
         if sweep is None:
             return
-        name = QFileDialog.getExistingDirectory(self._window, "Export the set into", str(_last_folder()))
+        name = QFileDialog.getExistingDirectory(self._window, "Export the set into", last_folder())
         if name:
             self.write_set(sweep, Path(name))
 
@@ -97,7 +97,7 @@ class SweepExporting(QObject):
         self._session.say(message, Severity.ERROR)
 
     def _tell(self, text: str, folder: Path, next_time: Path) -> None:
-        QSettings().setValue(_FOLDER_KEY, str(next_time))
+        remember_folder(next_time)
         url = QUrl.fromLocalFile(str(folder))
         self._session.notice = Notice(text, offer="Open folder", do=partial(QDesktopServices.openUrl, url))
 
@@ -108,8 +108,3 @@ class SweepExporting(QObject):
         elif not sweep.results:
             self._session.say("Nothing of this sweep has been made yet.")
         return sweep if sweep and sweep.results else None
-
-
-def _last_folder() -> Path:
-    documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-    return Path(str(QSettings().value(_FOLDER_KEY) or Path(documents) / "Nodule Studio"))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QPushButton, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QSplitter, QVBoxLayout, QWidget
 
+from studio.buttons import small_button
 from studio.measured import legend
 from studio.session import Session
 from studio.slice_view import SliceView
@@ -39,12 +40,12 @@ class SweepPanel(QFrame):
             label.setProperty("role", "muted")
         for label in (self.title, self.constants, self.legend):
             label.setMinimumWidth(1)  # Cut off by a narrow window rather than making it wider.
-        self.cancel = _button("Cancel", "Cancel what is still to come; what has been made stays")
-        self.retry = _button("", "Make those that have failed or were cancelled")
-        self.export = _button("Export", "Export what has been made")
+        self.cancel = small_button("Cancel", "Cancel what is still to come; what has been made stays")
+        self.retry = small_button("", "Make those that have failed or were cancelled")
+        self.export = small_button("Export", "Export what has been made")
         self.export.setIcon(icon("export"))
         self.export.setMenu(_export_menu(exporting, self))
-        self.close_button = _button("", "Hide; what is in the queue is made all the same (E)")
+        self.close_button = small_button("", "Hide; what is in the queue is made all the same (E)")
         self.close_button.setIcon(icon("close"))
         self.close_button.setProperty("role", "tiny")
         self.close_button.setAccessibleName("Hide the sweep")
@@ -161,14 +162,6 @@ def progress_text(session: Session, sweep: Sweep) -> str:
     queue, count = session.queue, len(sweep.cells)
     done = f"{len(sweep.results)} of {count}"
     return f"{done}, held after a failure" if queue.is_held and sweep.unfinished(queue) else done
-
-
-def _button(text: str, tip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setProperty("role", "small")
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    button.setToolTip(tip)
-    return button
 
 
 def _export_menu(exporting: SweepExporting, parent: QWidget) -> QMenu:

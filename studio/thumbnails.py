@@ -41,7 +41,7 @@ class Thumbnails(QObject):
     """
 
     arrived = Signal(str)
-    _loaded = Signal(object, QImage)
+    _loaded = Signal(object, QImage, bool)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -79,13 +79,14 @@ class Thumbnails(QObject):
 
     def _load(self, path: Path) -> None:
         """Load one picture. In the thread."""
-        image = QImage()
+        # Asked here, around the reading: in the Qt thread, later, what was away may be back.
+        image, was_there = QImage(), path.exists()
         try:
             image = thumbnail(path)
         finally:
-            self._loaded.emit(path, image)
+            self._loaded.emit(path, image, was_there and path.exists())
 
-    def _keep(self, path: Path, image: QImage) -> None:
+    def _keep(self, path: Path, image: QImage, was_there: bool) -> None:
         self._loading = None
         self._load_next()
         if not image.isNull():
@@ -93,7 +94,7 @@ class Thumbnails(QObject):
             if len(self._images) > _KEPT:
                 self._images.popitem(last=False)
             self.arrived.emit(path.name)
-        elif path.exists():
+        elif was_there:
             self._unreadable.add(path)
 
 

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushBu
 from engine.ct import WINDOW_PRESETS, CTSlice, WindowLevel
 from engine.nodule import BoundingBox
 from engine.study import Trial
+from studio.dialog_parts import row
 from studio.reading_texts import FINAL, TASKS
 from studio.trial_answers import AnswerPanel, make_panels
 from studio.trial_view import TrialView
@@ -78,7 +79,7 @@ class TrialPage(QWidget):
         rows = QVBoxLayout(side)
         rows.setContentsMargins(20, 20, 20, 20)
         rows.setSpacing(8)
-        rows.addLayout(_row(self.progress, None, self.pause))
+        rows.addLayout(row(self.progress, None, self.pause))
         rows.addWidget(self.bar)
         rows.addSpacing(12)
         rows.addWidget(self.question)
@@ -93,7 +94,7 @@ class TrialPage(QWidget):
         final.setProperty("role", "muted")
         rows.addWidget(final)
         rows.addStretch(1)
-        rows.addLayout(_row(*self.presets.values(), None, self.to_box, self.fit))
+        rows.addLayout(row(*self.presets.values(), None, self.to_box, self.fit))
         beside = QHBoxLayout(self)
         beside.setContentsMargins(0, 0, 0, 0)
         beside.setSpacing(0)
@@ -182,15 +183,3 @@ def _button(text: str, clicked: object = None) -> QPushButton:
     if clicked is not None:
         button.clicked.connect(clicked)
     return button
-
-
-def _row(*widgets: QWidget | None) -> QHBoxLayout:
-    """Return widgets side by side; None stretches."""
-    row = QHBoxLayout()
-    row.setSpacing(8)
-    for widget in widgets:
-        if widget is None:
-            row.addStretch(1)
-        else:
-            row.addWidget(widget)
-    return row

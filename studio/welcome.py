@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from studio.buttons import ReturnButton
 from studio.history_card import time_text
@@ -17,6 +17,8 @@ from studio.saved_session import SavedSession
 from studio.theme import icon
 
 _SHOWN = 5
+#: Longer names of files end in the middle.
+_NAME_WIDTH = 460
 _CENTRE = Qt.AlignmentFlag.AlignHCenter
 
 
@@ -35,7 +37,7 @@ class Welcome(QFrame):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Open a chest CT")
         picture = QLabel()
-        picture.setPixmap(icon("nodule-studio").pixmap(QSize(88, 88)))
+        picture.setPixmap(icon("nodule-studio").pixmap(QSize(64, 64)))
         title = QLabel("Open a chest CT")
         title.setProperty("role", "title")
         text = QLabel("Drop it here: a DICOM file, folder or zip, NIfTI, NRRD or MHA")
@@ -59,21 +61,21 @@ class Welcome(QFrame):
         self.without_ct.setProperty("role", "muted")
         self.recent = QVBoxLayout()
         self.recent.setSpacing(2)
-        layout = QVBoxLayout(self)
+        layout = QVBoxLayout(_scrolled_in(self))
         layout.setSpacing(8)
         layout.addStretch(4)
         layout.addWidget(picture, 0, _CENTRE)
         layout.addSpacing(8)
         layout.addWidget(title, 0, _CENTRE)
         layout.addWidget(text, 0, _CENTRE)
-        layout.addSpacing(16)
+        layout.addSpacing(12)
         layout.addLayout(self._buttons())
         layout.addLayout(self._without_ct_buttons())
         layout.addWidget(self.without_ct, 0, _CENTRE)
-        layout.addSpacing(16)
+        layout.addSpacing(12)
         layout.addWidget(self.go_on, 0, _CENTRE)
         layout.addWidget(self.last, 0, _CENTRE)
-        layout.addSpacing(16)
+        layout.addSpacing(8)
         layout.addLayout(self.recent)
         layout.addStretch(5)
         self.show_recent()
@@ -137,7 +139,8 @@ class Welcome(QFrame):
             heading.setProperty("role", "muted")
             self.recent.addWidget(heading, 0, _CENTRE)
         for path in paths:
-            button = QPushButton(_short(path))
+            name = self.fontMetrics().elidedText(_short(path), Qt.TextElideMode.ElideMiddle, _NAME_WIDTH)
+            button = QPushButton(name)
             button.setProperty("role", "quiet")
             button.setToolTip(str(path))
             button.clicked.connect(lambda _=False, path=path: self.path_chosen.emit(path))
@@ -148,6 +151,20 @@ class Welcome(QFrame):
         self.setProperty("dropping", is_dropping)
         self.style().unpolish(self)
         self.style().polish(self)
+
+
+def _scrolled_in(frame: QFrame) -> QWidget:
+    """Return what the first page is laid out in: it scrolls where the window is too low for all of it."""
+    area, body = QScrollArea(widgetResizable=True), QWidget()
+    body.setObjectName("welcomeBody")
+    area.setWidget(body)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.verticalScrollBar().setAccessibleName("Scroll the first page")
+    layout = QVBoxLayout(frame)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.addWidget(area)
+    return body
 
 
 def last_text(last: SavedSession) -> str:

@@ -1,16 +1,17 @@
-"""Where pictures of the program are kept, and how to wait for what they are to show."""
+"""Where pictures of the program are kept."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 from PySide6.QtWidgets import QApplication, QWidget
 
-_PATIENCE = 300.0
+from tests.own_window import wait
+
 _MOMENT = 1.5
 
 
@@ -29,17 +30,6 @@ class Album:
             widget.grab().save(str(path))
             _shrink(path)
             print(path, flush=True)
-
-
-def wait(until: Callable[[], bool]) -> None:
-    """Wait until something is so; raise TimeoutError if it does not come to that."""
-    deadline = time.monotonic() + _PATIENCE
-    while not until():
-        if time.monotonic() > deadline:
-            raise TimeoutError("the program did not get there; see what it says above")
-        # Not QTest.qWait: it sleeps with the interpreter's lock held, and the engine thread hardly gets on.
-        QApplication.processEvents()
-        time.sleep(0.005)
 
 
 def wait_a_moment() -> None:

@@ -28,8 +28,9 @@ from studio.reading_window import ReadingWindow
 from studio.sweep import CellState
 from studio.theme import Theme, choose_theme
 from tests.made_up_study import UID
+from tests.own_window import wait
 from tests.phantom import phantom_volume
-from tests.picture_album import Album, wait, wait_a_moment
+from tests.picture_album import Album, wait_a_moment
 from tests.studio.driving import drag
 
 Key, Modifier = Qt.Key, Qt.KeyboardModifier
@@ -64,10 +65,8 @@ class Way:
 
 
 def walk(window: MainWindow, way: Way, album: Album, scratch: Path) -> None:
-    """Go the whole way; the engine of the window must have been started."""
+    """Go the whole way; the window must be shown, and its engine started."""
     window.resize(*way.size)
-    window.show()
-    window.activateWindow()
     wait(lambda: window.session.engine.state is EngineState.IDLE)
     album.keep(window, "empty")
     _open(window, way, album)

@@ -8,7 +8,6 @@ where there is none, a scripted one. Without --input the pictures show a made-up
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -16,16 +15,10 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
-
-from PySide6.QtCore import QSettings
-from PySide6.QtWidgets import QApplication
-
+from engine.checkpoint import DEFAULT_CHECKPOINT
 from engine.job_runner import JobRunner, default_runner
-from studio.engine_client import EngineClient
-from studio.history import History
-from studio.main_window import MainWindow
-from studio.theme import RESOURCES, apply_theme
+from studio.theme import RESOURCES
+from tests.own_window import own_window
 from tests.picture_album import Album
 from tests.picture_tour import Way, walk
 
@@ -40,21 +33,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.input and not options.out:
         parser.error("the pictures of the README show no patient: name a folder for those of another CT")
-    app = QApplication(sys.argv[:1])
-    with tempfile.TemporaryDirectory() as scratch:
-        # Neither read nor change what the user of this machine has opened lately.
-        QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, scratch)
-        app.setOrganizationName("Nodule Studio pictures")
-        apply_theme(app)
-        history = History(Path(scratch) / "journal")
-        engine = EngineClient(_open_runner(options.checkpoint), history.record)
-        window = MainWindow(engine, history, Path(scratch) / "session.json")
-        try:
-            engine.start()
-            walk(window, _way(options), _album(options.out), Path(scratch))
-        finally:
-            window.session.accepted = ()
-            window.close()
+    with tempfile.TemporaryDirectory() as scratch, own_window(_open_runner(options.checkpoint)) as window:
+        walk(window, _way(options), _album(options.out), Path(scratch))
     return 0
 
 
@@ -63,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, nargs="?", help="folder for the PNG files of all states")
     parser.add_argument("--input", type=Path, help="CT to open; a made-up chest if left out")
-    parser.add_argument("--checkpoint", type=Path, default=RESOURCES / "checkpoints" / "nodule", help="its folder")
+    parser.add_argument("--checkpoint", type=Path, default=DEFAULT_CHECKPOINT, help="its folder")
     parser.add_argument("--slice", type=int, help="index of the slice, from 0; the middle one if left out")
     parser.add_argument("--box", type=int, nargs=3, metavar=("ROW", "COLUMN", "SIDE"), default=way.box)
     parser.add_argument("--zoom", type=float, default=way.zoom, help="enlargement around the box")

@@ -7,15 +7,19 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QSettings
+from PySide6.QtCore import QEvent, QSettings, Qt
 from PySide6.QtWidgets import QApplication
 
 from engine.ct import CTVolume
+from engine.study import AnswerBook
 from studio.engine_client import EngineClient
 from studio.history import History
 from studio.main_window import MainWindow
+from studio.reading import Reading, TrialClock
+from studio.reading_window import ReadingWindow
 from studio.theme import apply_theme
 from tests.scripted_engine import Loading, ScriptedRunner
+from tests.studio.reader import Time, press
 
 
 @pytest.fixture(scope="session")
@@ -107,3 +111,45 @@ def window(make_window, volume):
     window.session.show_volume(volume)
     window.view.setFocus()
     return window
+
+
+@pytest.fixture
+def held(make_window, volume, doorman):
+    """A window whose engine waits at the gate of the module's `doorman`, an `on_step`; then it runs freely."""
+    window = make_window(ScriptedRunner(steps=2, on_step=doorman))
+    window.session.show_volume(volume)
+    window.view.setFocus()
+    window.gate = doorman.gate
+    yield window
+    doorman.gate.open()
+
+
+@pytest.fixture
+def time():
+    return Time()
+
+
+@pytest.fixture
+def read(qapp, qtbot, time):
+    """Open the reader mode of a study for a reader; close it after the test."""
+    windows = []
+
+    def open_window(study, reader="anna", begin=True):
+        window = ReadingWindow(Reading(AnswerBook(study, reader), TrialClock(time)))
+        windows.append(window)
+        window.show()
+        window.activateWindow()
+        with qtbot.waitActive(window):
+            pass
+        if begin:
+            press(window, Qt.Key.Key_Return)
+            qtbot.waitUntil(lambda: window.is_reading)
+        return window
+
+    yield open_window
+    for window in windows:
+        try:
+            window.close()
+        except RuntimeError:  # The test has closed it.
+            continue
+    delete_later_now()

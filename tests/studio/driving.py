@@ -80,3 +80,9 @@ def generate(window, qtbot):
     QTest.keyClick(window.view, Qt.Key.Key_G)
     qtbot.waitUntil(lambda: window.session.candidate not in (None, before))
     return window.session.candidate
+
+
+def finish_queue(window, qtbot):
+    """Open the gate of the window's engine and wait until the queue is empty."""
+    window.gate.open()
+    qtbot.waitUntil(lambda: window.session.queue.is_empty)

@@ -94,6 +94,18 @@ def test_keys_say_that_there_is_no_nodule(opened):
     assert opened.notice_bar.text.text() == "There is no accepted nodule on this slice."
 
 
+def test_seeds_for_a_selected_nodule_start_without_it(opened, qtbot):
+    first, far = add(opened, qtbot, 7, FIRST), add(opened, qtbot, 9, FAR)
+    click(opened, MIDDLE)
+    opened.queue.try_seeds()
+    queue = opened.session.queue
+    before = queue.running.request.slice.hu
+    opened.queue.cancel_all()
+    np.testing.assert_array_equal(before[first.place.box.slices], opened.session.volume.hu[0][first.place.box.slices])
+    np.testing.assert_array_equal(before[far.place.box.slices], far.result.slice.hu[far.place.box.slices])
+    assert opened.session.accepted == (first, far)
+
+
 def test_a_moved_nodule_is_made_anew_and_far_ones_stay_bit_for_bit(opened, qtbot):
     before = (add(opened, qtbot, 7, FIRST), add(opened, qtbot, 9, FAR))
     click(opened, MIDDLE)

@@ -95,6 +95,23 @@ def test_it_says_why_not(sized, qtbot):
     assert len(sized.runner.started) == 1
 
 
+@pytest.mark.parametrize("key", [KEY.Key_Delete, KEY.Key_G])
+@pytest.mark.parametrize("slice_index", [2, 3])
+def test_a_change_in_one_slice_says_that_the_others_stay(sized, qtbot, key, slice_index):
+    place(sized, qtbot)
+    extend(sized)
+    session = sized.session
+    qtbot.waitUntil(lambda: len(session.accepted) == 5)
+    before = session.accepted
+    session.go_to_slice(slice_index)
+    QTest.keyClick(sized.view, KEY.Key_BracketRight)
+    QTest.keyClick(sized.view, key)
+    qtbot.waitUntil(lambda: session.accepted != before and session.job is None)
+    assert "It went on in 4 other slices: what is there stays as it was." in session.notice.text
+    stays = [nodule for nodule in before if nodule.slice_index != slice_index]
+    assert all(nodule in session.accepted for nodule in stays)
+
+
 @pytest.mark.parametrize("how", ["cancelled", "failed"])
 def test_what_is_not_whole_is_not_accepted(sized, qtbot, how):
     place(sized, qtbot)

@@ -1,13 +1,20 @@
 """The window without a mouse and without a screen: names of controls, Tab, F6, and rings around what has the focus."""
 
+from datetime import datetime
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QDialog, QLabel, QLineEdit, QPushButton, QWidget
 
+from engine.ct import LUNG
 from engine.ct_files import SeriesInfo
+from engine.events import SamplingOptions
+from engine.nodule import NoduleAttributes
+from studio import reasons, recent_files, welcome
 from studio.regions import tab_stops
+from studio.saved_session import SavedSession
 from studio.series_dialog import SeriesDialog
 from tests.made_up_study import made_up_study
 from tests.studio.driving import LEFT, draw_box, generate
@@ -184,6 +191,48 @@ def test_all_that_the_first_nodule_needs_is_in_sight_at_1280_by_800(window):
         assert widget.visibleRegion().boundingRect() == widget.rect()
     QTest.mouseClick(window.panel.sampling.new_seed, LEFT)
     assert window.session.options.seed != 0
+
+
+def test_all_of_the_first_page_is_in_sight_at_1280_by_800_and_scrolls_in_less(make_window, tmp_path, monkeypatch):
+    for number in range(6):
+        path = tmp_path / str(number) / ("1.3.6.1.4.1.14519." * 9)
+        path.mkdir(parents=True)
+        recent_files.remember(path)
+    monkeypatch.setattr(reasons, "DEFAULT_SLICE_CHECKPOINT", tmp_path)
+    monkeypatch.setattr(welcome, "sample_slices", lambda: [tmp_path])
+    window = make_window()
+    page = window.welcome
+    page.show_last(
+        SavedSession(
+            datetime.now(),
+            False,
+            tmp_path,
+            None,
+            "Made up",
+            2,
+            LUNG,
+            None,
+            NoduleAttributes(4, 4, 1, 1, 5),
+            SamplingOptions(),
+            (),
+            None,
+        )
+    )
+    window.resize(1280, 800)
+    QApplication.processEvents()
+    assert (window.width(), window.height()) == (1280, 800)
+    buttons = [found for found in page.findChildren(QPushButton) if found.isVisible()]
+    assert len(buttons) == 10
+    assert all(found.visibleRegion().boundingRect() == found.rect() for found in buttons)
+    window.resize(960, 540)
+    QApplication.processEvents()
+    assert window.height() == 540
+    page.setFocus(TAB)
+    for _ in buttons:
+        QTest.keyClick(QApplication.focusWidget(), KEY.Key_Tab)
+        focused = QApplication.focusWidget()
+        assert focused in buttons
+        assert focused.visibleRegion().boundingRect() == focused.rect()
 
 
 def test_the_window_fits_on_a_screen_of_1920_by_1080_at_200_percent(window):

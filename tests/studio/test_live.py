@@ -139,6 +139,21 @@ def test_sketches_are_never_recorded(live, qtbot):
     ]
 
 
+def test_a_slider_moved_after_accepting_changes_no_accepted_nodule(live, qtbot):
+    draw_box(live)
+    generate(live, qtbot)
+    QTest.keyClick(live.view, KEY.Key_A)
+    before = live.session.accepted
+    slide(live, "texture", 2)
+    sketched(live, qtbot, 2)
+    assert live.session.job is None
+    assert live.session.accepted == before
+    assert "G puts it in the place of the accepted nodule" in live.panel.placing.status.text()
+    QTest.keyClick(live.view, KEY.Key_G)
+    qtbot.waitUntil(lambda: live.session.accepted != before and live.session.job is None)
+    assert live.session.accepted[0].result.request.attributes.texture == 2
+
+
 def test_a_candidate_is_not_accepted_while_another_is_shown(live, qtbot):
     draw_box(live)
     generate(live, qtbot)

@@ -6,14 +6,15 @@ import threading
 import time
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QFileDialog
 
 from engine.events import EngineState, StateChanged
 from engine.nodule import SCORE_NAMES
+from studio import lung_finder, project, suggesting
 from studio.device_note import NO_GPU
-from tests.scripted_engine import Gate, Loading, ScriptedRunner
+from tests.scripted_engine import PATIENCE, Gate, Loading, ScriptedRunner
 from tests.studio.driving import LEFT, draw_box
 
 KEY = Qt.Key
@@ -171,18 +172,61 @@ def test_clicking_a_button_leaves_the_keys_to_the_slice(window, qtbot):
 
 
 def test_the_window_stays_responsive_while_the_engine_computes(make_window, volume, qtbot):
-    """Python code in the engine thread shares the interpreter; the event loop must get its turns."""
-    window = make_window(ScriptedRunner(on_step=lambda step: sum(range(200_000))))
+    """Python code in the engine thread shares the interpreter; the event loop must get its turns in every step."""
+    turns, steps = [], []
+
+    def compute(step):
+        """Compute without a pause until the event loop has had three turns."""
+        enough, give_up = len(turns) + 3, time.monotonic() + PATIENCE
+        while len(turns) < enough:
+            sum(range(1000))
+            assert time.monotonic() < give_up, "the event loop stood still"
+        steps.append(step)
+
+    window = make_window(ScriptedRunner(steps=5, on_step=compute))
     window.session.show_volume(volume)
     draw_box(window)
-    gaps, last = [], time.perf_counter()
+    timer = QTimer(window, interval=0)
+    timer.timeout.connect(lambda: turns.append(None))
+    timer.start()
     QTest.keyClick(window.view, KEY.Key_G)
-    while window.session.candidate is None:
-        QApplication.processEvents()
-        now = time.perf_counter()
-        gaps.append(now - last)
-        last = now
-    assert max(gaps) < 1
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
+    assert steps == [1, 2, 3, 4, 5]
+
+
+def held(function, gate):
+    """The same function, which waits at a gate first."""
+
+    def wait_and_do(*args, **options):
+        gate()
+        return function(*args, **options)
+
+    return wait_and_do
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "key", "text"),
+    [
+        (lung_finder, "lung_mask", "L", "Finding the lungs"),
+        (suggesting, "suggest_box", "P", "Finding a suggestion"),
+        (project, "save_project", "Ctrl+S", "Saving the project"),
+    ],
+)
+def test_what_takes_more_than_a_moment_in_the_background_is_told_with_a_bar(
+    window, qtbot, monkeypatch, tmp_path, part, name, key, text
+):
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_, **__: str(tmp_path / "project"))
+    status, gate = window.engine_status, Gate()
+    monkeypatch.setattr(part, name, held(getattr(part, name), gate))
+    QTest.keySequence(window.view, key)
+    gate.wait_until_reached()
+    assert not status.busy.isVisible()
+    qtbot.waitUntil(status.busy.isVisible)
+    assert status.doing.text() == text
+    assert status.doing.isVisible()
+    gate.open()
+    qtbot.waitUntil(lambda: not status.busy.isVisible())
+    assert window.session.doing == ()
 
 
 def test_starting_imports_nothing_slow():

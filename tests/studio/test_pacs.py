@@ -10,9 +10,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog
 
 from engine.ct_files import read_volume
+from studio import network_work
+from studio.background import Task
 from studio.export_dialog import ExportDialog
+from studio.network_work import NetworkWork
 from studio.pacs_dialog import PacsDialog
 from studio.send_dialog import SendDialog
+from studio.server_fields import stored_addresses
 from tests.engine.pacs_exports import SLICES, datasets_of, write_export, write_source
 from tests.pacs_servers import closed_port, dimse_server
 from tests.studio.driving import LEFT, draw_box, generate
@@ -160,6 +164,16 @@ def test_sending_is_cancelled_and_the_dialog_stays(window, export, pacs, monkeyp
     dialog.close()
 
 
+def test_other_work_is_cancelled_without_a_word_of_objects(window, export, pacs, monkeypatch, qtbot):
+    dialog = send_dialog(window, export, monkeypatch, qtbot)
+    QTest.keyClicks(dialog.server.address_field, pacs.address)
+    QTest.mouseClick(dialog.test, LEFT)
+    QTest.keyClick(dialog, KEY.Key_Escape)
+    assert dialog.outcome.text() == "Cancelled."
+    window.pacs.stop()
+    dialog.close()
+
+
 def test_what_cannot_be_sent_says_why_in_place(window, export, tmp_path, monkeypatch, qtbot):
     dialog = send_dialog(window, tmp_path / "nothing", monkeypatch, qtbot)
     assert dialog.outcome.text() == f'There is no folder "{tmp_path / "nothing"}"; check the name.'
@@ -195,7 +209,7 @@ def test_secrets_are_kept_in_memory_only(window, export, monkeypatch, qtbot):
     dialog.server.address.setEditText(address)
     QTest.keyClicks(dialog.server.user, "reader")
     QTest.keyClicks(dialog.server.secret, "very secret")
-    dialog.server.remember()
+    dialog.server.remember(dialog.server.connection)
     dialog.close()
     assert QSettings().value("pacs addresses") in (address, [address])
     stored = " ".join(str(QSettings().value(key)) for key in QSettings().allKeys())
@@ -233,10 +247,10 @@ def found(window, pacs, tmp_path, qtbot):
     assert dialog.outcome.text() == "Type the address of a PACS, as your PACS administrator gives it."
     QTest.keyClicks(dialog.server.address_field, pacs.address)
     dialog.folder.text.setText(str(tmp_path / "fetched"))
+    assert dialog.open_button.toolTip() == "Choose a study."
     QTest.keyClick(dialog.search.fields["Patient name"], KEY.Key_Return)
     qtbot.waitUntil(lambda: dialog.studies.topLevelItemCount() == 1, timeout=PATIENCE)
-    assert dialog.outcome.text() == dialog.open_button.toolTip() == "Choose a study."
-    QTest.keyClick(dialog.studies, KEY.Key_Down)
+    assert [item.text(0) for item in dialog.studies.selectedItems()] == ["Müller Jürgen"]
     qtbot.waitUntil(lambda: dialog.series.chosen is not None and idle(dialog), timeout=PATIENCE)
     return dialog
 
@@ -259,6 +273,7 @@ def test_fetching_is_cancelled_and_leaves_nothing(window, found, pacs, tmp_path)
     pacs.go.clear()
     QTest.mouseClick(found.open_button, LEFT)
     assert found.outcome.text() == "Fetching…"
+    assert not found.studies.isEnabled()
     QTest.keyClick(found, KEY.Key_Escape)
     assert found.isVisible()
     assert idle(found)
@@ -268,6 +283,34 @@ def test_fetching_is_cancelled_and_leaves_nothing(window, found, pacs, tmp_path)
     assert not folder.exists() or list(folder.iterdir()) == []
     assert window.session.volume is before
     found.close()
+
+
+def test_what_was_found_stays_with_its_server_whatever_is_typed_meanwhile(found, pacs, tmp_path, qtbot):
+    QTest.mouseClick(found.search.search, LEFT)
+    found.server.address.setEditText("another")
+    qtbot.waitUntil(lambda: found.studies.topLevelItemCount() == 1, timeout=PATIENCE)
+    assert stored_addresses() == [pacs.address]
+    assert found.series.topLevelItemCount() == 0
+    qtbot.waitUntil(lambda: found.series.chosen is not None and idle(found), timeout=PATIENCE)
+    assert found.open_button.isEnabled()
+    found.close()
+
+
+def test_servers_that_hang_hold_up_the_end_together_no_longer_than_one(window, monkeypatch):
+    go, clock = threading.Event(), [0.0]
+    work = NetworkWork(window)
+    for _ in range(3):
+        work.start("Hanging…", lambda progress: go.wait(PATIENCE), "", print)
+
+    def wait(task, seconds):
+        clock[0] += seconds
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Task, "wait", wait)
+        patch.setattr(network_work, "monotonic", lambda: clock[0])
+        work.stop()
+    go.set()
+    assert 0 < clock[0] <= 5
 
 
 def test_filters_say_what_is_wrong(found, qtbot):

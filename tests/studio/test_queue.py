@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QApplication, QPushButton
 
 from studio.queue_panel import queue_text
 from tests.scripted_engine import Gate, Loading, ScriptedRunner, raising
-from tests.studio.driving import LEFT, draw_box, generate
+from tests.studio.conftest import delete_later_now
+from tests.studio.driving import LEFT, draw_box, finish_queue, generate
 
 SHIFT, ALT = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.AltModifier
 KEY = Qt.Key
@@ -27,15 +28,8 @@ class Doorman:
 
 
 @pytest.fixture
-def held(make_window, volume):
-    """A window whose engine waits in the first step of the first job; then it runs freely."""
-    doorman = Doorman()
-    window = make_window(ScriptedRunner(steps=2, on_step=doorman))
-    window.session.show_volume(volume)
-    window.view.setFocus()
-    window.gate = doorman.gate
-    yield window
-    doorman.gate.open()
+def doorman():
+    return Doorman()
 
 
 def start(window):
@@ -53,17 +47,12 @@ def made(window):
     return sorted(entry.options.seed for entry in window.history.entries)
 
 
-def finish(window, qtbot):
-    window.gate.open()
-    qtbot.waitUntil(lambda: window.session.queue.is_empty)
-
-
 def test_ten_seeds_are_made_one_after_the_other(held, qtbot):
     start(held)
     assert waiting(held) == list(range(1, 10))
     assert queue_text(held.session) == "Making 1 of 10"
     assert held.strip.queue.isVisible()
-    finish(held, qtbot)
+    finish_queue(held, qtbot)
     qtbot.waitUntil(lambda: made(held) == list(range(10)))
     assert held.session.candidate.result.request.options.seed == 0
     assert not held.strip.queue.isVisible()
@@ -92,7 +81,7 @@ def test_cancelling_a_waiting_job_leaves_the_running_one(held, qtbot):
     QTest.keyClick(jobs, KEY.Key_Delete)
     assert waiting(held) == [1, 2, 4, 5, 6, 7, 8, 9]
     assert held.session.queue.running is running
-    finish(held, qtbot)
+    finish_queue(held, qtbot)
     qtbot.waitUntil(lambda: made(held) == [0, 1, 2, 4, 5, 6, 7, 8, 9])
 
 
@@ -110,8 +99,29 @@ def test_esc_cancels_the_running_job_and_the_next_one_follows(held, qtbot):
     start(held)
     QTest.keyClick(held.view, KEY.Key_Escape)
     assert held.session.queue.running.request.options.seed == 1
-    finish(held, qtbot)
+    finish_queue(held, qtbot)
     qtbot.waitUntil(lambda: made(held) == list(range(1, 10)))
+
+
+def test_rows_are_kept_when_others_come_and_go(held, qtbot):
+    start(held)
+    jobs = held.strip.queue.jobs
+    rows = {job.number: jobs.itemWidget(jobs.item(row)) for row, job in enumerate(held.session.queue.waiting)}
+    numbers = list(rows)
+    jobs.setCurrentRow(4)
+    held.queue.cancel(numbers[2])
+    held.queue.move(numbers[5], 0)
+    held.queue.try_seeds()
+    order = [job.number for job in held.session.queue.waiting]
+    assert order[:8] == [numbers[5], *(numbers[at] for at in (0, 1, 3, 4, 6, 7, 8))]
+    assert [jobs.number_at(jobs.model().index(row, 0)) for row in range(jobs.count())] == order
+    assert jobs.number_at(jobs.currentIndex()) == numbers[4]
+    is_kept = [jobs.itemWidget(jobs.item(row)) is rows.get(number) for row, number in enumerate(order[:8])]
+    assert is_kept == [False, *[True] * 7]
+    assert all(jobs.itemWidget(jobs.item(row)).findChild(QPushButton) for row in range(jobs.count()))
+    delete_later_now()
+    assert len(jobs.findChildren(QPushButton)) == jobs.count()
+    held.queue.cancel_all()
 
 
 def test_all_are_cancelled_at_once(held, qtbot):
@@ -146,7 +156,7 @@ def test_what_is_asked_for_in_the_slice_comes_next(held, qtbot):
     qtbot.waitUntil(lambda: held.session.candidate is not None)
     assert held.session.candidate.slice_index == 0
     assert len(held.history.entries) < 8
-    finish(held, qtbot)
+    finish_queue(held, qtbot)
     qtbot.waitUntil(lambda: len(held.history.entries) == 11)
     assert held.session.candidate.slice_index == 0
 
@@ -162,13 +172,13 @@ def test_generating_again_at_once_still_comes_before_the_queue(held, qtbot):
     assert waiting(held) == list(range(10))
     QTest.keyClick(held.view, KEY.Key_Escape)
     qtbot.waitUntil(lambda: held.session.queue.running is not None)
-    finish(held, qtbot)
+    finish_queue(held, qtbot)
 
 
 def test_jobs_go_on_when_another_series_is_opened(held, qtbot, volume):
     start(held)
     held.session.show_volume(volume)
-    finish(held, qtbot)
+    finish_queue(held, qtbot)
     qtbot.waitUntil(lambda: made(held) == list(range(10)))
     assert held.session.candidate is None
 

@@ -121,6 +121,22 @@ def test_cancelling_brings_back_what_was_open(held, volume, qtbot, is_open):
         assert held.pages.currentIndex() == 0
 
 
+def test_cancelling_brings_back_the_sweep_that_was_shown(held, volume, qtbot):
+    held.session.show_volume(volume)
+    draw_box(held)
+    QTest.keyClick(held.view, KEY.Key_1, Qt.KeyboardModifier.AltModifier)
+    sweep = held.session.sweep
+    held.queue.cancel_all()
+    QTest.keyClick(held, KEY.Key_G, CTRL)
+    qtbot.waitUntil(lambda: held.session.is_slice_forming)
+    assert held.session.sweep is None
+    QTest.keyClick(held, KEY.Key_Escape)
+    held.gate.open()
+    qtbot.waitUntil(lambda: held.session.volume is volume)
+    assert held.session.sweep is sweep
+    assert held.sweep_panel.isVisible()
+
+
 def test_a_failure_is_said_and_brings_back_what_was_open(make_window, volume, qtbot, caplog):
     window = make_window(ScriptedRunner(on_step=raising(OutOfMemoryError("CUDA out of memory"), at=3)))
     window.session.show_volume(volume)

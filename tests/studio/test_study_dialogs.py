@@ -9,7 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog
 
-from engine import history, study_analysis, study_report
+from engine import history, study_analysis, study_report, study_sources
 from engine.study import AnswerBook, open_study
 from studio import analyse_study_dialog
 from studio.analyse_study_dialog import AnalyseStudyDialog
@@ -94,6 +94,16 @@ def test_real_nodules_make_the_other_kinds_possible(building, tmp_path, write_ct
     QTest.mouseClick(building.real.remove, LEFT)
     looked_through(building, qtbot)
     assert building.real.paths == ()
+
+
+def test_another_crop_does_not_read_the_images_again(building, qtbot, monkeypatch):
+    read = []
+    monkeypatch.setattr(study_sources, "read_sources", lambda *asked: read.append(asked))
+    building.crop.setValue(33)
+    assert "Looking" in building.reason.text()
+    looked_through(building, qtbot)
+    assert limits(building)["find_nodule"] == "up to 4"
+    assert read == []
 
 
 def test_a_real_image_that_cannot_be_read_is_named(building, tmp_path, qtbot):

@@ -1,210 +1,25 @@
-"""The reader mode: every kind of trial by keys and mouse, what is kept, and what is counted."""
-
-from time import monotonic
+"""The reader mode from the first trial to the end: what is kept, what is counted, and what goes wrong."""
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
 
 from engine import study as studies
 from engine.errors import InputError
-from engine.study import AnswerBook, order_for, read_answers
+from engine.study import AnswerBook, order_for
 from studio import reading as reading_module
-from studio.reading import Reading, TrialClock
-from studio.reading_window import ReadingWindow
-from tests.made_up_study import BOX, SHAPE, made_up_study
-from tests.scripted_engine import PATIENCE
+from studio.reading import TrialClock
+from tests.made_up_study import made_up_study
 from tests.studio.conftest import delete_later_now
-from tests.studio.driving import LEFT, MIDDLE, RIGHT, at, wheel
+from tests.studio.reader import answers, press, study_of
 
-KEY, SHIFT, CTRL = Qt.Key, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
-
-
-class Time:
-    """A clock that goes only when it is told to."""
-
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def time():
-    return Time()
-
-
-@pytest.fixture
-def read(qapp, qtbot, time):
-    """Open the reader mode of a study for a reader; close it after the test."""
-    windows = []
-
-    def open_window(study, reader="anna", begin=True):
-        window = ReadingWindow(Reading(AnswerBook(study, reader), TrialClock(time)))
-        windows.append(window)
-        window.show()
-        window.activateWindow()
-        with qtbot.waitActive(window):
-            pass
-        if begin:
-            press(window, KEY.Key_Return)
-            qtbot.waitUntil(lambda: window.is_reading)
-        return window
-
-    yield open_window
-    for window in windows:
-        try:
-            window.close()
-        except RuntimeError:  # The test has closed it.
-            continue
-    delete_later_now()
-
-
-def press(window, *keys, modifier=Qt.KeyboardModifier.NoModifier):
-    """Press keys, and wait for the images that are shown then: nobody answers what is not shown."""
-    for key in keys:
-        QTest.keyClick(window, key, modifier)
-        deadline = monotonic() + PATIENCE
-        while not window.is_reading and window.rest.title.text() == "One moment":
-            assert monotonic() < deadline
-            QApplication.processEvents()
-
-
-def study_of(tmp_path, **counts):
-    return made_up_study(tmp_path / "study", counts=counts)
-
-
-def answers(study, reader="anna"):
-    found = read_answers(study, reader)
-    return [found[number] for number in order_for(study, reader) if number in found]
+KEY = Qt.Key
 
 
 def closed(window):
     window.close()
     delete_later_now()
-
-
-# --- the kinds of trial ------------------------------------------------------------------------------
-
-
-def test_real_or_synthetic_is_answered_with_a_digit_and_enter(read, tmp_path, time):
-    study = study_of(tmp_path, real_or_synthetic=2)
-    window = read(study)
-    page = window.trials
-    assert (page.progress.text(), page.missing.text()) == ("1 of 2", "Choose from 1 to 6.")
-    assert not page.confirm.isEnabled()
-    press(window, KEY.Key_Return)
-    assert answers(study) == []
-    press(window, KEY.Key_2, KEY.Key_5)
-    time.now += 4.25
-    press(window, KEY.Key_Enter)
-    (answer,) = answers(study)
-    assert (answer.value, answer.confidence, answer.seconds) == (5, None, 4.25)
-    assert page.progress.text() == "2 of 2"
-    assert page.answer.value is None
-
-
-def test_arrows_step_through_the_choices_and_a_click_chooses(read, tmp_path):
-    study = study_of(tmp_path, real_or_synthetic=2)
-    window = read(study)
-    press(window, KEY.Key_Left, KEY.Key_Left, KEY.Key_Right, KEY.Key_Right, KEY.Key_Left, KEY.Key_Return)
-    QTest.mouseClick(window.trials.answer.choices.buttons[1], LEFT)
-    QTest.mouseClick(window.trials.confirm, LEFT)
-    assert [answer.value for answer in answers(study)] == [5, 2]
-
-
-def test_a_forced_choice_by_arrows_and_by_a_click_on_the_image(read, tmp_path):
-    study = study_of(tmp_path, forced_choice=2)
-    window = read(study)
-    view = window.trials.view
-    press(window, KEY.Key_Left, KEY.Key_Right)
-    assert view.chosen == 1
-    press(window, KEY.Key_Return)
-    assert view.chosen is None
-    QTest.mouseClick(view, LEFT, pos=QPoint(view.width() // 4, view.height() // 2))
-    assert view.chosen == 0
-    press(window, KEY.Key_Return)
-    assert [answer.value for answer in answers(study)] == ["right", "left"]
-
-
-def test_scores_are_given_row_after_row_and_can_be_changed_before_they_are_confirmed(read, tmp_path):
-    study = study_of(tmp_path, rate_attributes=1)
-    window = read(study)
-    page = window.trials
-    press(window, KEY.Key_3, KEY.Key_4, KEY.Key_6, KEY.Key_1)
-    assert page.missing.text() == "Score spiculation and texture."
-    press(window, KEY.Key_2, KEY.Key_5)
-    press(window, KEY.Key_Up, KEY.Key_Up, KEY.Key_Right)
-    assert not page.missing.text()
-    QTest.mouseClick(page.answer.choices[0].buttons[0], LEFT)
-    press(window, KEY.Key_Return)
-    assert answers(study)[0].value == (1, 4, 2, 2, 5)
-
-
-def test_names_of_the_scores_are_those_of_table_1(read, tmp_path):
-    window = read(study_of(tmp_path, rate_attributes=1))
-    names = [button.accessibleName() for button in window.trials.answer.choices[4].buttons]
-    assert names == [
-        "1: Non-Solid/GGO",
-        "2: Non-Solid/Mixed",
-        "3: Part-Solid/Mixed",
-        "4: Solid/Mixed",
-        "5: Solid",
-    ]
-
-
-def test_a_nodule_is_marked_with_a_click(read, tmp_path):
-    study = study_of(tmp_path, find_nodule=1)
-    window = read(study)
-    view = window.trials.view
-    QTest.mouseClick(view, LEFT, pos=at(view, 12.5, 30.5))
-    assert window.trials.missing.text() == "Say how sure you are, from 1 to 6."
-    press(window, KEY.Key_4, KEY.Key_Return)
-    (answer,) = answers(study)
-    assert answer.value == pytest.approx((12.5, 30.5), abs=0.1)
-    assert answer.confidence == 4
-
-
-def test_a_nodule_is_marked_with_keys_alone(read, tmp_path):
-    study = study_of(tmp_path, find_nodule=1)
-    window = read(study)
-    press(window, *[KEY.Key_Up] * 3, *[KEY.Key_Right] * 2)
-    assert "press Enter" in window.trials.missing.text()
-    press(window, KEY.Key_Return, KEY.Key_6)
-    assert answers(study) == []
-    press(window, KEY.Key_Return)
-    assert answers(study)[0].value == (SHAPE[0] / 2 - 3, SHAPE[1] / 2 + 2)
-
-
-def test_a_held_arrow_moves_the_cross_faster(read, tmp_path):
-    window = read(study_of(tmp_path, find_nodule=1))
-    held = QKeyEvent(QEvent.Type.KeyPress, KEY.Key_Left, Qt.KeyboardModifier.NoModifier, "", True)
-    QApplication.sendEvent(window, held)
-    assert window.trials.view.cross == (SHAPE[0] / 2, SHAPE[1] / 2 - 4)
-    for _ in range(20):
-        QApplication.sendEvent(window, held)
-    assert window.trials.view.cross == (SHAPE[0] / 2, 0)
-
-
-def test_no_nodule_takes_the_mark_away(read, tmp_path):
-    study = study_of(tmp_path, find_nodule=1)
-    window = read(study)
-    view = window.trials.view
-    QTest.mouseClick(view, LEFT, pos=at(view, 12, 30))
-    press(window, KEY.Key_N)
-    assert view.mark is None
-    press(window, KEY.Key_1, KEY.Key_Return)
-    assert (answers(study)[0].value, answers(study)[0].confidence) == (None, 1)
-
-
-def test_a_click_beside_the_image_marks_nothing(read, tmp_path):
-    window = read(study_of(tmp_path, find_nodule=1))
-    view = window.trials.view
-    QTest.mouseClick(view, LEFT, pos=at(view, -1, 10))
-    assert view.mark is None
 
 
 # --- the way through ---------------------------------------------------------------------------------
@@ -343,71 +158,6 @@ def test_q_stops_on_a_break_only(read, tmp_path, qtbot):
     press(window, KEY.Key_Escape)
     with qtbot.waitSignal(window.closed):
         press(window, KEY.Key_Q)
-
-
-# --- the view ----------------------------------------------------------------------------------------
-
-
-def test_window_zoom_and_pan_by_keys_start_anew_with_each_trial(read, tmp_path):
-    study = study_of(tmp_path, real_or_synthetic=2)
-    window = read(study)
-    view = window.trials.view
-    first, fitted = view.window_level, view.viewport_now
-    press(window, KEY.Key_M)
-    assert (view.window_level.width, view.window_level.level) == (400, 40)
-    press(window, KEY.Key_Right, KEY.Key_Down, modifier=CTRL)
-    assert (view.window_level.width, view.window_level.level) == (408, 48)
-    press(window, KEY.Key_Plus)
-    press(window, KEY.Key_Right, modifier=SHIFT)
-    assert view.viewport_now.zoom > fitted.zoom
-    assert view.viewport_now.centre[1] > fitted.centre[1]
-    assert window.trials.answer.value is None
-    press(window, KEY.Key_F)
-    assert (view.window_level, view.viewport_now) == (first, fitted)
-    press(window, KEY.Key_B, KEY.Key_2, KEY.Key_Return)
-    assert (view.window_level, view.viewport_now) == (first, fitted)
-
-
-def test_window_zoom_and_pan_by_mouse(read, tmp_path):
-    window = read(study_of(tmp_path, real_or_synthetic=1))
-    view = window.trials.view
-    before, fitted = view.window_level, view.viewport_now
-    for button in (RIGHT, MIDDLE):
-        QTest.mousePress(view, button, pos=QPoint(200, 200))
-        QTest.mouseMove(view, QPoint(240, 220))
-        QTest.mouseRelease(view, button, pos=QPoint(240, 220))
-    assert view.window_level.width > before.width
-    assert view.viewport_now.centre[1] < fitted.centre[1]
-    wheel(view, 2)
-    assert view.viewport_now.zoom > fitted.zoom
-
-
-def test_the_box_is_shown_and_zoomed_to(read, tmp_path):
-    window = read(study_of(tmp_path, rate_attributes=1))
-    view, (row, column, side) = window.trials.view, BOX
-    assert window.trials.to_box.isVisible()
-    press(window, KEY.Key_Z)
-    assert view.viewport_now.centre == (row + side / 2, column + side / 2)
-    corner = at(view, row, column)
-    colour = view.grab().toImage().pixelColor(corner)
-    assert colour.blue() > colour.red() + 40
-
-
-def test_without_a_box_there_is_nothing_to_zoom_to(read, tmp_path):
-    window = read(study_of(tmp_path, real_or_synthetic=1))
-    before = window.trials.view.viewport_now
-    press(window, KEY.Key_Z)
-    assert not window.trials.to_box.isVisible()
-    assert window.trials.view.viewport_now == before
-
-
-def test_nothing_tells_of_files_or_of_the_key(read, tmp_path):
-    study = study_of(tmp_path, real_or_synthetic=1)
-    window = read(study)
-    texts = [window.windowTitle(), *(label.text() for label in window.findChildren(QLabel))]
-    told = " ".join(texts)
-    for secret in (str(tmp_path), study.title, "npz", "key_sha256", study.uid):
-        assert secret not in told
 
 
 # --- what goes wrong ---------------------------------------------------------------------------------

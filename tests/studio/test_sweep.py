@@ -17,7 +17,7 @@ from studio.measured import legend, measured_for
 from studio.sweep import CellState, sweep_requests
 from studio.sweep_panel import progress_text
 from tests.scripted_engine import Gate, ScriptedRunner, raising, scripted_request
-from tests.studio.driving import LEFT, draw_box, grey_of
+from tests.studio.driving import LEFT, draw_box, finish_queue, generate, grey_of
 
 SECONDS = 60_000
 ALT, KEY, STATE = Qt.KeyboardModifier.AltModifier, Qt.Key, CellState
@@ -37,15 +37,8 @@ class Doorman:
 
 
 @pytest.fixture
-def held(make_window, volume):
-    """A window whose engine waits after the first step of the second job; then it runs freely."""
-    doorman = Doorman()
-    window = make_window(ScriptedRunner(steps=2, on_step=doorman))
-    window.session.show_volume(volume)
-    window.view.setFocus()
-    window.gate = doorman.gate
-    yield window
-    doorman.gate.open()
+def doorman():
+    return Doorman()
 
 
 def start(window, qtbot):
@@ -53,11 +46,6 @@ def start(window, qtbot):
     draw_box(window)
     QTest.keyClick(window.view, KEY.Key_1, ALT)
     qtbot.waitUntil(lambda: len(window.session.sweep.results) == 1 and window.session.queue_step is not None)
-
-
-def finish(window, qtbot):
-    window.gate.open()
-    qtbot.waitUntil(lambda: window.session.queue.is_empty)
 
 
 def states(window):
@@ -119,7 +107,7 @@ def test_a_ladder_fills_in_as_it_is_made(held, qtbot):
     greys = [look.image.pixelColor(middle).value() for look in (done, forming, waiting)]
     assert greys[0] == greys[1] == grey_of(-100)  # As finished, and in the preview of the first step.
     assert greys[2] < grey_of(-600)
-    finish(held, qtbot)
+    finish_queue(held, qtbot)
     assert states(held) == [STATE.DONE] * 5
     qtbot.waitUntil(lambda: len(held.history.entries) == 5)
     assert held.session.candidate is None
@@ -127,7 +115,7 @@ def test_a_ladder_fills_in_as_it_is_made(held, qtbot):
 
 def test_all_cells_follow_the_window_of_the_slice(held, qtbot):
     start(held, qtbot)
-    finish(held, qtbot)
+    finish_queue(held, qtbot)
     before = [look.image for look in looks(held)]
     held.session.window = MEDIASTINUM
     after = [look.image for look in looks(held)]
@@ -138,7 +126,7 @@ def test_all_cells_follow_the_window_of_the_slice(held, qtbot):
 
 def test_a_click_puts_a_result_into_the_slice_and_marks_it(held, qtbot):
     start(held, qtbot)
-    finish(held, qtbot)
+    finish_queue(held, qtbot)
     cells = held.sweep_panel.board.cells
     QTest.mouseClick(cells[2], LEFT)
     assert shown_score(held) == 3
@@ -154,9 +142,47 @@ def test_a_click_puts_a_result_into_the_slice_and_marks_it(held, qtbot):
     assert "has changed around this nodule" in held.notice_bar.text.text()
 
 
+def test_a_ladder_of_an_accepted_nodule_starts_without_it_and_one_of_it_can_take_its_place(held, qtbot, volume):
+    held.gate.open()
+    draw_box(held)
+    generate(held, qtbot)
+    QTest.keyClick(held.view, KEY.Key_A)
+    (old,) = held.session.accepted
+    QTest.keyClick(held.view, KEY.Key_1, ALT)
+    qtbot.waitUntil(lambda: states(held) == [STATE.DONE] * 5)
+    for cell in held.session.sweep.cells:
+        np.testing.assert_array_equal(cell.request.slice.hu, volume.hu[2])
+    QTest.mouseClick(held.sweep_panel.board.cells[1], LEFT)
+    assert held.session.accepted == (old,)
+    assert held.notice_bar.offer.text() == "Replace that one"
+    QTest.mouseClick(held.notice_bar.offer, LEFT)
+    (new,) = held.session.accepted
+    assert new.result is held.session.sweep.cells[1].result
+    assert held.session.selected is new
+    assert held.panel.rows["sphericity"].slider.value() == 2
+    assert looks(held)[1].is_in_slice
+    QTest.keyClick(held.view, KEY.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert held.session.accepted == (old,)
+
+
+def test_an_offer_that_has_gone_stale_replaces_nothing(held, qtbot):
+    held.gate.open()
+    draw_box(held)
+    generate(held, qtbot)
+    QTest.keyClick(held.view, KEY.Key_A)
+    QTest.keyClick(held.view, KEY.Key_1, ALT)
+    qtbot.waitUntil(lambda: states(held) == [STATE.DONE] * 5)
+    QTest.mouseClick(held.sweep_panel.board.cells[1], LEFT)
+    replace_it = held.session.notice.do
+    held.session.accepted = ()
+    replace_it()
+    assert held.session.accepted == ()
+    assert "has changed meanwhile" in held.notice_bar.text.text()
+
+
 def test_the_arrow_keys_lead_through_the_results_and_are_undone_as_one(held, qtbot):
     start(held, qtbot)
-    finish(held, qtbot)
+    finish_queue(held, qtbot)
     cells = held.sweep_panel.board.cells
     assert cells[3].hasFocus()  # The score of the slider.
     for key in (KEY.Key_Left, KEY.Key_Left, KEY.Key_Up):
@@ -180,7 +206,7 @@ def test_one_cell_is_a_stop_of_the_tab_key(held, qtbot):
     policies = [cell.focusPolicy() for cell in held.sweep_panel.board.cells]
     assert policies.count(Qt.FocusPolicy.StrongFocus) == 1
     assert policies.count(Qt.FocusPolicy.ClickFocus) == 4
-    finish(held, qtbot)
+    finish_queue(held, qtbot)
 
 
 def test_a_sweep_is_cancelled_as_one_and_made_again(held, qtbot):
@@ -226,7 +252,7 @@ def test_what_is_queued_is_made_while_the_sweep_is_hidden(held, qtbot):
     QTest.mouseClick(held.sweep_panel.close_button, LEFT)
     assert not held.sweep_panel.isVisible()
     assert held.view.hasFocus()
-    finish(held, qtbot)
+    finish_queue(held, qtbot)
     qtbot.waitUntil(lambda: len(held.history.entries) == 5)
     QTest.keyClick(held.view, KEY.Key_E)
     assert held.sweep_panel.isVisible()
@@ -237,7 +263,7 @@ def test_another_series_takes_the_sweep_away_but_not_its_jobs(held, qtbot, volum
     start(held, qtbot)
     held.session.show_volume(volume)
     assert not held.sweep_panel.isVisible()
-    finish(held, qtbot)
+    finish_queue(held, qtbot)
     qtbot.waitUntil(lambda: len(held.history.entries) == 5)
     QTest.keyClick(held.view, KEY.Key_E)
     assert "Nothing has been swept" in held.notice_bar.text.text()
@@ -248,7 +274,7 @@ def test_a_second_ladder_takes_the_place_of_the_first(held, qtbot):
     QTest.keyClick(held.view, KEY.Key_2, ALT)
     assert held.sweep_panel.title.text() == "Margin, 1 to 5"
     assert states(held) == [STATE.WAITING] * 5
-    finish(held, qtbot)
+    finish_queue(held, qtbot)
     assert states(held) == [STATE.DONE] * 5
     qtbot.waitUntil(lambda: len(held.history.entries) == 10)
 
@@ -262,7 +288,7 @@ def test_the_buttons_beside_the_sliders_start_ladders_and_say_why_they_cannot(he
     draw_box(held)
     QTest.mouseClick(held.panel.rows["texture"].ladder, LEFT)
     assert held.session.sweep.across == "texture"
-    finish(held, qtbot)
+    finish_queue(held, qtbot)
 
 
 def test_without_a_box_the_key_says_why(held):
