@@ -32,9 +32,10 @@ def run_scorer(given: Mapping[str, Any]) -> str:
         If the folder is no scorer, or the data are not there.
     """
     scorer, out = load_scorer(given["scorer"]), given["out"]
-    samples = load_samples(given["data"], out / "measured-held-out.npz", held_out=True)
+    samples = load_samples(given["data"], held_out=True)
     figures = scorer_figures(samples, *read(predict(scorer.network, samples, scorer.config), scorer.config))
     report = f"Scorer {scorer.sha256[:12]}\n\n{write_scorer_markdown(figures)}"
+    out.mkdir(parents=True, exist_ok=True)
     (out / "report.json").write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n")
     (out / "report.md").write_text(report)
     return report

@@ -112,6 +112,20 @@ def read_batches(shard: Path) -> Iterator[pa.RecordBatch]:
         raise _damaged(shard) from error
 
 
+def read_column(shard: Path, name: str) -> list[Any]:
+    """Return one column of a shard.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
+    """
+    try:
+        return parquet.read_table(shard, columns=[name])[name].to_pylist()
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(shard) from error
+
+
 def _damaged(shard: Path) -> InputError:
     return InputError(f'"{shard}" is damaged; delete it and make it again with the command that made it.')
 

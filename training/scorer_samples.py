@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from engine.ct import CTSlice
+from engine.errors import InputError
 from engine.measurement import NoduleMeasurement, measure_nodule
 from engine.nodule import BoundingBox
 from engine.scorer import features_of, scorer_place
@@ -81,27 +82,16 @@ def is_for_tuning(patient: str) -> bool:
     return hashlib.sha256(patient.encode()).digest()[1] % 10 == 0
 
 
-def load_samples(prepared: Path, cache: Path, held_out: bool, seed: int = 0) -> ScorerSamples:
-    """Measure the nodules of prepared data, or read what was measured before from the file `cache`.
+def load_samples(prepared: Path, held_out: bool) -> ScorerSamples:
+    """Measure the nodules of prepared data, in boxes that are the same every time.
 
     Raises
     ------
     InputError
-        If `prepared` is no prepared data, or has no such nodules.
+        If `prepared` is no prepared data, or has no such nodules, or none that can be measured.
     """
-    if cache.is_file():
-        with np.load(cache, allow_pickle=False) as stored:
-            return ScorerSamples(**{name: stored[name] for name in ScorerSamples.__dataclass_fields__})
-    samples = _measure_all(read_nodules(prepared, held_out), seed)
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    part = cache.with_name(f"part-{cache.name}")
-    np.savez(part, allow_pickle=False, **vars(samples))
-    part.replace(cache)
-    return samples
-
-
-def _measure_all(crops: PreparedNodules, seed: int) -> ScorerSamples:
-    generator = np.random.default_rng(seed)
+    crops = read_nodules(prepared, held_out)
+    generator = np.random.default_rng(0)
     numbers, readers = readers_of_nodules(crops)
     chosen: list[int] = []
     measured: list[NoduleMeasurement] = []
@@ -112,6 +102,8 @@ def _measure_all(crops: PreparedNodules, seed: int) -> ScorerSamples:
         if measurement.mask.any():
             chosen.append(index)
             measured.append(measurement)
+    if not measured:
+        raise InputError(f'No nodule can be measured in "{prepared}"; give prepared data with outlines of nodules.')
     kept = np.array(chosen, np.int64)
     spacings = crops.pixel_spacing[kept]
     places = [scorer_place(its.mask, (float(mm), float(mm))) for its, mm in zip(measured, spacings, strict=True)]

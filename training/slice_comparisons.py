@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.checkpoint import config_of, read_manifest
 from engine.errors import InputError
-from engine.events import SamplingOptions
+from engine.events import SLICE_SAMPLING, SamplingOptions
 from training.frechet import HU_RANGE, FeatureNetwork, Features
 from training.nearest_neighbours import nearest, percentiles_of, share_nearer, small_pixels
 from training.paper_way import compare_distances, measure_seconds, paper_options
@@ -63,9 +63,9 @@ class SliceEvaluationOptions:
     hu_low: float = HU_RANGE[0]
     hu_high: float = HU_RANGE[1]
     seed: int = 0
-    steps: int = 20
+    steps: int = SLICE_SAMPLING.steps
     guidance: float = 1.0
-    solver: str = SamplingOptions.solver
+    solver: str = SLICE_SAMPLING.solver
 
     def __post_init__(self) -> None:
         for name, least in (("count", 4), ("splits", 1), ("ddpm_count", 4), ("time_count", 1), ("batch", 1)):

@@ -145,7 +145,8 @@ def _encode(
     hu = torch.from_numpy(hu_from_stored(stored))[:, None].to(accelerator.device)
     if (crops[:, 2] < SLICE_SIZE).any():
         hu = sample(hu, _to_slice(torch.from_numpy(crops)), SLICE_SIZE, "bicubic")
-    # In bf16, 2.3 times as quick on a CPU, latents are off by 0.7 % of their spread: 0.06 HU of 19 when decoded.
+    # In bf16, 2.3 times as quick on a CPU, three components are off by 0.5, 1.5 and 4 % of their spread, the one of the
+    # least variance most; slices decoded from them are as near to the real ones: 18.7 HU.
     with accelerator.autocast():
         return codec.encode(hu).half().cpu().numpy()
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from engine.checkpoint import Checkpoint
 from engine.ct import LUNG
-from engine.events import SamplingOptions
+from engine.events import SLICE_SAMPLING
 from training.prepared import SLICE_SIZE
 from training.slice_conditions import SliceCondition
 from training.slice_latents import Latents
@@ -18,7 +18,6 @@ from training.slice_readings import SliceReadings
 from training.slice_samples import sample_slices
 
 _RED = (230, 40, 40)
-_OPTIONS = SamplingOptions(steps=20)
 #: Side, in pixels of the slice, of what is shown enlarged around the box.
 _CLOSE_UP = 64
 
@@ -35,7 +34,7 @@ def make_slice_sheet(
     chosen = readings.drawn_at(np.random.default_rng(1).random(columns))
     batch = take_batch(latents, readings, chosen)
     real = checkpoint.codec.decode(batch.latents.to(checkpoint.device.device)).cpu()
-    made = sample_slices(checkpoint, _conditions(batch), _OPTIONS)
+    made = sample_slices(checkpoint, _conditions(batch), SLICE_SAMPLING)
     rows = [[(hu[0], box) for hu, box in zip(image, batch.boxes, strict=True)] for image in (real, made)]
     tiles = [[_whole(*case) for case in row] for row in rows] + [[_close_up(*case) for case in row] for row in rows]
     return Image.fromarray(np.concatenate([np.concatenate([np.asarray(tile) for tile in row], 1) for row in tiles]))

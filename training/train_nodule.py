@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,7 @@ from training.nodule_loss import (
     validation_errors,
 )
 from training.nodule_samples import draw_batch
-from training.training_run import Pace, TrainingRun, add_pace_arguments, make_accelerator, take_pace
+from training.training_run import Pace, TrainingRun, add_run_arguments, make_accelerator, take_options
 from training.training_sheet import make_contact_sheet
 
 #: The network of the checkpoint that comes with the studio.
@@ -148,14 +148,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="lidc_nodule_crops.parquet")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument("--start-from", type=Path, help="checkpoint to go on from, if the run has no state of its own")
-    add_pace_arguments(parser)
-    for field in fields(TrainingOptions):
-        kind = type(field.default)
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
+    add_run_arguments(parser, TrainingOptions)
     given = vars(parser.parse_args(arguments))
-    options = TrainingOptions(**{field.name: given.pop(field.name) for field in fields(TrainingOptions)})
     try:
-        train(options, pace=take_pace(given, DEFAULT_PACE), **given)
+        train(take_options(given, TrainingOptions()), pace=take_options(given, DEFAULT_PACE), **given)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

@@ -5,8 +5,8 @@
 Patients are held out by the same hash as for the generators, and a tenth of the others serves to calibrate: on it the
 mean of the network's probabilities is stretched to the readers' scale, and their standard deviation to its errors.
 
-Everything that a run is lies in its folder: options, what was measured of the nodules, state, TensorBoard scalars, and
-`scorer/`, the scorer as the studio loads it, with its card. Starting it again with the same folder takes it up.
+Everything that a run is lies in its folder: options, state, TensorBoard scalars, and `scorer/`, the scorer as the
+studio loads it, with its card. Starting it again with the same folder measures the nodules again and takes it up.
 `python -m training.evaluate scorer` measures a scorer again.
 """
 
@@ -15,9 +15,8 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +36,7 @@ from training.scorer_loss import (
 )
 from training.scorer_report import write_scorer_card
 from training.scorer_samples import ScorerSamples, is_for_tuning, load_samples
-from training.training_run import Pace, TrainingRun, add_pace_arguments, take_pace
+from training.training_run import Pace, TrainingRun, add_run_arguments, take_options
 
 DEFAULT_PACE = Pace(validate_on=0, validate_every=300)
 #: The network runs on so many slices at once where nothing is learned.
@@ -171,8 +170,8 @@ def train(options: ScorerOptions, data: Path, run: Path, pace: Pace = DEFAULT_PA
     InputError
         If data or run are not usable.
     """
-    trainer = ScorerTrainer(options, load_samples(data, run / "measured-training.npz", held_out=False), run)
-    held_out = load_samples(data, run / "measured-held-out.npz", held_out=True)
+    trainer = ScorerTrainer(options, load_samples(data, held_out=False), run)
+    held_out = load_samples(data, held_out=True)
     trainer.run.resume(None)
     last = min(options.steps, pace.stop_at or options.steps)
     for _ in trainer.run.steps_until(last):
@@ -192,14 +191,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of prepared data")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    add_pace_arguments(parser)
-    for field in fields(ScorerOptions):
-        kind = type(field.default)
-        parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
-    given: dict[str, Any] = vars(parser.parse_args(arguments))
-    options = ScorerOptions(**{field.name: given.pop(field.name) for field in fields(ScorerOptions)})
+    add_run_arguments(parser, ScorerOptions)
+    given = vars(parser.parse_args(arguments))
     try:
-        train(options, pace=take_pace(given, DEFAULT_PACE), **given)
+        train(take_options(given, ScorerOptions()), pace=take_options(given, DEFAULT_PACE), **given)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

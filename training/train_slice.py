@@ -15,20 +15,20 @@ goes on from where it ended. Under ``accelerate launch`` it runs on several proc
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from engine.checkpoint import Checkpoint, CheckpointConfig
+from engine.checkpoint import MANIFEST, Checkpoint, CheckpointConfig
 from engine.errors import InputError
 from engine.network import ConditionedUNet, NetworkConfig
 from engine.sampling import SamplingLimits
-from engine.vq_codec import load_vq_codec
+from engine.vq_codec import LatentStatistics, load_vq_codec
 from engine.window import WindowGrid
 from training.nodule_loss import NetworkInputs, loss_of, predict, settings_of
 from training.prepared import SLICE_SIZE, PreparedSlices, read_slices
@@ -42,7 +42,7 @@ from training.slice_loss import (
 )
 from training.slice_readings import list_readings
 from training.slice_sheet import make_slice_sheet
-from training.training_run import Pace, TrainingRun, add_pace_arguments, make_accelerator, take_pace
+from training.training_run import Pace, TrainingRun, add_run_arguments, make_accelerator, take_options
 from training.vqvae_statistics import measure_statistics
 
 #: The network of the checkpoint that comes with the studio, but for its conditioning: on latents of 64 x 64, with
@@ -64,6 +64,7 @@ class SliceTrainer:
         self.codec = load_vq_codec(vqvae, accelerator.device)
         if self.codec.statistics is None:
             self.codec.statistics = measure_statistics(self.codec, slices)
+        _check_latents(run, self.codec.statistics)
         self.config = replace(network, conditioning=options.conditioning, context_channels=1)
         torch.manual_seed(options.seed)
         model = ConditionedUNet(self.config, self.codec, SLICE_SIZE)
@@ -125,6 +126,20 @@ class SliceTrainer:
         )
 
 
+def _check_latents(run: Path, statistics: LatentStatistics) -> None:
+    """Refuse to take up a run whose latents had other statistics: they were those of another VQ-VAE."""
+    if not (run / "state.pt").exists():
+        return
+    try:
+        before = json.loads((run / "checkpoint" / MANIFEST).read_text())["codec"]["statistics"]
+    except (OSError, ValueError, KeyError):  # The run was killed as it wrote it, or before.
+        return
+    pairs = [(np.array(before.get(name)), np.array(getattr(statistics, name))) for name in ("mean", "components")]
+    # On GPUs, sums differ a little each time.
+    if not all(a.shape == b.shape and np.allclose(a, b, 1e-3, 1e-3) for a, b in pairs):
+        raise InputError(f"The run in {run} was made with another VQ-VAE; give the same, or give --run another folder.")
+
+
 def train_slice(
     options: SliceOptions,
     data: Path,
@@ -177,17 +192,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", type=Path, required=True, help="folder of the run; its name becomes the checkpoint's")
     parser.add_argument("--latents", type=Path, help="folder of cached latents, by default beside the run")
     parser.add_argument("--start-from", type=Path, help="checkpoint to go on from, if the run has no state of its own")
-    add_pace_arguments(parser)
-    replaced = parser.add_argument_group("options that replace the configuration's", argument_default=argparse.SUPPRESS)
-    for field in fields(SliceOptions):
-        kind: Any = type(field.default)
-        how: Any = {"action": argparse.BooleanOptionalAction} if kind is bool else {"type": kind}
-        replaced.add_argument(f"--{field.name.replace('_', '-')}", **how)
+    add_run_arguments(parser, SliceOptions)
     given = vars(parser.parse_args(arguments))
-    preset = CONFIGURATIONS[given.pop("configuration")]
-    options = replace(preset, **{field.name: given.pop(field.name) for field in fields(preset) if field.name in given})
+    configuration = CONFIGURATIONS[given.pop("configuration")]
     try:
-        train_slice(options, pace=take_pace(given, DEFAULT_PACE), **given)
+        train_slice(take_options(given, configuration), pace=take_options(given, DEFAULT_PACE), **given)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

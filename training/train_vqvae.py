@@ -17,9 +17,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +27,7 @@ from engine.errors import InputError
 from engine.vq_codec import VQCodec, save_vq_codec
 from training.code_book import fit_codes
 from training.prepared import read_slices
-from training.training_run import Pace, TrainingRun, add_pace_arguments, make_accelerator, take_pace
+from training.training_run import Pace, TrainingRun, add_run_arguments, make_accelerator, take_options
 from training.vqvae_card import write_card
 from training.vqvae_loss import CROPS_FOR_CODES, Autoencoder, VQVAEOptions, make_vqvae, reconstruction_loss
 from training.vqvae_reconstruction import WAYS, Figures, evaluate_vqvae
@@ -160,15 +158,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="prepared data")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    add_pace_arguments(parser)
-    for field in fields(VQVAEOptions):
-        how: Any = {"type": int, "nargs": "+"} if field.name == "widths" else {"type": type(field.default)}
-        parser.add_argument(f"--{field.name.replace('_', '-')}", default=field.default, **how)
+    add_run_arguments(parser, VQVAEOptions)
     given = vars(parser.parse_args(arguments))
-    chosen = {field.name: given.pop(field.name) for field in fields(VQVAEOptions)}
-    chosen["widths"] = tuple(chosen["widths"])
     try:
-        train_vqvae(VQVAEOptions(**chosen), pace=take_pace(given, DEFAULT_PACE), **given)
+        train_vqvae(take_options(given, VQVAEOptions()), pace=take_options(given, DEFAULT_PACE), **given)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

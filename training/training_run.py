@@ -12,9 +12,9 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import Field, asdict, dataclass, replace
+from dataclasses import Field, asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -69,6 +69,11 @@ class Pace:
     save_every : seconds between saved states
     validate_every : steps between validations
     stop_at : step to stop at before the end, to be taken up later
+
+    Raises
+    ------
+    InputError
+        If there is no step between validations.
     """
 
     validate_on: int
@@ -76,17 +81,41 @@ class Pace:
     validate_every: int = 500
     stop_at: int | None = None
 
-
-def add_pace_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of `Pace` that the command line has."""
-    group = parser.add_argument_group("pace")
-    group.add_argument("--save-every", type=float, default=Pace.save_every, help="seconds between saved states")
-    group.add_argument("--validate-every", type=int, default=Pace.validate_every, help="steps between validations")
+    def __post_init__(self) -> None:
+        if self.validate_every < 1:
+            raise InputError(f"--validate-every is {self.validate_every}; give 1 step or more between validations.")
 
 
-def take_pace(given: dict[str, Any], default: Pace) -> Pace:
-    """Take what `add_pace_arguments` added out of the arguments given; the rest is as in `default`."""
-    return replace(default, save_every=given.pop("save_every"), validate_every=given.pop("validate_every"))
+#: What `take_options` takes.
+Settings = TypeVar("Settings", bound=RunOptions | Pace)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser, options: type[RunOptions]) -> None:
+    """Add the options of `Pace` that the command line has, and one for each of the run's, for `take_options`."""
+    pace = parser.add_argument_group("pace", argument_default=argparse.SUPPRESS)
+    pace.add_argument("--save-every", type=float, help="seconds between saved states")
+    pace.add_argument("--validate-every", type=int, help="steps between validations")
+    group = parser.add_argument_group("options, saved with the run", argument_default=argparse.SUPPRESS)
+    for field in fields(options):
+        kind = type(field.default)
+        how: dict[str, Any] = {"type": kind}
+        if kind is bool:
+            how = {"action": argparse.BooleanOptionalAction}
+        elif kind is tuple:
+            how = {"type": int, "nargs": "+"}
+        group.add_argument(f"--{field.name.replace('_', '-')}", **how)
+
+
+def take_options(given: dict[str, Any], default: Settings) -> Settings:
+    """Take what `add_run_arguments` added for `default` out of the arguments given; the rest is as it is there.
+
+    Raises
+    ------
+    InputError
+        If the options cannot be such.
+    """
+    taken = {field.name: given.pop(field.name) for field in fields(default) if field.name in given}
+    return replace(default, **{name: tuple(its) if isinstance(its, list) else its for name, its in taken.items()})
 
 
 def learning_rate_at(step: int, options: RunOptions) -> float:
@@ -108,10 +137,12 @@ class TrainingRun:
     Raises
     ------
     InputError
-        If a batch cannot be shared evenly among the processes.
+        If there is no step to take, or a batch cannot be shared evenly among the processes.
     """
 
     def __init__(self, network: torch.nn.Module, options: RunOptions, folder: Path, accelerator: Accelerator) -> None:
+        if options.batch < 1 or options.steps < 1:
+            raise InputError("There is no step to take; give --batch 1 or more, and --samples at least as many.")
         if options.batch % accelerator.num_processes:
             raise InputError(
                 f"A batch of {options.batch} cannot be shared by {accelerator.num_processes} processes; "

@@ -15,8 +15,9 @@ _MADE_WITH = """\
 diffusers' `VQModel`: a slice of 256 x 256 becomes latents of {channels} x 64 x 64 and a slice again. It is the frozen
 first stage of Nodule Studio's slice generator, after Mari Molas et al., "Characterization of Synthetic Lung Nodules in
 Conditional Latent Diffusion of Chest CT Scans". HU are clipped to [-1000, 2500] and scaled to [-1, 1]. `codec.json`
-holds mean and deviation of the latents, and a linear map from normalised latents to grey, for previews. Load it with
-`engine.vq_codec.load_vq_codec`, or with `diffusers.VQModel.from_pretrained`.
+holds mean and principal components of the latents, in which diffusion runs, each of variance 1, and a linear map from
+them to grey, for previews. Load it with `engine.vq_codec.load_vq_codec`, or, without these, with
+`diffusers.VQModel.from_pretrained`.
 
 ## Training
 

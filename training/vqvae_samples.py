@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as parquet
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -20,6 +19,7 @@ from training.prepared import (
     read_nodules,
     read_slices,
 )
+from training.prepared_files import read_column
 from training.vqvae_loss import VQVAEOptions
 
 #: A pixel darker than this is air around the body, or in its airways.
@@ -71,8 +71,7 @@ def read_nodules_if_any(prepared: Path, held_out: bool) -> PreparedNodules | Non
         If there are some and they cannot be read.
     """
     shards = (prepared / "nodules").glob("*.parquet")
-    tables = (parquet.read_table(shard, columns=["patient_id"]) for shard in shards)
-    patients = {patient for table in tables for patient in table["patient_id"].to_pylist()}
+    patients = {patient for shard in shards for patient in read_column(shard, "patient_id")}
     return read_nodules(prepared, held_out) if any(is_held_out(patient) == held_out for patient in patients) else None
 
 

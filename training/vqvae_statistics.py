@@ -12,7 +12,7 @@ from training.prepared import PreparedSlices, hu_from_stored
 from training.vqvae_reconstruction import spread
 
 _SLICES_AT_ONCE = 4
-#: Components of a smaller share of the variance are left out: they are below what bf16 resolves.
+#: Components of a smaller share of the variance are left out: in bf16, a tenth of one or more would be rounding.
 _LEAST_SHARE = 1e-4
 
 

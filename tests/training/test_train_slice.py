@@ -14,7 +14,7 @@ import torch
 from engine.checkpoint import load_checkpoint
 from engine.errors import InputError
 from engine.network import ConditionedUNet
-from engine.vq_codec import VQCodec, save_vq_codec
+from engine.vq_codec import VQCodec, load_vq_codec, save_vq_codec
 from tests.checkpoints import TINY_NETWORK, tiny_vq_codec
 from tests.training.prepared_slices import write_prepared, write_vqvae
 from training.nodule_loss import NetworkInputs, loss_of, predict
@@ -225,6 +225,20 @@ def test_another_networks_run_is_refused(tmp_path: Path, made: Made) -> None:
 
     with pytest.raises(InputError, match="another network; give --run another folder"):
         train_slice(options_of("2"), run=tmp_path, pace=pace, network=TINY_NETWORK, **made)
+
+
+def test_a_run_is_not_taken_up_with_the_latents_of_another_vqvae(tmp_path: Path, made: Made) -> None:
+    pace = Pace(validate_on=2, stop_at=1)
+    train_slice(options_of("1"), run=tmp_path / "run", pace=pace, network=TINY_NETWORK, **made)
+    codec = load_vq_codec(made["vqvae"])
+    assert codec.statistics is not None
+    # As many components, so that the network is the same.
+    codec.statistics = replace(codec.statistics, mean=tuple(mean + 0.1 for mean in codec.statistics.mean))
+    save_vq_codec(codec, tmp_path / "vqvae")
+    other = {**made, "vqvae": str(tmp_path / "vqvae")}
+
+    with pytest.raises(InputError, match="another VQ-VAE; give the same"):
+        train_slice(options_of("1"), run=tmp_path / "run", pace=pace, network=TINY_NETWORK, **other)
 
 
 def test_the_command_line_replaces_options_and_names_what_is_wrong(

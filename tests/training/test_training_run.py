@@ -1,5 +1,6 @@
 """Where a run's averages lie, what it is taken up again with, and what it writes."""
 
+import argparse
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,7 +13,8 @@ import torch
 from engine.errors import InputError
 from tests.checkpoints import save_tiny_checkpoint
 from training.nodule_loss import TrainingOptions
-from training.training_run import TrainingRun, make_accelerator
+from training.training_run import Pace, TrainingRun, add_run_arguments, make_accelerator, take_options
+from training.vqvae_loss import VQVAEOptions
 
 OPTIONS = TrainingOptions(samples=16, batch=4)
 
@@ -100,3 +102,25 @@ def test_figures_on_held_out_patients_may_be_nested(tmp_path: Path) -> None:
 
     (line,) = (tmp_path / "held_out.jsonl").read_text().splitlines()
     assert json.loads(line) == {"step": 0, "samples": 0, "slices": 3, "quantised": {"psnr_db": 30.5}}
+
+
+def test_the_command_line_leaves_what_is_not_given_as_it_is() -> None:
+    parser = argparse.ArgumentParser()
+    add_run_arguments(parser, VQVAEOptions)
+    given = vars(parser.parse_args(["--widths", "8", "16", "16", "--save-every", "5", "--codes", "64"]))
+    pace = Pace(validate_on=3, validate_every=7)
+
+    assert take_options(given, pace) == replace(pace, save_every=5)
+    assert take_options(given, VQVAEOptions()) == VQVAEOptions(widths=(8, 16, 16), codes=64)
+    assert given == {}
+
+
+@pytest.mark.parametrize(("samples", "batch"), [(8, 0), (3, 4), (-8, 4)])
+def test_a_run_without_a_step_is_refused(tmp_path: Path, samples: int, batch: int) -> None:
+    with pytest.raises(InputError, match="no step to take"):
+        make_run(tmp_path, replace(OPTIONS, samples=samples, batch=batch))
+
+
+def test_validations_are_a_step_apart_at_least() -> None:
+    with pytest.raises(InputError, match="--validate-every is 0"):
+        Pace(validate_on=1, validate_every=0)
