@@ -13,6 +13,7 @@ from torch import Tensor
 
 from engine.codec import Codec
 from engine.conditioning import box_features, box_mask, context_channels
+from engine.device import bf16_pays
 from engine.sampling import estimate_x0
 from engine.window import WindowGrid
 from training.nodule_crops import NoduleCrops, sampling_weights
@@ -149,7 +150,7 @@ def settings_of(scheduler: DDPMScheduler) -> dict[str, Any]:
 
 def predict(network: Any, inputs: NetworkInputs) -> Tensor:
     """Run the network in bf16 where it pays and return the prediction as fp32."""
-    with torch.autocast(inputs.noisy.device.type, torch.bfloat16):
+    with torch.autocast(inputs.noisy.device.type, torch.bfloat16, enabled=bf16_pays()):
         predicted = network(inputs.noisy, inputs.step, inputs.context, inputs.levels, inputs.features)
     return predicted.float()
 

@@ -26,7 +26,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from engine.checkpoint import CheckpointConfig, load_checkpoint, save_checkpoint
-from engine.device import Device
+from engine.device import Device, bf16_pays, has_gpu
 from engine.errors import InputError
 
 #: Options that a run may change when it is taken up again.
@@ -126,9 +126,9 @@ def learning_rate_at(step: int, options: RunOptions) -> float:
 
 
 def make_accelerator(*handlers: KwargsHandler) -> Accelerator:
-    """Return what runs the network: in bf16, on GPUs if there are any, on all processes of ``accelerate launch``."""
-    has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
-    return Accelerator(mixed_precision="bf16", cpu=not has_gpu, kwargs_handlers=list(handlers))
+    """Return what runs the network: on GPUs if there are any, in bf16 where it pays, on all processes of a launch."""
+    precision = "bf16" if bf16_pays() else "no"
+    return Accelerator(mixed_precision=precision, cpu=not has_gpu(), kwargs_handlers=list(handlers))
 
 
 class TrainingRun:
