@@ -98,7 +98,7 @@ def load_samples(prepared: Path, held_out: bool) -> ScorerSamples:
     for index in tqdm(_large_slices(crops, numbers), unit="slice", leave=False):
         spacing = float(crops.pixel_spacing[index])
         ct_slice = CTSlice(crops.hu(index), (spacing, spacing))
-        measurement = measure_nodule(None, ct_slice, _box_around(crops.reader_masks[index], spacing, generator))
+        measurement = measure_nodule(None, ct_slice, box_around(crops.reader_masks[index], spacing, generator))
         if measurement.mask.any():
             chosen.append(index)
             measured.append(measurement)
@@ -145,7 +145,7 @@ def _large_slices(crops: PreparedNodules, numbers: NDArray[np.int64]) -> list[in
     return sorted(chosen)
 
 
-def _box_around(readers: NDArray[np.uint8], spacing: float, generator: np.random.Generator) -> BoundingBox:
+def box_around(readers: NDArray[np.uint8], spacing: float, generator: np.random.Generator) -> BoundingBox:
     """Draw a box around all readers' outlines, (rows, columns) of bits, with a user's leeway."""
     edges = [np.flatnonzero((readers > 0).any(axis=axis)) for axis in (1, 0)]
     extent = max(int(edge[-1] - edge[0]) + 1 for edge in edges)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from engine.codec import IdentityCodec
 from engine.errors import InputError
 from engine.network import ConditionedUNet, NetworkConfig
 from engine.window import WindowGrid
+from training.agreed_scores import with_agreed_scores
 from training.nodule_crops import NoduleCrops, load_crops, sampling_weights
 from training.nodule_loss import (
     NetworkInputs,
@@ -44,10 +45,22 @@ STUDIO_NETWORK = NetworkConfig()
 DEFAULT_PACE = Pace(validate_on=192)
 
 
+@dataclass(frozen=True)
+class NoduleOptions(TrainingOptions):
+    """Everything that influences the weights of a nodule generator; saved with the run.
+
+    Attributes
+    ----------
+    agreed : ask for scores that say what is seen (`training.agreed_scores`), not for those of a reader drawn at random
+    """
+
+    agreed: bool = True
+
+
 class NoduleTrainer:
     """A run, and the crops that it draws from."""
 
-    def __init__(self, options: TrainingOptions, crops: NoduleCrops, run: Path, network: NetworkConfig) -> None:
+    def __init__(self, options: NoduleOptions, crops: NoduleCrops, run: Path, network: NetworkConfig) -> None:
         self.options, self.crops, self.config = options, crops, network
         self.grid, self.codec = WindowGrid(), IdentityCodec()
         self.scheduler = make_training_scheduler(options)
@@ -105,7 +118,7 @@ class NoduleTrainer:
 
 
 def train(
-    options: TrainingOptions,
+    options: NoduleOptions,
     data: Path,
     run: Path,
     pace: Pace = DEFAULT_PACE,
@@ -126,8 +139,10 @@ def train(
     InputError
         If data, checkpoint or run are not usable.
     """
-    trainer = NoduleTrainer(options, load_crops(data, held_out=False), run, network)
-    held_out = load_crops(data, held_out=True)
+    crops, held_out = (load_crops(data, its) for its in (False, True))
+    if options.agreed:
+        crops, held_out = with_agreed_scores(crops), with_agreed_scores(held_out)
+    trainer = NoduleTrainer(options, crops, run, network)
     trainer.run.resume(start_from)
     last = min(options.steps, pace.stop_at or options.steps)
     for _ in trainer.run.steps_until(last):
@@ -148,10 +163,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, required=True, help="lidc_nodule_crops.parquet")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument("--start-from", type=Path, help="checkpoint to go on from, if the run has no state of its own")
-    add_run_arguments(parser, TrainingOptions)
+    add_run_arguments(parser, NoduleOptions)
     given = vars(parser.parse_args(arguments))
     try:
-        train(take_options(given, TrainingOptions()), pace=take_options(given, DEFAULT_PACE), **given)
+        train(take_options(given, NoduleOptions()), pace=take_options(given, DEFAULT_PACE), **given)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
