@@ -41,8 +41,9 @@ from training.training_run import Pace, TrainingRun, add_run_arguments, take_opt
 DEFAULT_PACE = Pace(validate_on=0, validate_every=300)
 #: The network runs on so many slices at once where nothing is learned.
 _MANY = 256
-#: What the mean is stretched about, and by which it is tried to be.
-_MIDDLES, _STRETCHES = np.linspace(-0.5, 0.5, 11), np.linspace(0.8, 1.8, 11)
+#: What the mean is stretched about, and by which it is tried to be: never drawn together, or the ends of the scale, of
+#: which there are few among the tuning patients, could not be read at all.
+_MIDDLES, _STRETCHES = np.linspace(-0.5, 0.5, 11), np.linspace(1.0, 1.8, 9)
 
 
 class ScorerTrainer:
