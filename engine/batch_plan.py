@@ -83,7 +83,7 @@ class PlanLine:
         for name in (str(self.source), f'"{self.source.name}"'):
             reason = reason.replace(name, "the input")
         if self.series_uid is not None:
-            reason = reason.replace(self.series_uid, "a UID")
+            reason = re.sub(rf"(?<![\w.]){re.escape(self.series_uid)}(?![\w.]*\w)", "a UID", reason)
         unnamed = _QUOTED.sub(lambda found: found[0] if _INPUT.fullmatch(found[0]) else "a name", reason)
         return f"Line {self.number}: {_UID.sub('a UID', unnamed)}"
 

@@ -14,6 +14,8 @@ from engine.errors import InputError
 #: What is not finished stands in such a folder, which holds a lock: one that nobody holds is of a program that was
 #: killed.
 _UNFINISHED, _LOCK = ".nodule-studio-", "lock"
+#: In it: what has the names of the new files.
+_ASIDE = "aside"
 
 
 def check_folder(folder: Path) -> None:
@@ -55,10 +57,9 @@ def unfinished_in(parent: Path) -> Generator[Path]:
     try:
         parent.mkdir(parents=True, exist_ok=True)
         _remove_killed(parent)
-        with (
-            TemporaryDirectory(prefix=_UNFINISHED, dir=parent) as temporary,
-            FileLock(Path(temporary, _LOCK), timeout=0),
-        ):
+        with TemporaryDirectory(prefix=_UNFINISHED, dir=parent) as temporary, ExitStack() as held:
+            with suppress(OSError):  # Some network folders know no locks; nobody can take this one away there either.
+                held.enter_context(FileLock(Path(temporary, _LOCK), timeout=0))
             yield Path(temporary)
     except BaseException:
         for folder in new:
@@ -72,7 +73,15 @@ def _remove_killed(parent: Path) -> None:
 
     for lock in parent.glob(f"{_UNFINISHED}*/{_LOCK}"):
         with suppress(OSError), FileLock(lock, timeout=0):  # `filelock.Timeout`, too: somebody is at work there.
+            _put_back(lock.parent / _ASIDE, parent)
             shutil.rmtree(lock.parent, ignore_errors=True)
+
+
+def _put_back(aside: Path, folder: Path) -> None:
+    """Move back what was moved aside for files that never came."""
+    for old in aside.iterdir() if aside.is_dir() else ():
+        if not os.path.lexists(folder / old.name):
+            old.replace(folder / old.name)
 
 
 def all_or_nothing(write: Callable[[Path], None], folder: Path) -> list[Path]:
@@ -87,7 +96,7 @@ def all_or_nothing(write: Callable[[Path], None], folder: Path) -> list[Path]:
     """
     check_folder(folder)
     with writing_to(folder), unfinished_in(folder) as temporary:
-        made, aside = temporary / "made", temporary / "aside"
+        made, aside = temporary / "made", temporary / _ASIDE
         made.mkdir()
         aside.mkdir()
         write(made)

@@ -59,7 +59,8 @@ def send_objects(
     try:
         refused = service_of(connection).store(objects, progress)
     except OSError as error:
-        raise InputError(f'"{error.filename}" cannot be read ({error.strerror}); export it again.') from error
+        what = f'"{error.filename}"' if error.filename else "A file"
+        raise InputError(f"{what} cannot be read ({error.strerror or error}); export it again.") from error
     if refused:
         raise InputError(_refusal_sentence(refused, len(objects)))
     return len(objects)

@@ -77,7 +77,8 @@ class BoxGesture:
         self.drop()
         if drag is None or box is None:
             return False
-        if drag.grip is Grip.INSIDE or (drag.grip is not Grip.NOTHING and self._session.nodule_in_box):
+        holds_nodule = self._session.nodule_in_box is not None or self._session.job is not None
+        if drag.grip is Grip.INSIDE or (drag.grip is not Grip.NOTHING and holds_nodule):
             self._placing.move_box(box)
         else:
             commands.set_box(self._session, box, "box" if drag.grip is Grip.NOTHING else "resizing")

@@ -37,19 +37,20 @@ class ReturnButton(QPushButton):
 
     def event(self, event: QEvent) -> bool:
         """Take Return before the action of the menu does."""
-        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and _is_return(event):
+        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and is_return(event):
             event.accept()
             return True
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Click with Return, as with Space."""
-        if _is_return(event):
+        if is_return(event):
             self.click()
         else:
             super().keyPressEvent(event)
 
 
-def _is_return(event: QKeyEvent) -> bool:
+def is_return(event: QKeyEvent) -> bool:
+    """Tell whether it is Return or Enter alone."""
     plain = not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
     return plain and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)

@@ -129,8 +129,11 @@ def look_back(session: Session, nodule: PlacedNodule) -> None:
 
 
 def accept(session: Session) -> None:
-    """Keep the candidate in its slice; not while something else is shown in its place."""
-    if session.candidate and not session.job and not session.sketch:
+    """Keep the candidate in its slice, or say why not; not while something else is shown in its place."""
+    why = _why_none_waits(session) or ("What is shown is a sketch; G makes the nodule." if session.sketch else "")
+    if why or session.candidate is None:
+        session.say(why)
+    else:
         accepted = (*session.accepted, session.candidate)
         overlap = overlap_text(session, session.candidate)
         _change(session, "acceptance", replace(Scene.of(session), candidate=None, accepted=accepted))
@@ -146,9 +149,18 @@ def accept_over_slices(session: Session, nodule: PlacedNodule, others: tuple[Pla
     _change(session, "extension", replace(Scene.of(session), candidate=candidate, accepted=accepted))
 
 
+def _why_none_waits(session: Session) -> str:
+    if session.job:
+        return "The nodule is still forming; Esc cancels it."
+    return "" if session.candidate else "No nodule waits to be accepted or discarded; G makes one in the box."
+
+
 def discard(session: Session) -> None:
-    """Take the candidate away; the box stays."""
-    if session.candidate and not session.job:
+    """Take the candidate away, or say why not; the box stays."""
+    why = _why_none_waits(session)
+    if why:
+        session.say(why)
+    else:
         _change(session, "discarding", replace(Scene.of(session), candidate=None))
 
 

@@ -21,11 +21,12 @@ class DeviceNote(QObject):
         super().__init__(parent)
         self._session = session
         session.engine_changed.connect(self.say_once)
+        session.opening_changed.connect(self.say_once)  # Whatever is said before a CT is open is gone once it is.
 
     def say_once(self) -> None:
         """Say it, if the engine is ready on a CPU and it was never said."""
         session, engine = self._session, self._session.engine
         is_on_cpu = engine.state is EngineState.IDLE and engine.detail.startswith("CPU")
-        if is_on_cpu and session.notice is None and QSettings().value(_SAID_KEY) is None:
+        if is_on_cpu and not session.opening and session.notice is None and QSettings().value(_SAID_KEY) is None:
             QSettings().setValue(_SAID_KEY, "yes")
             session.say(NO_GPU)

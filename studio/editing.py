@@ -117,7 +117,9 @@ class Editing(QObject):
             if path and new.result is not old.result:
                 self._history.remember(new.result, path)
         made = tuple(new for _, new in layers.kept)
-        before = replace(Scene.of(session), box=nodule.place)
+        scene = Scene.of(session)
+        # A nodule that waits is in the box; without one, the box goes with the accepted nodule.
+        before = scene if scene.candidate else replace(scene, box=nodule.place)
         left = parts_elsewhere(session, (nodule, *layers.stale))
         return Edit(nodule, wanted, before, made, layers.stale, layers.slice, left)
 
@@ -167,7 +169,8 @@ class Editing(QObject):
         session.undo_stack.push(ReplaceNodule(session, edit, Scene(box, None, accepted)))
         done = f"The nodule was {'changed' if nodule else 'deleted'}; Ctrl+Z brings it back as it was."
         overlap = overlap_text(session, nodule) if nodule else ""
-        said = (done, _remade_text(edit.remade), _left_text(edit.left), overlap)
+        gone = "The nodule that was not accepted is gone with it." if edit.before.candidate else ""
+        said = (done, gone, _remade_text(edit.remade), _left_text(edit.left), overlap)
         session.say(" ".join(filter(None, said)))
 
     def _see_cancelled(self) -> None:

@@ -30,8 +30,14 @@ class History(QAbstractListModel):
     ----------
     folder : Path
         The journal.
+
+    Attributes
+    ----------
+    failed : Signal(str)
+        Why the journal cannot be read, in one sentence.
     """
 
+    failed = Signal(str)
     _recorded = Signal(object)
 
     def __init__(self, folder: Path, parent: QObject | None = None) -> None:
@@ -65,6 +71,7 @@ class History(QAbstractListModel):
 
         self._task = Task(read, "The history could not be read", self)
         self._task.succeeded.connect(self._show_loaded)
+        self._task.failed.connect(self.failed)
         self._task.start()
 
     def stop(self) -> None:

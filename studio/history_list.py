@@ -158,8 +158,10 @@ class HistoryList(QListView):
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Act on the chosen entry, or choose a neighbour and show it."""
-        if not self._is_ours(event):
+        """Act on the chosen entry, or choose a neighbour and show it. Space shows the original in the slice."""
+        if event.key() == Qt.Key.Key_Space:
+            event.ignore()
+        elif not self._is_ours(event):
             super().keyPressEvent(event)
         elif event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right):
             self.step(1 if event.key() == Qt.Key.Key_Right else -1)

@@ -66,8 +66,9 @@ class Live(QObject):
         ):
             # Queued: what follows the change is asked for first, and the old sketch stays until that is there.
             signal.connect(self._drop_if_stale, Qt.ConnectionType.QueuedConnection)
-        for signal in (session.accepted_changed, session.volume_changed):
+        for signal in (session.accepted_changed, session.volume_changed, session.slice_index_changed):
             signal.connect(self.drop)
+        session.candidate_changed.connect(self._rest_no_more)
 
     def switch(self, is_on: bool) -> None:
         """Let nodules follow from now on, or not; the next start does likewise."""
@@ -193,6 +194,11 @@ class Live(QObject):
             if self._job_id is not None:
                 self._engine.cancel(self._job_id)
             self._job_id, self._was_cut = None, False
+
+    def _rest_no_more(self) -> None:
+        """Make no nodule anew that the user has taken away meanwhile."""
+        if self._session.candidate is None:
+            self._is_full_due = False
 
     def _drop_if_stale(self) -> None:
         """Show no sketch of other scores, another seed or another box than those that are set."""

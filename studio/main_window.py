@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, Qt, Signal
@@ -50,7 +51,7 @@ from studio.regions import order_tabs
 from studio.reopening import ResultOpener
 from studio.restoring import Restorer
 from studio.series_strip import SeriesStrip
-from studio.session import Session
+from studio.session import Session, Severity
 from studio.slice_bar import SliceBar
 from studio.slice_making import SliceMaking
 from studio.slice_texts import series_text
@@ -173,6 +174,7 @@ class MainWindow(QMainWindow):
         self.looking.slice_wanted.connect(self.slices.open)
         self.looking.replacement_wanted.connect(self.placing.put_instead)
         self.first_painted.connect(self.history.load)
+        self.history.failed.connect(partial(self.session.say, severity=Severity.ERROR))
         self.first_painted.connect(self.plausibility.update)
 
     def _show_session(self) -> None:

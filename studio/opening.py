@@ -77,7 +77,7 @@ class Opener(QObject):
 
     def _begin(self, task: Task, path: Path) -> Task:
         self.cancel()
-        self._task = task
+        self._task, self._accepted = task, self._session.accepted
         task.failed.connect(self._fail)
         self._session.notice = None
         self._session.opening = Opening(path.name or str(path))
@@ -98,7 +98,17 @@ class Opener(QObject):
             self._session.say(found[0].problem, Severity.ERROR)
 
     def _show(self, path: Path, series_uid: str | None, then: Callable[[], object], volume: CTVolume) -> None:
+        """Show what was read; a nodule that was accepted while it was read is not dropped without a question."""
+        session, is_asked = self._session, self._session.accepted is not self._accepted
         self._forget()
+        show = partial(self._put_in_place, path, series_uid, then, volume)
+        if is_asked and session.accepted:
+            text = f"{path.name or path} has been read; a nodule was accepted meanwhile, and would leave the window."
+            session.notice = Notice(text, offer="Open it all the same", do=show)
+        else:
+            show()
+
+    def _put_in_place(self, path: Path, series_uid: str | None, then: Callable[[], object], volume: CTVolume) -> None:
         self._session.show_volume(volume, series_uid)
         remember(path)
         then()

@@ -39,10 +39,11 @@ class Placing(QObject):
         self._session = session
         self._engine = engine
         self._editing = Editing(session, engine, history, self)
+        self._accepted = session.accepted
         engine.event_arrived.connect(self.handle)
         # A job is for one box in one slice: without them its result would be out of place.
         session.box_changed.connect(self._cancel_if_out_of_place)
-        session.accepted_changed.connect(self.cancel)
+        session.accepted_changed.connect(self._cancel_if_changed)
         session.volume_changed.connect(self.cancel)
 
     def generate(self) -> None:
@@ -86,6 +87,13 @@ class Placing(QObject):
     def _slice_without(self, accepted: PlacedNodule | None) -> CTSlice | None:
         session = self._session
         return slice_without(session, accepted) if accepted else session.slice_with_accepted(session.slice_index)
+
+    def _cancel_if_changed(self) -> None:
+        """Forget the current job if other nodules are accepted in its slice than when it began."""
+        job, before = self._session.job, self._accepted
+        self._accepted = self._session.accepted
+        if job and _in_slice(before, job.slice_index) != _in_slice(self._accepted, job.slice_index):
+            self.cancel()
 
     def cancel(self) -> None:
         """Forget the current job at once; the engine stops it within one step."""
@@ -172,3 +180,8 @@ class Placing(QObject):
         job = self._session.job
         if job and (job.is_edit or job.place != self._session.box):
             self.cancel()
+
+
+def _in_slice(accepted: tuple[PlacedNodule, ...], index: int) -> list[int]:
+    """Tell which nodules are accepted in a slice: by identity, for they hold images."""
+    return [id(nodule) for nodule in accepted if nodule.slice_index == index]

@@ -73,7 +73,8 @@ class ProjectActions(QObject):
             self._session.say(str(error), Severity.ERROR)
             return
         if self._may_leave():
-            self._restorer.reopen(saved, project.project_entries(path))
+            folder = path if path.is_dir() else path.parent
+            self._restorer.reopen(saved, project.project_entries(path), partial(self._keep_folder, folder))
 
     def save(self) -> None:
         """Save to the folder of the project that was saved last; ask for one the first time."""
@@ -129,6 +130,10 @@ class ProjectActions(QObject):
     def _fail(self, message: str) -> None:
         self._task = None
         self._session.say(message, Severity.ERROR)
+
+    def _keep_folder(self, folder: Path) -> None:
+        """Save to that folder from now on."""
+        self._folder = folder
 
     def _forget_folder(self) -> None:
         """Another series is another project."""

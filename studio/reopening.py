@@ -132,7 +132,7 @@ class ResultOpener(QObject):
         if why:
             session.say(f"Scores and seed are set, but there is no slice beside the request: {why}")
         else:
-            self._slices.generate_with(request.box, request.pixel_spacing_mm, request.attributes)
+            self._slices.generate_with(request.box, request.pixel_spacing_mm, request.attributes, request.options)
 
     def _compare(self) -> None:
         """Say whether what was made again is what was exported."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -35,15 +35,17 @@ class Restorer(QObject):
         self._opener = opener
         self._task: Task | None = None
 
-    def reopen(self, saved: SavedSession, others: Sequence[Path] = ()) -> None:
-        """Read the results, then the series; show all of it at once.
+    def reopen(
+        self, saved: SavedSession, others: Sequence[Path] = (), then: Callable[[], object] = lambda: None
+    ) -> None:
+        """Read the results, then the series; show all of it at once, and call `then`.
 
         Results from outside the journal, those of a project, are copied into it, and `others` with them.
         """
         self.stop()
         work = partial(self._read, saved, others)
         self._task = Task(work, "The session could not be read", self)
-        self._task.succeeded.connect(partial(self._open, saved))
+        self._task.succeeded.connect(partial(self._open, saved, then))
         self._task.failed.connect(self._fail)
         start_telling(self._task, self._session, "Reading the nodules of the session")
 
@@ -70,9 +72,9 @@ class Restorer(QObject):
         self._task = None
         self._session.say(message, Severity.ERROR)
 
-    def _open(self, saved: SavedSession, results: Results) -> None:
+    def _open(self, saved: SavedSession, then: Callable[[], object], results: Results) -> None:
         self._task = None
-        self._opener.read(saved.path, saved.series_uid, lambda: self._show(saved, results))
+        self._opener.read(saved.path, saved.series_uid, lambda: (self._show(saved, results), then()))
 
     def _show(self, saved: SavedSession, results: Results) -> None:
         session = self._session

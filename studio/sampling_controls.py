@@ -16,7 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.placing import LARGEST_SEED, Placing
+from engine.events import MOST_GUIDANCE, MOST_SEED, MOST_STEPS
+from studio.placing import Placing
 from studio.session import Session
 from studio.theme import ICON_SIZE, icon
 
@@ -27,9 +28,11 @@ class SamplingControls(QWidget):
     def __init__(self, session: Session, placing: Placing, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self.seed = QSpinBox(maximum=LARGEST_SEED)
-        self.steps = QSpinBox(minimum=1, maximum=200)
-        self.guidance = QDoubleSpinBox(minimum=1, maximum=15, singleStep=0.5, decimals=1)
+        # All that a request may hold, for one that was opened is shown here. Seeds go beyond the whole numbers of Qt's
+        # fields, not beyond those that a float has exactly.
+        self.seed = QDoubleSpinBox(maximum=MOST_SEED, decimals=0)
+        self.steps = QSpinBox(minimum=1, maximum=MOST_STEPS)
+        self.guidance = QDoubleSpinBox(minimum=0, maximum=MOST_GUIDANCE, singleStep=0.5, decimals=1)
         self.new_seed = QPushButton(icon("new-seed"), "")
         self.new_seed.setIconSize(ICON_SIZE)
         self.new_seed.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -67,7 +70,7 @@ class SamplingControls(QWidget):
 
     def _connect(self) -> None:
         self._session.options_changed.connect(self.show_options)
-        self.seed.valueChanged.connect(partial(self._change, "seed"))
+        self.seed.valueChanged.connect(lambda seed: self._change("seed", int(seed)))
         self.steps.valueChanged.connect(partial(self._change, "steps"))
         self.guidance.valueChanged.connect(partial(self._change, "guidance"))
 

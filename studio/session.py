@@ -30,6 +30,9 @@ from studio.session_field import Field
 from studio.shown import Shown
 from studio.sweep import Sweep
 
+#: Each step of undo holds whole slices.
+_MOST_UNDONE = 200
+
 
 @dataclass(frozen=True)
 class BoxOnSlice:
@@ -206,6 +209,7 @@ class Session(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.undo_stack = QUndoStack(self)
+        self.undo_stack.setUndoLimit(_MOST_UNDONE)
 
     def show_volume(self, volume: CTVolume, series_uid: str | None = None) -> None:
         """Show another series from its middle slice. Nothing of the one before remains, but for the queue."""
@@ -235,11 +239,11 @@ class Session(QObject):
         self.notice = Notice(text, severity)
 
     def slice_with_accepted(self, index: int) -> CTSlice | None:
-        """Return a slice with the nodules that were accepted on it; None if nothing is open."""
+        """Return a slice with the nodules that were accepted on it; None if no series with such a slice is open."""
         for nodule in reversed(self.accepted):
             if nodule.slice_index == index:
                 return nodule.result.slice
-        return self.volume.slice_at(index) if self.volume else None
+        return self.volume.slice_at(index) if self.volume and index < len(self.volume) else None
 
     def source_of(self, index: int) -> SliceSource | None:
         """Return where a slice was read from; None if nothing is open."""

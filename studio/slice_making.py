@@ -10,7 +10,17 @@ from PySide6.QtCore import QObject, QTimer
 
 from engine.ct import CTVolume
 from engine.errors import InputError
-from engine.events import SLICE_SAMPLING, Event, Failed, Finished, GenerationResult, Preview, SliceRequest, StateChanged
+from engine.events import (
+    SLICE_SAMPLING,
+    Event,
+    Failed,
+    Finished,
+    GenerationResult,
+    Preview,
+    SamplingOptions,
+    SliceRequest,
+    StateChanged,
+)
 from engine.nodule import BoundingBox, NoduleAttributes
 from engine.whole_slices import volume_of
 from studio.commands import Scene
@@ -87,11 +97,17 @@ class SliceMaking(QObject):
         else:
             self._suggesting.suggest_slice(lambda drawn: self.generate_with(*drawn))
 
-    def generate_with(self, box: BoundingBox, spacing_mm: float, attributes: NoduleAttributes) -> None:
-        """Make a slice with the steps and the seed that are set."""
+    def generate_with(
+        self,
+        box: BoundingBox,
+        spacing_mm: float,
+        attributes: NoduleAttributes,
+        options: SamplingOptions | None = None,
+    ) -> None:
+        """Make a slice; without options, with the steps and the seed that are set."""
         session = self._session
+        options = options or replace(session.options, solver=SLICE_SAMPLING.solver)
         try:
-            options = replace(session.options, solver=SLICE_SAMPLING.solver)
             request = SliceRequest(box, attributes, options, spacing_mm)
         except InputError as error:
             session.say(str(error))

@@ -18,7 +18,7 @@ from studio.background import Task, start_telling
 from studio.placing import LARGEST_SEED
 from studio.plausibility import nodule_extent_mm
 from studio.reasons import why_not_suggest_place
-from studio.session import Session, Severity
+from studio.session import BoxOnSlice, Session, Severity
 from studio.settings_commands import TakeScores
 
 
@@ -40,7 +40,7 @@ class Suggesting(QObject):
             session.say(reason or "")
             return
         draw = partial(suggest_box, volume.slice_at(index))
-        self._start(draw, partial(self._put_box, volume, index), "No place could be suggested")
+        self._start(draw, partial(self._put_box, volume, index, self._session.box), "No place could be suggested")
 
     def suggest_scores(self) -> None:
         """Set scores that occur together in nodules as large as the box; in those of any size without a box."""
@@ -75,10 +75,10 @@ class Suggesting(QObject):
         self._task = None
         then(answer)
 
-    def _put_box(self, volume: CTVolume, index: int, box: BoundingBox) -> None:
-        """Put the box where it was drawn for, if that slice is still shown."""
+    def _put_box(self, volume: CTVolume, index: int, before: BoxOnSlice | None, box: BoundingBox) -> None:
+        """Put the box where it was drawn for, if that slice is still shown and the user has drawn none meanwhile."""
         session = self._session
-        if session.volume is volume and session.slice_index == index:
+        if session.volume is volume and session.slice_index == index and session.box == before:
             commands.set_box(session, box, "suggested place")
 
     def _take_scores(self, suggested: NoduleAttributes) -> None:

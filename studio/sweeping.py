@@ -80,8 +80,11 @@ class Sweeping(QObject):
         nodule = self._session.nodule_in_box
         if nodule is None or cell.result is None:
             return False
-        there, here = self._history.path_of(nodule.result), self._history.path_of(cell.result)
-        return nodule.result is cell.result or (there is not None and there == here)
+        there, here = nodule.result.request, cell.result.request
+        if (there.box, there.attributes, there.options) != (here.box, here.attributes, here.options):
+            return False  # Before files are looked for: a grid asks for 25 cells whenever the window changes.
+        path = self._history.path_of(nodule.result)
+        return nodule.result is cell.result or (path is not None and path == self._history.path_of(cell.result))
 
     def _keep(self, number: int, event: Event) -> None:
         sweep = self._session.sweep

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QWidget
 
 from engine.ct import WindowLevel
+from studio.buttons import is_return
 from studio.session import Session
 
 _LEAST, _MOST = -4000, 8000
+
+
+class _Bound(QSpinBox):
+    """A field in which Return ends the typing, although it is a key of a menu."""
+
+    def event(self, event: QEvent) -> bool:
+        """Take Return before the action of the menu does."""
+        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and is_return(event):
+            event.accept()
+            return True
+        return super().event(event)
 
 
 class WindowEntry(QWidget):
@@ -17,7 +30,7 @@ class WindowEntry(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
-        self.black, self.white = (QSpinBox(minimum=_LEAST, maximum=_MOST, singleStep=10) for _ in range(2))
+        self.black, self.white = (_Bound(minimum=_LEAST, maximum=_MOST, singleStep=10) for _ in range(2))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(8, 0, 0, 0)
         layout.setSpacing(6)

@@ -132,12 +132,14 @@ def _check_latents(run: Path, statistics: LatentStatistics) -> None:
         return
     try:
         before = json.loads((run / "checkpoint" / MANIFEST).read_text())["codec"]["statistics"]
-    except (OSError, ValueError, KeyError):  # The run was killed as it wrote it, or before.
+        pairs = [(np.array(before[name]), np.array(getattr(statistics, name))) for name in ("mean", "components")]
+    except (OSError, ValueError, KeyError, TypeError):  # The run was killed as it wrote it, or before.
         return
-    pairs = [(np.array(before.get(name)), np.array(getattr(statistics, name))) for name in ("mean", "components")]
     # On GPUs, sums differ a little each time.
     if not all(a.shape == b.shape and np.allclose(a, b, 1e-3, 1e-3) for a, b in pairs):
-        raise InputError(f"The run in {run} was made with another VQ-VAE; give the same, or give --run another folder.")
+        raise InputError(
+            f"The run in {run} was made with another VQ-VAE or other data; give the same, or give --run another folder."
+        )
 
 
 def train_slice(

@@ -74,11 +74,15 @@ def test_what_was_left_by_a_killed_program_goes_and_what_is_being_made_stays(tmp
         (folder / "made").mkdir(parents=True)
         (folder / "made" / "a.txt").write_text("half")
         (folder / "lock").touch()
+    # It was killed between moving an older file aside and moving its own in.
+    (killed / "aside").mkdir()
+    (killed / "aside" / "older.txt").write_text("the only one")
     with FileLock(running / "lock"):
         all_or_nothing(put_new, tmp_path)
     assert not killed.exists()
     assert (running / "made" / "a.txt").exists()
-    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", "m", "z.txt", running.name}
+    assert {path.name for path in tmp_path.iterdir()} == {"a.txt", "m", "z.txt", "older.txt", running.name}
+    assert (tmp_path / "older.txt").read_text() == "the only one"
 
 
 def put_new(folder):

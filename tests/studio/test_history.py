@@ -342,3 +342,24 @@ def test_times_are_short_and_local(three):
     now = shown(three)[0].recorded
     assert time_text(now, now.astimezone()) == f"{now.astimezone():%H:%M}"
     assert time_text(now.replace(year=2001), now.astimezone()).endswith("2001")
+
+
+def test_space_in_the_history_shows_the_original(window, qtbot):
+    draw_box(window)
+    generate(window, qtbot)
+    qtbot.waitUntil(lambda: len(window.history.entries) == 1)
+    window.strip.list.setFocus()
+    QTest.keyPress(window.strip.list, Qt.Key.Key_Space)
+    assert window.session.original_shown
+    QTest.keyRelease(window.strip.list, Qt.Key.Key_Space)
+    assert not window.session.original_shown
+
+
+def test_a_journal_that_cannot_be_read_is_told(make_window, qtbot, monkeypatch):
+    def refuse(folder):
+        raise PermissionError("not allowed")
+
+    monkeypatch.setattr("engine.history.list_entries", refuse)
+    window = make_window()
+    qtbot.waitUntil(lambda: window.session.notice is not None)
+    assert "The history could not be read" in window.session.notice.text

@@ -226,7 +226,7 @@ def test_a_first_save_that_failed_can_be_tried_again(worked, tmp_path, qtbot, mo
 
     folder = tmp_path / "project"
     with monkeypatch.context() as patched:
-        patched.setattr(project, "write_text", refuse)
+        patched.setattr(project, "write_whole", refuse)
         assert "No space left" in save_project(worked, folder, monkeypatch, qtbot)
     worked.session.notice = None
     assert save_project(worked, folder, monkeypatch, qtbot) == f"The project was saved to {folder}."
@@ -319,3 +319,15 @@ def test_a_nodule_that_was_changed_comes_back_changed(worked, make_window, tmp_p
         assert one.result.request.attributes == another.result.request.attributes
         np.testing.assert_array_equal(one.result.slice.hu, another.result.slice.hu)
     assert window.session.selected is window.session.accepted[-1]
+
+
+def test_a_project_that_was_opened_is_saved_where_it_is(worked, make_window, tmp_path, monkeypatch, qtbot):
+    folder = tmp_path / "project"
+    save_project(worked, folder, monkeypatch, qtbot)
+    window = make_window()
+    window.projects.open(folder)
+    qtbot.waitUntil(lambda: window.session.candidate is not None, timeout=20000)
+    window.session.notice = None
+    window.projects.save()
+    qtbot.waitUntil(lambda: window.session.notice is not None, timeout=20000)
+    assert window.session.notice.text == f"The project was saved to {folder}."

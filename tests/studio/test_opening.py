@@ -15,7 +15,7 @@ from engine import ct_files
 from engine.errors import InputError
 from studio.recent_files import recent_files, remember
 from studio.series_dialog import SeriesDialog
-from tests.studio.driving import LEFT, grey_at
+from tests.studio.driving import LEFT, draw_box, generate, grey_at
 
 CORONAL = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)
 
@@ -289,3 +289,18 @@ def test_input_errors_are_shown_word_for_word(empty, tmp_path, qtbot, monkeypatc
     empty.open_path(tmp_path)
     qtbot.waitUntil(lambda: empty.session.notice is not None)
     assert empty.notice_bar.text.text() == "This is wrong; do that."
+
+
+def test_a_nodule_accepted_while_a_ct_is_read_is_not_dropped_without_a_question(
+    window, volume, chest, write_ct_series, tmp_path, qtbot
+):
+    write_ct_series(tmp_path / "series", chest)
+    box = draw_box(window)
+    generate(window, qtbot)
+    window.open_path(tmp_path / "series")
+    QTest.keyClick(window.view, Qt.Key.Key_A)
+    qtbot.waitUntil(lambda: window.session.opening is None and window.session.notice is not None, timeout=20000)
+    assert window.session.volume is volume
+    assert window.session.accepted[0].result.request.box == box
+    window.session.notice.do()
+    assert (window.session.volume.hu == chest).all()

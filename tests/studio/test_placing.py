@@ -6,7 +6,17 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from engine.events import Cancelled, EngineState, Failed, Finished, Preview
+from engine.events import (
+    MOST_GUIDANCE,
+    MOST_SEED,
+    MOST_STEPS,
+    Cancelled,
+    EngineState,
+    Failed,
+    Finished,
+    Preview,
+)
+from studio.session import PlacedNodule
 from tests.scripted_engine import Gate, Loading, OutOfMemoryError, ScriptedRunner, raising, scripted_result
 from tests.studio.driving import LEFT, drag, draw_box, generate, grey_at, grey_of, wheel
 
@@ -218,3 +228,39 @@ def test_a_new_seed_is_one_key_away_and_the_seed_can_be_typed(window, qtbot):
     QTest.keyClick(field, KEY.Key_Return)
     qtbot.waitUntil(lambda: window.session.candidate is not None)
     assert window.session.candidate.result.request.options.seed == 321
+
+
+def test_a_job_goes_on_when_a_nodule_is_accepted_in_another_slice(gated, volume, qtbot):
+    sampling_at(gated, 2, qtbot)
+    session, request = gated.session, gated.session.job.request
+    elsewhere = PlacedNodule(0, scripted_result(replace(request, slice=volume.slice_at(0))))
+    session.accepted = (elsewhere,)
+    assert session.job is not None
+    session.accepted = (elsewhere, PlacedNodule(session.slice_index, scripted_result(request)))
+    assert session.job is None
+
+
+def test_resizing_the_box_while_a_nodule_forms_makes_it_anew(gated, qtbot):
+    sampling_at(gated, 2, qtbot)
+    first = gated.session.job.job_id
+    drag(gated.view, (49.5, 59.5), (54.5, 64.5))
+    assert gated.session.box_here.side > 20
+    assert gated.session.job.job_id != first
+    assert gated.session.job.request.box == gated.session.box_here
+
+
+def test_accept_and_discard_say_why_there_is_nothing_to_do(window):
+    for key in (KEY.Key_A, KEY.Key_D):
+        window.session.notice = None
+        QTest.keyClick(window.view, key)
+        assert "No nodule waits" in window.notice_bar.text.text()
+
+
+def test_a_seed_of_a_request_beyond_the_whole_numbers_of_qt_is_shown_and_used(window, qtbot):
+    window.session.options = replace(window.session.options, seed=MOST_SEED, steps=MOST_STEPS, guidance=MOST_GUIDANCE)
+    controls = window.panel.sampling
+    assert int(controls.seed.value()) == MOST_SEED
+    assert (controls.steps.value(), controls.guidance.value()) == (MOST_STEPS, MOST_GUIDANCE)
+    controls.seed.setValue(7)
+    assert window.session.options.seed == 7
+    assert isinstance(window.session.options.seed, int)

@@ -7,6 +7,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton
 
+from engine.ct import CTVolume
 from studio.queue_panel import queue_text
 from tests.scripted_engine import Gate, Loading, ScriptedRunner, raising
 from tests.studio.conftest import delete_later_now
@@ -204,3 +205,11 @@ def test_jobs_wait_for_a_model_that_is_being_loaded(make_window, volume, qtbot):
     assert queue_text(window.session) == "Making 1 of 10"
     gate.open()
     qtbot.waitUntil(lambda: made(window) == list(range(10)))
+
+
+def test_jobs_for_a_slice_that_the_open_series_does_not_have_go_on(held, volume, qtbot):
+    start(held)
+    held.session.show_volume(CTVolume(volume.hu[:1] + 3, volume.pixel_spacing, volume.positions[:1]))
+    finish_queue(held, qtbot)
+    qtbot.waitUntil(lambda: made(held) == list(range(10)))
+    assert held.session.candidate is None

@@ -183,3 +183,10 @@ def test_a_box_half_in_the_lungs_and_one_on_another_slice(window):
     assert window.panel.box.place.text() == "14.0 mm, only 50 % in the lungs"
     window.session.go_to_slice(0)
     assert window.panel.box.place.text() == "On slice 3"
+
+
+def test_a_box_that_was_drawn_meanwhile_stays(chest_window, qtbot):
+    chest_window.suggesting.suggest_place()
+    own = draw_box(chest_window, 250, 140, 40)
+    qtbot.waitUntil(lambda: not chest_window.suggesting.is_busy, timeout=PATIENCE)
+    assert chest_window.session.box_here == own

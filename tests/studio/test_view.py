@@ -10,6 +10,7 @@ from engine.ct import LUNG, WindowLevel
 from studio.overlays import borders, tint
 from studio.presets import forget_presets, stored_presets
 from studio.slice_texts import box_text
+from studio.window_entry import WindowEntry
 from tests.phantom import phantom_volume
 from tests.scripted_engine import Gate, ScriptedRunner
 from tests.studio.driving import drag, draw_box, generate, grey_at, move, press, release
@@ -156,3 +157,14 @@ def test_presets_can_be_changed_for_good_and_had_back(window, make_window):
 def test_one_pixel_of_the_slice_on_one_of_the_screen(window):
     QTest.keyClick(window.view, KEY.Key_0, CTRL)
     assert window.view.viewport_now.image_rect.width() == pytest.approx(120)
+
+
+def test_return_ends_the_typing_of_a_bound_and_makes_no_nodule(window):
+    draw_box(window)
+    entry = window.findChild(WindowEntry)
+    entry.black.setFocus()
+    entry.black.selectAll()
+    QTest.keyClicks(entry.black, "-1000")
+    QTest.keyClick(entry.black, Qt.Key.Key_Return)
+    assert window.session.window.bounds[0] == -1000
+    assert window.session.job is None
