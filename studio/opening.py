@@ -36,6 +36,7 @@ class Opener(QObject):
         super().__init__(parent)
         self._session = session
         self._task: Task | None = None
+        self._accepted = session.accepted
 
     def open(self, path: Path) -> None:
         """Look what is in a file or folder; read it if there is one series, else ask."""
@@ -91,7 +92,9 @@ class Opener(QObject):
         self._forget()
         candidates = [series for series in found if not series.problem]
         if len(candidates) == 1:
+            before = self._accepted
             self.read(path, candidates[0].series_uid)
+            self._accepted = before  # The user asked once, before anything was looked at.
         elif candidates:
             self.choice_wanted.emit(path, found)
         else:
