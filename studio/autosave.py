@@ -61,6 +61,7 @@ class Autosave(QObject):
             session.volume_changed,
             session.slice_index_changed,
             session.window_changed,
+            session.shown_changed,
             session.box_changed,
             session.attributes_changed,
             session.options_changed,

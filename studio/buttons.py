@@ -13,7 +13,7 @@ from studio.theme import ICON_SIZE, icon
 
 def button(text: str, icon_name: str, keys: str, role: str, clicked: Callable[[], object]) -> QPushButton:
     """Return a button that tells its keys; `role` is that of the style sheet, "" for a plain one."""
-    made = QPushButton(icon(icon_name), text)
+    made = ReturnButton(icon(icon_name), text)
     made.setIconSize(ICON_SIZE)
     made.setToolTip(f"{text} ({keys})")
     made.setProperty("role", role)
@@ -25,7 +25,7 @@ def button(text: str, icon_name: str, keys: str, role: str, clicked: Callable[[]
 
 def small_button(text: str, tip: str) -> QPushButton:
     """Return a small button without a key of its own."""
-    made = QPushButton(text)
+    made = ReturnButton(text)
     made.setToolTip(tip)
     made.setProperty("role", "small")
     made.setFocusPolicy(Qt.FocusPolicy.TabFocus)

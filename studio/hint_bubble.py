@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent, QPen, QPolygonF
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QWidget
 
+from studio.buttons import ReturnButton
 from studio.theme import colour, icon
 
 _TEXT_WIDTH = 280
@@ -28,7 +29,7 @@ class HintBubble(QFrame):
         self._points_right = False
         self.text = QLabel(wordWrap=True)
         self.text.setFixedWidth(_TEXT_WIDTH)
-        self.close_button = QPushButton(icon("close"), "")
+        self.close_button = ReturnButton(icon("close"), "")
         self.close_button.setProperty("role", "tiny")
         self.close_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.close_button.setAccessibleName("Close the hint for good")

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from engine.history import Entry
+from studio.buttons import ReturnButton
 from studio.history import History
 from studio.history_list import FilteredHistory, HistoryList, Which
 from studio.looking_back import LookingBack
@@ -58,7 +59,7 @@ class HistoryStrip(QFrame):
         self._filtered.setParent(self)
         self.list = HistoryList(self._filtered, looking)
         self.queue = QueuePanel(session, queue)
-        self.fold = QPushButton()
+        self.fold = ReturnButton()
         self.fold.setProperty("role", "quiet")
         self.fold.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.fold.clicked.connect(lambda: self.set_open(not self.is_open))
@@ -76,7 +77,7 @@ class HistoryStrip(QFrame):
         self._show_open(str(QSettings().value(_OPEN_KEY, "true")) == "true")
 
     def _button(self, text: str, icon_name: str, keys: str, do: Callable[[Entry], object]) -> QPushButton:
-        button = QPushButton(icon(icon_name), text)
+        button = ReturnButton(icon(icon_name), text)
         button.setIconSize(QSize(18, 18))
         button.setProperty("role", "quiet")
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)

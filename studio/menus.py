@@ -116,6 +116,7 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
             Entry(f"Best of {SEEDS} seeds", window.best_of.start, ("Ctrl+Shift+G",), "ranking"),
             Entry("Cancel", window.escape, ("Esc",)),
             Entry("Cancel all jobs", window.cancel_all, ("Shift+Esc",)),
+            Entry("Go on with the jobs that wait", queue.go_on, ("Ctrl+Alt+G",)),
             Entry("New seed", placing.new_seed, ("N",), "new-seed"),
             None,
             Entry("Accept", lambda: commands.accept(session), ("A",)),
@@ -130,10 +131,10 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
             Entry("Grid…", window.ask_for_grid, ("Alt+6",), "grid"),
             None,
             Entry("Show or hide the sweep", window.sweeping.show_or_hide, ("E",)),
-            Entry("Cancel the sweep", window.sweeping.cancel),
+            Entry("Cancel the sweep", window.sweeping.cancel, ("Ctrl+Alt+X",)),
             None,
-            Entry("Export the sheet of the sweep…", window.sweep_exporting.export_sheet),
-            Entry("Export the set of the sweep…", window.sweep_exporting.export_set),
+            Entry("Export the sheet of the sweep…", window.sweep_exporting.export_sheet, ("Ctrl+Alt+E",)),
+            Entry("Export the set of the sweep…", window.sweep_exporting.export_set, ("Ctrl+Alt+Shift+E",)),
         ],
         "&View": [
             Entry("Fit", view.fit, ("F",), "fit"),
@@ -161,7 +162,7 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
         "&Help": [
             Entry("Find an action…", window.find_action, ("Ctrl+K",), "search"),
             Entry("Keys and mouse", window.show_keys, ("F1",), "keys"),
-            Entry("Show the first hints again", window.hints.show_again),
+            Entry("Show the first hints again", window.hints.show_again, ("Shift+F1",)),
         ],
     }
 
@@ -192,7 +193,7 @@ def _action(window: MainWindow, entry: Entry) -> QAction:
 
 
 def _smooth_action(window: MainWindow) -> QAction:
-    action = QAction("Smooth enlargement", window, checkable=True, checked=True)
+    action = QAction("Smooth enlargement", window, checkable=True, checked=True, shortcut=QKeySequence("Ctrl+M"))
     action.toggled.connect(window.view.set_smooth)
     return action
 

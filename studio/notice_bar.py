@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, QSize
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QWidget
+from PySide6.QtGui import QAccessible, QAccessibleEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QWidget
 
+from studio.buttons import ReturnButton
 from studio.session import Session
 from studio.theme import icon
 
@@ -20,9 +22,9 @@ class NoticeBar(QFrame):
         self.setObjectName("notice")
         self._icon = QLabel()
         self.text = QLabel(wordWrap=True)
-        self.offer = QPushButton()
+        self.offer = ReturnButton()
         self.offer.clicked.connect(self._take_offer)
-        self.close_button = QPushButton(icon("close"), "")
+        self.close_button = ReturnButton(icon("close"), "")
         self.close_button.setProperty("role", "quiet")
         self.close_button.setAccessibleName("Close the message")
         self.close_button.setToolTip("Close")
@@ -49,6 +51,7 @@ class NoticeBar(QFrame):
         self.offer.setText(notice.offer)
         self.offer.setVisible(notice.do is not None)
         self.setAccessibleName(f"{severity}: {notice.text}")
+        QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
         self._show_icon()
         self.setProperty("severity", severity)
         # The style sheet looks at properties when a widget is polished, not when they change.
@@ -86,7 +89,7 @@ class OpeningBar(QFrame):
         self.text = QLabel()
         self.progress = QProgressBar(textVisible=False)
         self.progress.setAccessibleName("Progress of reading")
-        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button = ReturnButton("Cancel")
         self.cancel_button.clicked.connect(lambda: cancel())
         layout = QHBoxLayout(self)
         layout.setContentsMargins(16, 6, 8, 6)

@@ -12,12 +12,11 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QProgressBar,
-    QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
-from studio.buttons import small_button
+from studio.buttons import ReturnButton, small_button
 from studio.history_card import CARD
 from studio.queue import JobQueue
 from studio.queue_state import QueuedJob
@@ -72,7 +71,7 @@ class WaitingJobs(QListWidget):
 
     def _cancel_button(self, job: QueuedJob) -> QWidget:
         """Return a row that is empty but for a button at its end; the text behind it is the list's."""
-        row, button = QWidget(), QPushButton(icon("close"), "")
+        row, button = QWidget(), ReturnButton(icon("close"), "")
         button.setProperty("role", "tiny")
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         button.setToolTip("Cancel this job (Del)")

@@ -79,6 +79,7 @@ class Restorer(QObject):
     def _show(self, saved: SavedSession, results: Results) -> None:
         session = self._session
         session.window, session.attributes, session.options = saved.window, saved.attributes, saved.options
+        session.shown = saved.shown
         session.go_to_slice(saved.slice_index)
         lost = sum(not self._accept(nodule, results) for nodule in saved.accepted)
         candidate = self._placed(saved.candidate, results) if saved.candidate else None

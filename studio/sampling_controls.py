@@ -11,12 +11,12 @@ from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QGridLayout,
     QLabel,
-    QPushButton,
     QSpinBox,
     QWidget,
 )
 
 from engine.events import MOST_GUIDANCE, MOST_SEED, MOST_STEPS
+from studio.buttons import ReturnButton
 from studio.placing import Placing
 from studio.session import Session
 from studio.theme import ICON_SIZE, icon
@@ -33,7 +33,7 @@ class SamplingControls(QWidget):
         self.seed = QDoubleSpinBox(maximum=MOST_SEED, decimals=0)
         self.steps = QSpinBox(minimum=1, maximum=MOST_STEPS)
         self.guidance = QDoubleSpinBox(minimum=0, maximum=MOST_GUIDANCE, singleStep=0.5, decimals=1)
-        self.new_seed = QPushButton(icon("new-seed"), "")
+        self.new_seed = ReturnButton(icon("new-seed"), "")
         self.new_seed.setIconSize(ICON_SIZE)
         self.new_seed.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.new_seed.setToolTip("New seed (N)")

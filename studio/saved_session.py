@@ -7,6 +7,7 @@
       "source": {"path": "/scans/LIDC-IDRI-0001", "series_uid": "1.3.6...", "description": "CHEST"},
       "slice_index": 66,                    from 0
       "window": {"width": 1500, "level": -600},
+      "shown": {"boxes": true, "comparison": "Only the slice", ...},    see `studio.shown.Shown`; may be missing
       "box": {"slice_index": 66, "row": 230, "column": 110, "side": 32} or null,
       "attributes": {"sphericity": 4, ...}, "options": {"seed": 7, "steps": 15, ...},
       "accepted": [{"slice_index": 66, "result": PATH, "exported": false}, ...],  in the order of acceptance
@@ -19,7 +20,7 @@ PATH is the folder of a result as `engine.journal` writes it: absolute in the la
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from engine.events import SamplingOptions
 from engine.nodule import NoduleAttributes
 from studio.history import History
 from studio.session import PlacedNodule, Session
+from studio.shown import Comparison, Shown
 
 FORMAT_VERSION = 1
 Record = dict[str, Any]
@@ -60,6 +62,7 @@ class SavedSession:
     options: SamplingOptions
     accepted: tuple[SavedNodule, ...]
     candidate: SavedNodule | None
+    shown: Shown
 
     @property
     def entries(self) -> tuple[Path, ...]:
@@ -95,6 +98,7 @@ def saved_session(session: Session, history: History, ended: bool = False) -> Sa
         options=session.options,
         accepted=tuple(nodule for nodule in map(saved, session.accepted) if nodule),
         candidate=saved(session.candidate) if session.candidate else None,
+        shown=session.shown,
     )
 
 
@@ -107,6 +111,7 @@ def to_record(saved: SavedSession) -> Record:
         "source": {"path": str(saved.path), "series_uid": saved.series_uid, "description": saved.description},
         "slice_index": saved.slice_index,
         "window": asdict(saved.window),
+        "shown": {**asdict(saved.shown), "comparison": saved.shown.comparison.value},
         "box": dict(zip(_BOX, saved.box, strict=True)) if saved.box else None,
         "attributes": asdict(saved.attributes),
         "options": asdict(saved.options),
@@ -155,7 +160,16 @@ def _restored(record: Mapping[str, Any], place: Path) -> SavedSession:
         options=SamplingOptions(**record["options"]),
         accepted=tuple(_nodule(nodule, place) for nodule in record["accepted"]),
         candidate=_nodule(candidate, place) if candidate else None,
+        shown=_shown(record.get("shown") or {}),
     )
+
+
+def _shown(record: Mapping[str, Any]) -> Shown:
+    """Return what was shown; what an older version did not write, or a later one wrote besides, does not count."""
+    known = {field.name: record[field.name] for field in fields(Shown) if field.name in record}
+    if "comparison" in known:
+        known["comparison"] = Comparison(known["comparison"])
+    return Shown(**known)
 
 
 def _nodule_record(nodule: SavedNodule) -> Record:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSl
 from engine.nodule import ATTRIBUTE_NAMES, SCORE_NAMES
 from engine.reader_scores import ReaderScores, reader_scores
 from engine.score_reading import ScoreReading
+from studio.buttons import ReturnButton
 from studio.elided_label import ElidedLabel
 from studio.sketches import Sketch
 from studio.slider_marks import (
@@ -152,7 +153,7 @@ class AttributeRow(QWidget):
         self.slider.valueChanged.connect(self.score_chosen)
 
     def _ladder_button(self) -> QPushButton:
-        button = QPushButton(icon("ladder"), "")
+        button = ReturnButton(icon("ladder"), "")
         button.setProperty("role", "tiny")
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.setAccessibleName(f"Ladder of {self._attribute}")

@@ -16,6 +16,7 @@ from studio.ruler import Ruler
 from studio.session import Session
 from studio.shown import Comparison
 from studio.slice_pictures import SlicePictures
+from studio.slice_texts import side_text, slice_text
 from studio.theme import image_colour
 from studio.viewport import Viewport
 
@@ -57,6 +58,16 @@ class SliceCanvas(QWidget):
         session.shown_changed.connect(self._show_panes)
         session.preview_changed.connect(self._show_preview)
         session.box_changed.connect(self.update)
+        for signal in (session.slice_index_changed, session.volume_changed, session.box_changed):
+            signal.connect(self._describe)
+
+    def _describe(self) -> None:
+        """Tell screen readers which slice is shown, and where its box is."""
+        volume, index, box = self._session.volume, self._session.slice_index, self._session.box_here
+        words = slice_text(volume, index).splitlines() if volume and index < len(volume) else ["Nothing is open"]
+        if volume and box:
+            words.append(f"box of {side_text(box, volume.pixel_spacing)} at row {box.row}, column {box.column}")
+        self.setAccessibleDescription(", ".join(words))
 
     # --- where the slice lies ------------------------------------------------------------------------
 

@@ -59,7 +59,9 @@ def preset_menu(window: QMainWindow, session: Session) -> QMenu:
         action.triggered.connect(lambda _=False, name=name: change(name))
         menu.addAction(action)
     menu.addSeparator()
-    menu.addAction("All as they were delivered").triggered.connect(lambda _=False: forget())
+    delivered = QAction("All as they were delivered", window, shortcut=QKeySequence("Ctrl+Alt+0"))
+    delivered.triggered.connect(lambda _=False: forget())
+    menu.addAction(delivered)
     return menu
 
 

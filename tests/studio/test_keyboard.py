@@ -13,9 +13,11 @@ from engine.ct_files import SeriesInfo
 from engine.events import SamplingOptions
 from engine.nodule import NoduleAttributes
 from studio import reasons, recent_files, welcome
+from studio.menu_actions import menu_actions
 from studio.regions import tab_stops
 from studio.saved_session import SavedSession
 from studio.series_dialog import SeriesDialog
+from studio.shown import Shown
 from tests.made_up_study import made_up_study
 from tests.studio.driving import LEFT, draw_box, generate
 
@@ -216,6 +218,7 @@ def test_all_of_the_first_page_is_in_sight_at_1280_by_800_and_scrolls_in_less(ma
             SamplingOptions(),
             (),
             None,
+            Shown(),
         )
     )
     window.resize(1280, 800)
@@ -239,3 +242,25 @@ def test_the_window_fits_on_a_screen_of_1920_by_1080_at_200_percent(window):
     least = window.minimumSizeHint()
     assert least.width() <= 960
     assert least.height() <= 540
+
+
+def test_return_clicks_the_button_that_has_the_focus(window, qtbot):
+    draw_box(window)
+    generate(window, qtbot)
+    candidate = window.session.candidate
+    button = window.panel.placing.discard
+    button.setFocus()
+    QTest.keyClick(button, KEY.Key_Return)
+    assert window.session.candidate is None
+    assert window.session.job is None
+    assert candidate is not None
+
+
+def test_every_action_of_a_menu_has_a_key(window):
+    assert [found.text for found in menu_actions(window) if not found.keys] == []
+
+
+def test_the_slice_describes_itself_to_screen_readers(window):
+    assert "Slice 3 of 5" in window.view.accessibleDescription()
+    draw_box(window)
+    assert "box of 14.0 mm at row 30, column 40" in window.view.accessibleDescription()

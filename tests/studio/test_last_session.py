@@ -20,6 +20,7 @@ from engine.nodule import BoundingBox
 from studio import project
 from studio.autosave import read_session
 from studio.history import History
+from studio.shown import Comparison, Shown
 from tests.studio.driving import LEFT, draw_box, generate
 from tests.studio.killing import kill_once
 
@@ -48,6 +49,7 @@ def worked(make_window, ct, qtbot):
     generate(window, qtbot)
     window.panel.rows["margin"].slider.setValue(2)
     window.session.window = WindowLevel(400, 40)
+    window.session.shown = Shown(outlines=True, inverted=True, comparison=Comparison.SIDE_BY_SIDE)
     window.session.go_to_slice(3)
     return window
 
@@ -63,6 +65,7 @@ def assert_same(session, other):
     assert session.volume.source == other.volume.source
     assert (session.slice_index, session.window, session.box) == (other.slice_index, other.window, other.box)
     assert (session.attributes, session.options) == (other.attributes, other.options)
+    assert session.shown == other.shown
     pairs = zip((*session.accepted, session.candidate), (*other.accepted, other.candidate), strict=True)
     for one, another in pairs:
         assert one.slice_index == another.slice_index
