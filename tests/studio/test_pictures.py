@@ -100,7 +100,19 @@ def export(window, phantom, qtbot):
     return dialog
 
 
-STATES = {state.__name__: state for state in (empty, box, finished, export, light)}
+def compare(window, phantom, qtbot):
+    QTest.keyClick(finished(window, phantom, qtbot).view, KEY.Key_C)
+    return window
+
+
+def ladder(window, phantom, qtbot):
+    box(window, phantom, qtbot)
+    QTest.keyClick(window.view, KEY.Key_5, Qt.KeyboardModifier.AltModifier)
+    qtbot.waitUntil(lambda: window.session.sweep is not None and window.session.queue.is_empty)
+    return window
+
+
+STATES = {state.__name__: state for state in (empty, box, finished, compare, ladder, export, light)}
 
 
 @pytest.mark.parametrize("name", STATES)
