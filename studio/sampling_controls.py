@@ -70,9 +70,12 @@ class SamplingControls(QWidget):
 
     def _connect(self) -> None:
         self._session.options_changed.connect(self.show_options)
-        self.seed.valueChanged.connect(lambda seed: self._change("seed", int(seed)))
+        self.seed.valueChanged.connect(self._change_seed)
         self.steps.valueChanged.connect(partial(self._change, "steps"))
         self.guidance.valueChanged.connect(partial(self._change, "guidance"))
+
+    def _change_seed(self, seed: float) -> None:
+        self._change("seed", int(seed))
 
     def _change(self, option: str, value: float) -> None:
         changed: Any = {option: value}

@@ -237,7 +237,7 @@ def test_a_run_is_not_taken_up_with_the_latents_of_another_vqvae(tmp_path: Path,
     save_vq_codec(codec, tmp_path / "vqvae")
     other = {**made, "vqvae": str(tmp_path / "vqvae")}
 
-    with pytest.raises(InputError, match="another VQ-VAE; give the same"):
+    with pytest.raises(InputError, match="another VQ-VAE or other data; give the same"):
         train_slice(options_of("1"), run=tmp_path / "run", pace=pace, network=TINY_NETWORK, **other)
 
 
