@@ -54,7 +54,7 @@ class SamplingOptions:
 
     seed: int = 0
     steps: int = 15
-    guidance: float = 2.0
+    guidance: float = 2.5
     solver: str = "dpm++2m"
 
     def __post_init__(self) -> None:

@@ -54,7 +54,7 @@ class NoduleOptions(TrainingOptions):
     agreed : ask for scores that say what is seen (`training.agreed_scores`), not for those of a reader drawn at random
     """
 
-    agreed: bool = True
+    agreed: bool = False
 
 
 class NoduleTrainer:
