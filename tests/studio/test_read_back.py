@@ -76,11 +76,14 @@ def test_what_was_read_back_stands_beside_the_slider(reading, qtbot):
 
 
 def test_the_diamond_is_painted_where_the_reading_lies(reading, qtbot):
+    # So high that the panel needs no scroll bar, which would make the slider narrower as it comes and goes.
+    reading.resize(1000, 1000)
     slider = reading.panel.rows["texture"].slider
-    before = slider.grab().toImage()
     draw_box(reading)
+    before = slider.grab().toImage()
     generate(reading, qtbot)
     after = slider.grab().toImage()
+    assert after.size() == before.size()
 
     changed = {
         x for x in range(after.width()) for y in range(after.height()) if before.pixel(x, y) != after.pixel(x, y)
