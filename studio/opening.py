@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, Signal
 from engine.ct import CTVolume
 from studio.background import Progress, Task
 from studio.recent_files import remember
-from studio.session import Notice, Opening, Session, Severity
+from studio.session import Notice, Opening, PlacedNodule, Session, Severity
 
 if TYPE_CHECKING:
     from engine.ct_files import SeriesInfo
@@ -36,7 +36,8 @@ class Opener(QObject):
         super().__init__(parent)
         self._session = session
         self._task: Task | None = None
-        self._accepted = session.accepted
+        #: What was accepted when the user asked for what is being read; nothing is held on to afterwards.
+        self._accepted: tuple[PlacedNodule, ...] = ()
 
     def open(self, path: Path) -> None:
         """Look what is in a file or folder; read it if there is one series, else ask."""
@@ -85,16 +86,16 @@ class Opener(QObject):
         return task
 
     def _forget(self) -> None:
-        self._task = None
+        self._task, self._accepted = None, ()
         self._session.opening = None
 
     def _choose(self, path: Path, found: list[SeriesInfo]) -> None:
+        before = self._accepted  # The user asked once, before anything was looked at.
         self._forget()
         candidates = [series for series in found if not series.problem]
         if len(candidates) == 1:
-            before = self._accepted
             self.read(path, candidates[0].series_uid)
-            self._accepted = before  # The user asked once, before anything was looked at.
+            self._accepted = before
         elif candidates:
             self.choice_wanted.emit(path, found)
         else:

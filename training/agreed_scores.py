@@ -6,6 +6,9 @@ did not follow what was asked for. Here each crop gets one score an attribute, w
 put in order by the mean of two ranks, of the mean of the crop's readers and of what the scorer reads in the slice
 (`engine.read_back`); then the scores are dealt out in that order, as often as LIDC's readers gave each.
 
+The embedded generator was not trained so: texture and margin go together in these scores, and what they never show,
+ground glass with a sharp margin, came out empty. Its card has the figures.
+
 The scorer was trained on the same patients as the generators, none of those held out.
 """
 
