@@ -37,7 +37,8 @@ from training.nodule_loss import (
     validation_errors,
 )
 from training.nodule_samples import draw_batch
-from training.training_run import Pace, TrainingRun, add_run_arguments, make_accelerator, take_options
+from training.run_options import Pace, add_run_arguments, take_options
+from training.training_run import TrainingRun, make_accelerator
 from training.training_sheet import make_contact_sheet
 
 #: The network of the checkpoint that comes with the studio.

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from engine.errors import InputError
 from engine.scorer import NoduleScorer, ScorerConfig, expected_scores, raw_scores, save_scorer
+from training.run_options import Pace, add_run_arguments, take_options
 from training.scorer_figures import Figures, scorer_figures, within_one
 from training.scorer_loss import (
     ScorerOptions,
@@ -36,7 +37,7 @@ from training.scorer_loss import (
 )
 from training.scorer_report import write_scorer_card
 from training.scorer_samples import ScorerSamples, is_for_tuning, load_samples
-from training.training_run import Pace, TrainingRun, add_run_arguments, take_options
+from training.training_run import TrainingRun
 
 DEFAULT_PACE = Pace(validate_on=0, validate_every=300)
 #: The network runs on so many slices at once where nothing is learned.

@@ -32,6 +32,7 @@ from engine.vq_codec import LatentStatistics, load_vq_codec
 from engine.window import WindowGrid
 from training.nodule_loss import NetworkInputs, loss_of, predict, settings_of
 from training.prepared import SLICE_SIZE, PreparedSlices, read_slices
+from training.run_options import Pace, add_run_arguments, take_options
 from training.slice_latents import cache_latents
 from training.slice_loss import (
     CONFIGURATIONS,
@@ -42,7 +43,7 @@ from training.slice_loss import (
 )
 from training.slice_readings import list_readings
 from training.slice_sheet import make_slice_sheet
-from training.training_run import Pace, TrainingRun, add_run_arguments, make_accelerator, take_options
+from training.training_run import TrainingRun, make_accelerator
 from training.vqvae_statistics import measure_statistics
 
 #: The network of the checkpoint that comes with the studio, but for its conditioning: on latents of 64 x 64, with

@@ -27,7 +27,8 @@ from engine.errors import InputError
 from engine.vq_codec import VQCodec, save_vq_codec
 from training.code_book import fit_codes
 from training.prepared import read_slices
-from training.training_run import Pace, TrainingRun, add_run_arguments, make_accelerator, take_options
+from training.run_options import Pace, add_run_arguments, take_options
+from training.training_run import TrainingRun, make_accelerator
 from training.vqvae_card import write_card
 from training.vqvae_loss import CROPS_FOR_CODES, Autoencoder, VQVAEOptions, make_vqvae, reconstruction_loss
 from training.vqvae_reconstruction import WAYS, Figures, evaluate_vqvae

@@ -5,16 +5,15 @@ Shared by the scripts that train a generator; each has its own samples, loss and
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import Field, asdict, dataclass, fields, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -28,101 +27,10 @@ from tqdm import tqdm
 from engine.checkpoint import CheckpointConfig, load_checkpoint, save_checkpoint
 from engine.device import Device, bf16_pays, has_gpu
 from engine.errors import InputError
+from training.run_options import RunOptions, learning_rate_at
 
 #: Options that a run may change when it is taken up again.
 _MAY_CHANGE = {"samples", "learning_rate"}
-
-
-class RunOptions(Protocol):
-    """What a run needs of its options, a frozen dataclass, which are saved with it."""
-
-    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
-
-    @property
-    def batch(self) -> int:
-        """Samples a step, over all processes."""
-        ...
-
-    @property
-    def steps(self) -> int:
-        """Steps of the whole run."""
-        ...
-
-    @property
-    def learning_rate(self) -> float:
-        """Of AdamW, between warm-up and fall."""
-        ...
-
-    @property
-    def ema_decay(self) -> float:
-        """Of the averaged weights."""
-        ...
-
-
-@dataclass(frozen=True)
-class Pace:
-    """When a run saves, validates and stops; of no influence on its weights.
-
-    Attributes
-    ----------
-    validate_on : held-out samples in a validation
-    save_every : seconds between saved states
-    validate_every : steps between validations
-    stop_at : step to stop at before the end, to be taken up later
-
-    Raises
-    ------
-    InputError
-        If there is no step between validations.
-    """
-
-    validate_on: int
-    save_every: float = 180
-    validate_every: int = 500
-    stop_at: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.validate_every < 1:
-            raise InputError(f"--validate-every is {self.validate_every}; give 1 step or more between validations.")
-
-
-#: What `take_options` takes.
-Settings = TypeVar("Settings", bound=RunOptions | Pace)
-
-
-def add_run_arguments(parser: argparse.ArgumentParser, options: type[RunOptions]) -> None:
-    """Add the options of `Pace` that the command line has, and one for each of the run's, for `take_options`."""
-    pace = parser.add_argument_group("pace", argument_default=argparse.SUPPRESS)
-    pace.add_argument("--save-every", type=float, help="seconds between saved states")
-    pace.add_argument("--validate-every", type=int, help="steps between validations")
-    group = parser.add_argument_group("options, saved with the run", argument_default=argparse.SUPPRESS)
-    for field in fields(options):
-        kind = type(field.default)
-        how: dict[str, Any] = {"type": kind}
-        if kind is bool:
-            how = {"action": argparse.BooleanOptionalAction}
-        elif kind is tuple:
-            how = {"type": int, "nargs": "+"}
-        group.add_argument(f"--{field.name.replace('_', '-')}", **how)
-
-
-def take_options(given: dict[str, Any], default: Settings) -> Settings:
-    """Take what `add_run_arguments` added for `default` out of the arguments given; the rest is as it is there.
-
-    Raises
-    ------
-    InputError
-        If the options cannot be such.
-    """
-    taken = {field.name: given.pop(field.name) for field in fields(default) if field.name in given}
-    return replace(default, **{name: tuple(its) if isinstance(its, list) else its for name, its in taken.items()})
-
-
-def learning_rate_at(step: int, options: RunOptions) -> float:
-    """Warm-up, plateau, and a linear fall to zero over the last fifth of the steps."""
-    warm_up = min(1.0, (step + 1) / 300)
-    fall = min(1.0, (options.steps - step) / max(1, options.steps // 5))
-    return options.learning_rate * warm_up * fall
 
 
 def make_accelerator(*handlers: KwargsHandler) -> Accelerator:

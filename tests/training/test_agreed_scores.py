@@ -9,8 +9,8 @@ from tests.checkpoints import TINY_NETWORK
 from tests.training.crops_file import HELD_OUT, TRAINING, write_crops
 from training.agreed_scores import agreed_scores, read_crops, with_agreed_scores
 from training.nodule_crops import NoduleCrops, load_crops
+from training.run_options import Pace
 from training.train_nodule import NoduleOptions, train
-from training.training_run import Pace
 
 LOBULATION = ATTRIBUTE_NAMES.index("lobulation")
 CROPS = 400
@@ -28,6 +28,8 @@ def many(crops: NoduleCrops, scores: np.ndarray) -> NoduleCrops:
     return replace(
         crops,
         images=np.broadcast_to(crops.images[:1], (count, *crops.images.shape[1:])),
+        masks=np.broadcast_to(crops.masks[:1], (count, *crops.masks.shape[1:])),
+        pixel_spacing=np.broadcast_to(crops.pixel_spacing[:1], count),
         unit_crop=np.repeat(np.arange(count), readers),
         unit_reader=np.tile(np.arange(readers), count),
         unit_scores=np.repeat(scores.reshape(units, 1), 5, axis=1),
@@ -81,13 +83,37 @@ def test_where_nobody_said_anything_the_score_is_not_given(crops: NoduleCrops) -
     assert agreed[200:].all()
 
 
-def test_all_readers_of_a_crop_ask_for_the_same(crops: NoduleCrops) -> None:
+def test_readers_of_a_crop_ask_for_the_same_but_half_of_them_for_margin_and_texture_of_their_own(
+    crops: NoduleCrops,
+) -> None:
     agreed = with_agreed_scores(crops)
 
+    shape = [index for index, name in enumerate(ATTRIBUTE_NAMES) if name not in ("margin", "texture")]
+    own = crops.unit_annotation % 2 == 1
     for crop in np.unique(agreed.unit_crop):
-        assert len(np.unique(agreed.unit_scores[agreed.unit_crop == crop], axis=0)) == 1
+        its = agreed.unit_crop == crop
+        assert len(np.unique(agreed.unit_scores[its][:, shape], axis=0)) == 1
+        assert len(np.unique(agreed.unit_scores[its & ~own], axis=0)) == 1
+    rest = [index for index in range(len(ATTRIBUTE_NAMES)) if index not in shape]
+    assert 0 < own.sum() < len(own)
+    assert np.array_equal(agreed.unit_scores[own][:, rest], crops.unit_scores[own][:, rest])
     assert np.isin(agreed.unit_scores, range(1, 6)).all()
     assert np.array_equal(agreed.unit_crop, crops.unit_crop)
+
+
+def test_crops_are_compared_with_crops_of_like_size(crops: NoduleCrops) -> None:
+    count = 1200
+    large = np.repeat([False, True], count // 2)
+    generator = np.random.default_rng(0)
+    readings = np.repeat((np.where(large, 3.0, 1.0) + generator.uniform(0, 1, count))[:, None], 5, axis=1)
+    given = np.repeat([1, 2, 3, 4, 5], count // 5)[generator.permutation(count), None]
+    both = replace(many(crops, given), pixel_spacing=np.where(large, 0.9, 0.5).astype(np.float32))
+
+    agreed = agreed_scores(both, readings)[:, LOBULATION]
+
+    for of_size in (large, ~large):
+        shares = np.bincount(agreed[of_size], minlength=6)[1:] / of_size.sum()
+        assert shares == pytest.approx(np.full(5, 0.2), abs=0.06)
 
 
 def test_crops_are_read_the_same_every_time_and_only_where_somebody_outlined_a_nodule(crops: NoduleCrops) -> None:

@@ -22,8 +22,8 @@ from training.nodule_loss import (
     snr_weight,
 )
 from training.nodule_samples import fixed_batch
+from training.run_options import Pace, learning_rate_at
 from training.train_nodule import NoduleOptions, main, train
-from training.training_run import Pace, learning_rate_at
 
 OPTIONS = NoduleOptions(samples=16, batch=4, learning_rate=1e-3, agreed=False)
 QUICK = Pace(validate_on=4)

@@ -12,11 +12,11 @@ from tests.training.made_up_prepared import RADIUS_MM, write_made_up
 from training import train_scorer
 from training.build_reader_scores import table_of
 from training.evaluate import main as evaluate
+from training.run_options import Pace
 from training.scorer_figures import one_against_the_others, scorer_figures, within_one
 from training.scorer_loss import ScorerOptions, drawing_probabilities, make_targets, scorer_inputs, scorer_loss
 from training.scorer_samples import load_samples
 from training.train_scorer import calibrated, main, train
-from training.training_run import Pace
 
 OPTIONS = ScorerOptions(samples=8, batch=2)
 QUICK = Pace(validate_on=0, validate_every=2)

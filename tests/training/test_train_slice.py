@@ -18,6 +18,7 @@ from engine.vq_codec import VQCodec, load_vq_codec, save_vq_codec
 from tests.checkpoints import TINY_NETWORK, tiny_vq_codec
 from tests.training.prepared_slices import write_prepared, write_vqvae
 from training.nodule_loss import NetworkInputs, loss_of, predict
+from training.run_options import Pace
 from training.slice_loss import (
     CONFIGURATIONS,
     NOISE_LEVELS,
@@ -30,7 +31,6 @@ from training.slice_loss import (
 )
 from training.slice_readings import SliceReadings
 from training.train_slice import SliceTrainer, main, train_slice
-from training.training_run import Pace
 
 SMALL = {"samples": 8, "batch": 2, "learning_rate": 1e-3, "variants": 2}
 ONE_VALIDATION = Pace(validate_on=2)

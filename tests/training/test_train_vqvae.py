@@ -18,8 +18,8 @@ from tests.training.vqvae_data import RADII, write_vqvae_data
 from training.code_book import fit_codes, usage
 from training.evaluate import main as evaluate
 from training.prepared import hu_from_stored, read_nodules, read_slices, stored_from_hu
+from training.run_options import Pace
 from training.train_vqvae import VQVAETrainer, main, train_vqvae
-from training.training_run import Pace
 from training.vqvae_loss import Autoencoder, VQVAEOptions, make_vqvae, reconstruction_loss
 from training.vqvae_reconstruction import DIAMETER_NAMES, WAYS, evaluate_vqvae
 from training.vqvae_samples import draw_crops, halve, read_nodules_if_any, read_vqvae_data

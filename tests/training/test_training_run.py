@@ -13,7 +13,8 @@ import torch
 from engine.errors import InputError
 from tests.checkpoints import save_tiny_checkpoint
 from training.nodule_loss import TrainingOptions
-from training.training_run import Pace, TrainingRun, add_run_arguments, make_accelerator, take_options
+from training.run_options import Pace, add_run_arguments, take_options
+from training.training_run import TrainingRun, make_accelerator
 from training.vqvae_loss import VQVAEOptions
 
 OPTIONS = TrainingOptions(samples=16, batch=4)
