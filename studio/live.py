@@ -22,7 +22,7 @@ from studio.engine_client import EngineClient
 from studio.live_switch import LiveSwitch, Sketch, store_switch, stored_switch
 from studio.placing import Placing
 from studio.reasons import why_not_generate
-from studio.session import Session
+from studio.session import BoxOnSlice, Session
 
 #: What has been moved by keys rests once nothing more has come for so long, in ms.
 _REST_MS = 500
@@ -49,12 +49,16 @@ class Live(QObject):
         self._was_cut = False
         self._is_held = False
         self._is_full_due = False
+        #: Where the box was before its drag, and where it would be if that ended now.
+        self._drag: tuple[BoxOnSlice | None, BoundingBox] | None = None
         self._took: deque[float] = deque(maxlen=_SLOW_IN_A_ROW)
         self._rest = QTimer(self, singleShot=True, interval=_REST_MS)
         self._rest.timeout.connect(self._make_full)
         session.live = stored_switch()
         engine.event_arrived.connect(self._handle)
         session.dragged_changed.connect(self._follow_drag)
+        # Queued: the drag has ended when the box is put where it has led.
+        session.dragged_changed.connect(self._finish_drag, Qt.ConnectionType.QueuedConnection)
         session.job_changed.connect(self._give_way)
         for signal in (
             session.attributes_changed,
@@ -90,19 +94,19 @@ class Live(QObject):
     def follow_scores(self) -> None:
         """The user has chosen a score: sketch the nodule that the session describes now.
 
-        If a nodule waits or forms in the box, it is made anew when the slider rests. One that is accepted is not: the
-        slider may be for the next one.
+        When the slider rests, the full one is made. One that is accepted is not made anew: the slider may be for the
+        next one.
         """
         session, box = self._session, self._session.box_here
         if box is None or not self._can_follow(box):
             return
-        is_due = self._is_full_due or session.job is not None
+        is_forming = self._is_full_due or session.job is not None
         self._placing.cancel()
         request, nodule = self._placing.request_now(), session.nodule_in_box
         if request and nodule and _is_same(request, nodule.result.request):
             self.drop()
             return
-        self._is_full_due = is_due or session.candidate is not None
+        self._is_full_due = is_forming or session.selected is None
         self._ask(request)
         self._rest.start()
 
@@ -127,10 +131,23 @@ class Live(QObject):
     def _follow_drag(self) -> None:
         """Sketch in the box as it is dragged; a nodule that is forming goes on until the box is released."""
         session, dragged = self._session, self._session.dragged
+        if dragged:
+            self._drag = session.box, dragged.box
         if dragged and session.job is None and self._can_follow(dragged.box):
             self._rest.stop()
             self._is_full_due = False
             self._ask(self._placing.request_in(dragged))
+
+    def _finish_drag(self) -> None:
+        """Make the full nodule where the box was released, unless it holds one or one is on its way there."""
+        session, drag = self._session, self._drag
+        if session.dragged or drag is None:
+            return
+        self._drag = None
+        before, box = drag
+        has_moved = session.box != before and session.box_here == box
+        if has_moved and not session.job and not session.nodule_in_box and self._can_follow(box):
+            self._placing.make()
 
     def _ask(self, request: GenerationRequest | None) -> None:
         self._wanted = request
@@ -153,7 +170,7 @@ class Live(QObject):
         self._rest.stop()
         is_due, self._is_full_due = self._is_full_due, False
         if is_due:
-            self._placing.generate()
+            self._placing.make()
 
     # --- showing -------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from studio.live import Live
 from studio.session import Session
 
 _KEY = "Q"
-_WHAT = f"While a slider moves or the box is dragged, a quick nodule follows; it is not kept ({_KEY})"
+_WHAT = f"While a slider moves or the box is dragged, a quick nodule follows; let go, and the full one is made ({_KEY})"
 
 
 class LiveControls(QWidget):

@@ -47,6 +47,11 @@ class Placing(QObject):
         session.volume_changed.connect(self.cancel)
 
     def generate(self) -> None:
+        """Start the job that the session describes, as the user has asked for; what was said before is dealt with."""
+        self._session.notice = None
+        self.make()
+
+    def make(self) -> None:
         """Start the job that the session describes, instead of the one that runs; or say why not.
 
         An accepted nodule that is in the box is replaced.
@@ -61,7 +66,6 @@ class Placing(QObject):
             self._edit(edited, Wanted(request.box, request.attributes, request.options))
             return
         self.cancel()
-        session.notice = None
         session.job = Job(self._engine.submit(request), session.slice_index, request)
 
     def request_now(self) -> GenerationRequest | None:

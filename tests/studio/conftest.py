@@ -11,6 +11,7 @@ from PySide6.QtCore import QEvent, QSettings, Qt
 from PySide6.QtWidgets import QApplication
 
 from engine.ct import CTVolume
+from engine.events import EngineState
 from engine.study import AnswerBook
 from studio.engine_client import EngineClient
 from studio.history import History
@@ -19,6 +20,7 @@ from studio.reading import Reading, TrialClock
 from studio.reading_window import ReadingWindow
 from studio.theme import apply_theme
 from tests.scripted_engine import Loading, ScriptedRunner
+from tests.studio.live_driving import RememberingRunner
 from tests.studio.reader import Time, press
 
 
@@ -122,6 +124,27 @@ def held(make_window, volume, doorman):
     window.gate = doorman.gate
     yield window
     doorman.gate.open()
+
+
+@pytest.fixture
+def make_live(make_window, volume, qtbot):
+    """A window in which live pictures are on, as at a first start."""
+
+    def make(**script):
+        QSettings().remove("live")
+        runner = RememberingRunner(**script)
+        window = make_window(runner)
+        window.session.show_volume(volume)
+        window.runner = runner
+        qtbot.waitUntil(lambda: window.session.engine.state is EngineState.IDLE)
+        return window
+
+    return make
+
+
+@pytest.fixture
+def live(make_live):
+    return make_live()
 
 
 @pytest.fixture

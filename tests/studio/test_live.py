@@ -7,79 +7,16 @@ from PySide6.QtCore import QPoint, QSettings, Qt
 from PySide6.QtTest import QTest
 
 from engine.events import EngineState, SketchRequest
-from tests.scripted_engine import Gate, ScriptedRunner, raising
-from tests.studio.driving import LEFT, drag, draw_box, generate, grey_at, grey_of, move, press, release
+from tests.scripted_engine import Gate, raising
+from tests.studio.driving import LEFT, draw_box, grey_at, grey_of, move, press, release
+from tests.studio.live_driving import INSIDE, settle_in_box, sketched, slide
 
-CTRL = Qt.KeyboardModifier.ControlModifier
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 KEY = Qt.Key
-INSIDE = (40, 50)
-
-
-class RememberingRunner(ScriptedRunner):
-    """Knows what it was asked for, by job id."""
-
-    def __init__(self, **script):
-        super().__init__(**script)
-        self.asked = {}
-
-    def __call__(self, request, job_id):
-        self.asked[job_id] = request
-        return super().__call__(request, job_id)
-
-    @property
-    def finished_sketches(self):
-        return [job for job in self.finished if isinstance(self.asked[job], SketchRequest)]
-
-
-@pytest.fixture
-def make_live(make_window, volume, qtbot):
-    """A window in which live pictures are on, as at a first start."""
-
-    def make(**script):
-        QSettings().remove("live")
-        runner = RememberingRunner(**script)
-        window = make_window(runner)
-        window.session.show_volume(volume)
-        window.runner = runner
-        qtbot.waitUntil(lambda: window.session.engine.state is EngineState.IDLE)
-        return window
-
-    return make
-
-
-@pytest.fixture
-def live(make_live):
-    return make_live()
-
-
-def slide(window, attribute, *scores, let_go=True):
-    """Press the slider of an attribute and drag it over scores."""
-    slider = window.panel.rows[attribute].slider
-    first, *others = (QPoint(round(slider.stop_x(score)), slider.height() // 2) for score in scores)
-    QTest.mousePress(slider, LEFT, pos=first)
-    for pos in others:
-        QTest.mouseMove(slider, pos)
-    if let_go:
-        QTest.mouseRelease(slider, LEFT)
-
-
-def sketched(window, qtbot, texture):
-    """Wait until the nodule of that score is sketched in the box, and nothing else is on its way."""
-    session = window.session
-
-    def is_there():
-        if session.sketch is None or session.engine.state is not EngineState.IDLE:
-            return False
-        request = session.sketch.made.request
-        return (request.attributes.texture, request.box) == (texture, session.box_here)
-
-    qtbot.waitUntil(is_there)
-    return session.sketch
 
 
 def test_a_sketch_follows_the_slider_and_the_full_nodule_comes_on_release(live, qtbot):
-    draw_box(live)
-    first = generate(live, qtbot)
+    first = settle_in_box(live, qtbot)
     slide(live, "texture", 2, let_go=False)
     sketch = sketched(live, qtbot, 2)
     assert sketch.text == "Live, 3 steps"
@@ -99,8 +36,7 @@ def test_a_sketch_follows_the_slider_and_the_full_nodule_comes_on_release(live, 
 
 
 def test_keys_on_a_slider_do_the_same_once_they_rest(live, qtbot):
-    draw_box(live)
-    first = generate(live, qtbot)
+    first = settle_in_box(live, qtbot)
     slider = live.panel.rows["texture"].slider
     slider.setFocus()
     QTest.keyClick(slider, KEY.Key_Left)
@@ -111,24 +47,8 @@ def test_keys_on_a_slider_do_the_same_once_they_rest(live, qtbot):
     assert live.session.candidate.result.request.attributes.texture == 3
 
 
-def test_without_a_nodule_the_sketch_stays_and_nothing_is_made(live, qtbot):
-    draw_box(live)
-    slide(live, "texture", 4)
-    sketched(live, qtbot, 4)
-    assert live.session.job is None
-    assert live.history.entries == ()
-    assert live.session.candidate is None
-    # It cannot be accepted, and Esc takes it away.
-    QTest.keyClick(live.view, KEY.Key_A)
-    assert live.session.accepted == ()
-    QTest.keyClick(live.view, KEY.Key_Escape)
-    assert live.session.sketch is None
-    assert grey_at(live.view, *INSIDE) == pytest.approx(grey_of(-797), abs=2)
-
-
 def test_sketches_are_never_recorded(live, qtbot):
-    draw_box(live)
-    generate(live, qtbot)
+    settle_in_box(live, qtbot)
     for score in (1, 2, 3):
         slide(live, "texture", score, let_go=False)
         sketched(live, qtbot, score)
@@ -140,8 +60,7 @@ def test_sketches_are_never_recorded(live, qtbot):
 
 
 def test_a_slider_moved_after_accepting_changes_no_accepted_nodule(live, qtbot):
-    draw_box(live)
-    generate(live, qtbot)
+    settle_in_box(live, qtbot)
     QTest.keyClick(live.view, KEY.Key_A)
     before = live.session.accepted
     slide(live, "texture", 2)
@@ -155,8 +74,7 @@ def test_a_slider_moved_after_accepting_changes_no_accepted_nodule(live, qtbot):
 
 
 def test_a_candidate_is_not_accepted_while_another_is_shown(live, qtbot):
-    draw_box(live)
-    generate(live, qtbot)
+    settle_in_box(live, qtbot)
     slide(live, "texture", 1, let_go=False)
     sketched(live, qtbot, 1)
     QTest.keyClick(live.view, KEY.Key_A)
@@ -164,8 +82,7 @@ def test_a_candidate_is_not_accepted_while_another_is_shown(live, qtbot):
 
 
 def test_going_back_to_the_scores_of_the_nodule_shows_it_again(live, qtbot):
-    draw_box(live)
-    first = generate(live, qtbot)
+    first = settle_in_box(live, qtbot)
     slide(live, "texture", 1, let_go=False)
     sketched(live, qtbot, 1)
     slide(live, "texture", 1, 5)
@@ -177,8 +94,7 @@ def test_going_back_to_the_scores_of_the_nodule_shows_it_again(live, qtbot):
 def test_one_runs_one_waits_and_never_are_two_in_a_row_cut_short(make_live, qtbot):
     gate, is_held = Gate(1), []
     live = make_live(on_step=lambda step: gate(step) if is_held else None)
-    draw_box(live)
-    sketched(live, qtbot, 5)
+    settle_in_box(live, qtbot)
     is_held.append(True)
     slide(live, "texture", 1, let_go=False)
     gate.wait_until_reached(1)
@@ -194,8 +110,7 @@ def test_one_runs_one_waits_and_never_are_two_in_a_row_cut_short(make_live, qtbo
 
 def test_a_box_that_is_dragged_on_and_on_shows_something(make_live, qtbot):
     live = make_live()
-    draw_box(live)
-    generate(live, qtbot)
+    settle_in_box(live, qtbot)
     press(live.view, INSIDE)
     seen, steps = set(), itertools.count(1)
 
@@ -213,8 +128,7 @@ def test_a_box_that_is_dragged_on_and_on_shows_something(make_live, qtbot):
 
 
 def test_a_moved_nodule_is_sketched_on_its_way_and_made_where_it_is_left(live, qtbot):
-    draw_box(live)
-    generate(live, qtbot)
+    settle_in_box(live, qtbot)
     press(live.view, INSIDE)
     move(live.view, (45, 70), (50, 90))
     qtbot.waitUntil(lambda: live.session.sketch is not None and live.session.sketch.made.request.box.column == 80)
@@ -227,8 +141,7 @@ def test_a_moved_nodule_is_sketched_on_its_way_and_made_where_it_is_left(live, q
 
 
 def test_a_drag_that_is_cancelled_leaves_no_sketch(live, qtbot):
-    draw_box(live)
-    first = generate(live, qtbot)
+    first = settle_in_box(live, qtbot)
     press(live.view, INSIDE)
     move(live.view, (45, 70), (50, 90))
     qtbot.waitUntil(lambda: live.session.sketch is not None)
@@ -240,9 +153,8 @@ def test_a_drag_that_is_cancelled_leaves_no_sketch(live, qtbot):
 
 def test_it_switches_itself_off_where_it_is_slow_and_says_so(make_live, qtbot):
     live = make_live(sketch_seconds=0.9)
-    draw_box(live)
-    sketched(live, qtbot, 5)
-    for score in (1, 2):
+    settle_in_box(live, qtbot)
+    for score in (1, 2, 3):
         slide(live, "texture", score, let_go=False)
         qtbot.waitUntil(lambda: live.session.engine.state is EngineState.IDLE)
     qtbot.waitUntil(lambda: not live.session.live.is_on)
@@ -305,9 +217,8 @@ def test_a_slider_that_moves_while_the_nodule_forms_makes_it_anew(make_live, qtb
 def test_nothing_follows_while_the_queue_is_made(make_live, qtbot):
     gate = Gate(5)
     live = make_live(on_step=gate)
-    drag(live.view, (30, 40), (50, 60))
-    qtbot.waitUntil(lambda: live.session.sketch is not None)
-    QTest.keyClick(live.view, KEY.Key_G, Qt.KeyboardModifier.ShiftModifier)
+    draw_box(live)
+    QTest.keyClick(live.view, KEY.Key_G, SHIFT)
     gate.wait_until_reached(5)
     assert live.panel.live.state.text() == "once the queue is made"
     before = len(live.runner.started)
