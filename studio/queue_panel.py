@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from studio.buttons import ReturnButton, small_button
+from studio.elided_label import ElidedLabel
 from studio.history_card import CARD
 from studio.queue import JobQueue
 from studio.queue_state import QueuedJob
@@ -25,6 +26,8 @@ from studio.sweep import swept_text
 from studio.theme import icon
 
 _WIDTH = 264
+#: From the right edge to the buttons of the rows, with a scroll bar and the frame between.
+_BESIDE_BAR = 26
 _NUMBER = Qt.ItemDataRole.UserRole
 
 
@@ -71,10 +74,8 @@ class WaitingJobs(QListWidget):
 
     def _cancel_button(self, job: QueuedJob) -> QWidget:
         """Return a row that is empty but for a button at its end; the text behind it is the list's."""
-        row, button = QWidget(), ReturnButton(icon("close"), "")
-        button.setProperty("role", "tiny")
+        row, button = QWidget(), _tiny_cross("Del")
         button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        button.setToolTip("Cancel this job (Del)")
         button.setAccessibleName(f"Cancel {job_text(job)}")
         button.clicked.connect(lambda: self._queue.cancel(job.number))
         layout = QHBoxLayout(row)
@@ -115,6 +116,37 @@ class WaitingJobs(QListWidget):
             super().keyPressEvent(event)
 
 
+class RunningJob(QWidget):
+    """The job that is being made, with a button that cancels it and no other."""
+
+    def __init__(self, queue: JobQueue, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._queue = queue
+        self._job: QueuedJob | None = None
+        self.text = ElidedLabel()
+        self.cancel = _tiny_cross("Esc")
+        self.cancel.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.cancel.clicked.connect(self._cancel)
+        layout = QHBoxLayout(self)
+        # As the rows of the list below: text and button stand above theirs.
+        layout.setContentsMargins(13, 0, _BESIDE_BAR, 0)
+        layout.addWidget(self.text, 1)
+        layout.addWidget(self.cancel)
+
+    def show_job(self, job: QueuedJob | None) -> None:
+        """Show that job; None: no row."""
+        self._job = job
+        self.setVisible(job is not None)
+        if job:
+            self.text.setText(job_text(job))
+            self.cancel.setAccessibleName(f"Cancel {job_text(job)}, which is being made")
+
+    def _cancel(self) -> None:
+        # By its number: the next one may run by the time of a click, and is not what was meant.
+        if self._job:
+            self._queue.cancel(self._job.number)
+
+
 class QueuePanel(QFrame):
     """Shows the queue of a session while there is one."""
 
@@ -130,6 +162,7 @@ class QueuePanel(QFrame):
         self.cancel_all.clicked.connect(lambda: queue.cancel_all())
         self.progress = QProgressBar(textVisible=False)
         self.progress.setAccessibleName("Progress of the queue")
+        self.running = RunningJob(queue)
         self.jobs = WaitingJobs(queue)
         header = QHBoxLayout()
         header.setSpacing(4)
@@ -138,8 +171,9 @@ class QueuePanel(QFrame):
         header.addWidget(self.cancel_all)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
+        layout.setSpacing(3)
         layout.addLayout(header)
+        layout.addWidget(self.running)
         layout.addWidget(self.progress)
         layout.addWidget(self.jobs, 1)
         session.queue_changed.connect(self.show_queue)
@@ -152,6 +186,7 @@ class QueuePanel(QFrame):
         self.setVisible(not queue.is_empty)
         self.title.setText(queue_text(self._session))
         self.go_on.setVisible(queue.is_held)
+        self.running.show_job(queue.running)
         self.jobs.show_jobs(queue.waiting)
         self.show_progress()
 
@@ -162,6 +197,14 @@ class QueuePanel(QFrame):
         self.progress.setRange(0, 100 * max(1, total))
         part = step.step / step.steps if step else 0.0
         self.progress.setValue(round(100 * (queue.done + part)))
+
+
+def _tiny_cross(key: str) -> ReturnButton:
+    """Return the button of a row that cancels its job, as a key does."""
+    button = ReturnButton(icon("close"), "")
+    button.setProperty("role", "tiny")
+    button.setToolTip(f"Cancel this job ({key})")
+    return button
 
 
 def queue_text(session: Session) -> str:

@@ -96,6 +96,29 @@ def test_each_waiting_job_has_a_button_that_cancels_it(held):
     held.queue.cancel_all()
 
 
+def test_the_running_job_has_a_button_that_cancels_it_and_no_other(held, qtbot):
+    start(held)
+    row = held.strip.queue.running
+    assert row.text.text() == "Slice 3, seed 0"
+    assert row.cancel.accessibleName() == "Cancel Slice 3, seed 0, which is being made"
+    assert row.cancel.toolTip() == "Cancel this job (Esc)"
+    assert row.cancel.focusPolicy() is Qt.FocusPolicy.TabFocus
+    QTest.mouseClick(row.cancel, LEFT)
+    assert held.session.queue.running.request.options.seed == 1
+    assert waiting(held) == list(range(2, 10))
+    assert row.text.text() == "Slice 3, seed 1"
+    finish_queue(held, qtbot)
+    qtbot.waitUntil(lambda: made(held) == list(range(1, 10)))
+
+
+def test_the_last_job_of_the_queue_can_be_cancelled_in_its_row(held):
+    start(held)
+    held.queue.cancel(*(job.number for job in held.session.queue.waiting))
+    QTest.mouseClick(held.strip.queue.running.cancel, LEFT)
+    assert held.session.queue.is_empty
+    assert not held.strip.queue.isVisible()
+
+
 def test_esc_cancels_the_running_job_and_the_next_one_follows(held, qtbot):
     start(held)
     QTest.keyClick(held.view, KEY.Key_Escape)
@@ -192,6 +215,7 @@ def test_a_failure_holds_the_rest_until_the_user_goes_on(make_window, volume, qt
     qtbot.waitUntil(lambda: window.session.queue.is_held)
     assert queue_text(window.session) == "9 held after a failure"
     assert "memory is full" in window.notice_bar.text.text()
+    assert not window.strip.queue.running.isVisible()
     QTest.mouseClick(window.strip.queue.go_on, LEFT)
     qtbot.waitUntil(lambda: made(window) == list(range(1, 10)))
 
