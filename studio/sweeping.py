@@ -30,6 +30,9 @@ class Sweeping(QObject):
         self._queue = queue
         self._looking = looking
         self._history = history
+        #: How the last job has ended that was of no sweep in the session: one may be put back that it belongs to.
+        self._late: tuple[int, Event] | None = None
+        session.sweep_changed.connect(self._keep_late)
         queue.job_ended.connect(self._keep)
 
     def start(self, across: str, down: str | None = None) -> None:
@@ -88,9 +91,21 @@ class Sweeping(QObject):
 
     def _keep(self, number: int, event: Event) -> None:
         sweep = self._session.sweep
-        if sweep is None or all(cell.number != number for cell in sweep.cells):
+        if sweep is None:
+            self._late = number, event
+            return
+        if all(cell.number != number for cell in sweep.cells):
             return
         if isinstance(event, Finished):
             self._session.sweep = sweep.with_outcome(number, result=event.result)
         elif isinstance(event, Failed):
             self._session.sweep = sweep.with_outcome(number, failure=event.message)
+
+    def _keep_late(self) -> None:
+        """Keep in a sweep that is put back, after a slice was not made after all, what has ended meanwhile.
+
+        That is one job at most: while a slice is being made the queue waits, but for what runs already.
+        """
+        if self._session.sweep and self._late:
+            late, self._late = self._late, None
+            self._keep(*late)

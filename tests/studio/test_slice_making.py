@@ -1,5 +1,7 @@
 """Slices that are made whole: from a key to an open volume of one slice, with the scripted engine and a real one."""
 
+import itertools
+
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
@@ -10,6 +12,7 @@ from engine.job_runner import GeneratorRunner
 from engine.nodule import NoduleAttributes
 from studio import reasons
 from studio.main_window import MainWindow
+from studio.sweep import CellState
 from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
 from tests.scripted_engine import Gate, OutOfMemoryError, ScriptedRunner, raising
 from tests.studio.driving import LEFT, drag, draw_box, generate
@@ -135,6 +138,34 @@ def test_cancelling_brings_back_the_sweep_that_was_shown(held, volume, qtbot):
     qtbot.waitUntil(lambda: held.session.volume is volume)
     assert held.session.sweep is sweep
     assert held.sweep_panel.isVisible()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_sweep_that_is_brought_back_has_what_ended_meanwhile(make_window, volume, qtbot, caplog, fails):
+    gate, steps = Gate(1), itertools.count(1)
+
+    def on_step(step):
+        number = next(steps)
+        gate(number)
+        if number == 2 and fails:
+            raise OutOfMemoryError
+
+    window = make_window(ScriptedRunner(on_step=on_step))
+    window.session.show_volume(volume)
+    draw_box(window)
+    QTest.keyClick(window.view, KEY.Key_1, Qt.KeyboardModifier.AltModifier)
+    gate.wait_until_reached(1)
+    QTest.keyClick(window, KEY.Key_G, CTRL)
+    qtbot.waitUntil(lambda: window.session.is_slice_forming)
+    assert window.session.sweep is None
+    gate.open()
+    qtbot.waitUntil(lambda: window.session.preview is not None)  # Of the slice: the cell before it has ended.
+    QTest.keyClick(window.view, KEY.Key_Escape)
+    qtbot.waitUntil(lambda: window.session.sweep is not None)
+    cell = window.session.sweep.cells[0]
+    assert (cell.result is None, bool(cell.failure)) == (fails, fails)
+    assert window.sweep_panel.board.cells[0].look.state is (CellState.FAILED if fails else CellState.DONE)
+    window.queue.cancel_all()
 
 
 def test_a_failure_is_said_and_brings_back_what_was_open(make_window, volume, qtbot, caplog):
