@@ -45,12 +45,12 @@ class BoxControls(QWidget):
         self.show_session()
 
     def show_session(self) -> None:
-        """Show the box; warn of one that lies outside the lungs."""
+        """Show the box, or why there can be none now; warn of one that lies outside the lungs."""
         why = why_not_suggest_place(self._session)
         self.suggest_place.setEnabled(why is None)
         self.suggest_place.setToolTip(why or "Draw a box at a likely place in the lungs; again for another one (P)")
-        self.place.setText(place_text(self._session))
-        role = "warning" if is_outside_lungs(self._session) else "muted"
+        self.place.setText(why or place_text(self._session))
+        role = "warning" if not why and is_outside_lungs(self._session) else "muted"
         if self.place.property("role") != role:  # A style sheet is slow to apply.
             self.place.setProperty("role", role)
             self.place.style().polish(self.place)

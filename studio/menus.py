@@ -244,9 +244,12 @@ def _follow_undo_stack(session: Session, actions: Actions) -> None:
             ("Redo", stack.canRedo(), stack.redoText()),
         ):
             keys = actions[name].shortcut().toString()
+            why = "" if can else f"There is nothing to {name.lower()}"
             actions[name].setEnabled(can)
-            actions[name].setToolTip(f"{name} {text} ({keys})" if can else f"There is nothing to {name.lower()}")
+            actions[name].setToolTip(why or f"{name} {text} ({keys})")
+            actions[name].setStatusTip(why)
 
+    _show_tool_tips(actions["Undo"])
     stack.indexChanged.connect(show)
     show()
 
@@ -254,13 +257,18 @@ def _follow_undo_stack(session: Session, actions: Actions) -> None:
 def _say_why_no_slices(action: QAction) -> None:
     """Disable the action where there is no slice generator, and say so in its tool tip and in the status bar."""
     why = why_not_make_slices()
-    menu = action.associatedObjects()[0]
-    assert isinstance(menu, QMenu)
-    menu.setToolTipsVisible(True)
+    _show_tool_tips(action)
     if why:
         action.setEnabled(False)
         action.setToolTip(why)
         action.setStatusTip(why)
+
+
+def _show_tool_tips(action: QAction) -> None:
+    """Have the menu of an action show tool tips, which say why an entry is disabled."""
+    menu = action.associatedObjects()[0]
+    assert isinstance(menu, QMenu)
+    menu.setToolTipsVisible(True)
 
 
 def put_box_in_middle(session: Session) -> None:

@@ -115,9 +115,9 @@ class PacsDialog(QDialog):
         self.progress.setRange(0, 100 if self._work.part or not busy else 0)
         self.progress.setValue(round(100 * self._work.part))
         said = self._work.error or self._said
-        has_studies = self.studies.topLevelItemCount() > 0
-        why = self._why_no_search() or (self._why_not_open() if has_studies else "")
-        self.outcome.setText(said or why)
+        why = self._why_no_search() or self._why_not_open()
+        # Without a series, what was said is why there is none.
+        self.outcome.setText(f"{said} {why}".strip() if self.series.chosen else said or why)
         self.outcome.setProperty("role", "" if said else "muted")
         self.outcome.style().polish(self.outcome)
 

@@ -18,7 +18,7 @@ from studio import commands
 from studio.buttons import button
 from studio.placing import Placing
 from studio.queue import SEEDS, JobQueue
-from studio.reasons import why_not_export, why_not_generate, why_not_rank
+from studio.reasons import why_no_ranking, why_not_export, why_not_generate, why_not_rank
 from studio.session import Session
 from studio.slice_texts import signed
 from studio.theme import icon, line
@@ -56,7 +56,7 @@ class PlacingControls(QWidget):
         self.compare.pressed.connect(lambda: self._show_original(True))
         self.compare.released.connect(lambda: self._show_original(False))
         self.export = button("Export…", "export", "Ctrl+E", "", self.export_wanted.emit)
-        self.status, self.export_reason = _text(), _text()
+        self.status, self.rank_reason, self.export_reason = _text(), _text(), _text()
         # As high with one line as with the two that tell of a finished nodule: nothing above it jumps.
         self.status.setMinimumHeight(2 * self.status.fontMetrics().lineSpacing())
         self.progress = QProgressBar(textVisible=False)
@@ -101,7 +101,7 @@ class PlacingControls(QWidget):
         several.addWidget(self.seeds, 1)
         several.addWidget(self.best, 1)
         layout.addLayout(several)
-        for widget in (self.progress, self.status, line()):
+        for widget in (self.rank_reason, self.progress, self.status, line()):
             layout.addWidget(widget)
         self._ending = QWidget()
         end = QHBoxLayout(self._ending)
@@ -127,9 +127,7 @@ class PlacingControls(QWidget):
         self.generate.setEnabled(why is None)
         self.seeds.setEnabled(why is None)
         self.seeds.setToolTip(why or f"Try this box and these scores with {SEEDS} seeds, one after the other (Shift+G)")
-        why = why_not_rank(session)
-        self.best.setEnabled(why is None)
-        self.best.setToolTip(why or f"Best of {SEEDS} seeds: ranked by how well they obey the scores (Ctrl+Shift+G)")
+        self._show_best()
         self._show_generate(is_primary=session.nodule_in_box is None)
         self.progress.setVisible(job is not None)
         self.progress.setRange(0, preview.steps if preview else 1)
@@ -141,6 +139,14 @@ class PlacingControls(QWidget):
         self.export.setEnabled(why is None)
         self.export.setToolTip(why or "Export the accepted nodules (Ctrl+E)")
         self.export_reason.setText(why or _accepted_text(session))
+
+    def _show_best(self) -> None:
+        why = why_not_rank(self._session)
+        self.best.setEnabled(why is None)
+        self.best.setToolTip(why or f"Best of {SEEDS} seeds: ranked by how well they obey the scores (Ctrl+Shift+G)")
+        # What else hinders it hinders the first button, too, and stands in the line below.
+        self.rank_reason.setText(why_no_ranking() or "")
+        self.rank_reason.setVisible(bool(self.rank_reason.text()))
 
     def _show_generate(self, is_primary: bool) -> None:
         """Let Generate stand out, or, while a nodule waits, Accept alone."""
@@ -158,10 +164,10 @@ class PlacingControls(QWidget):
 def status_text(session: Session) -> str:
     """Return how far the job is, else why there can be none, else what was measured of the candidate."""
     preview = session.preview
-    if session.job and preview:
-        return f"Step {preview.step} of {preview.steps}, {preview.seconds_left:.1f} s left"
     if session.job:
-        return _starting_text(session)
+        begun = f"Step {preview.step} of {preview.steps}, {preview.seconds_left:.1f} s left" if preview else ""
+        why = why_not_generate(session) if session.is_slice_forming else ""
+        return "\n".join(filter(None, (begun or _starting_text(session), why)))
     if session.sketch_here:
         what = "puts it in the place of the accepted nodule" if session.selected else "makes the nodule"
         return f"{session.sketch_here.text}: to be looked at only; G {what}"

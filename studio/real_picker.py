@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFileDialog, QListWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFileDialog, QLabel, QListWidget, QVBoxLayout, QWidget
 
 from studio.dialog_parts import list_button, row, wrapped
 
@@ -31,13 +31,15 @@ class RealPicker(QWidget):
         self.add_file = list_button("Add file…", self._ask_file)
         self.add_folder = list_button("Add folder…", self._ask_folder)
         self.remove = list_button("Remove", self._remove)
+        self.state = QLabel()
+        self.state.setProperty("role", "muted")
         self.changed.connect(self._show_state)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
         layout.addWidget(wrapped("muted", _WHAT))
         layout.addWidget(self.list)
-        layout.addLayout(row(None, self.add_file, self.add_folder, self.remove))
+        layout.addLayout(row(self.state, None, self.add_file, self.add_folder, self.remove))
         self._show_state()
 
     @property
@@ -62,7 +64,8 @@ class RealPicker(QWidget):
 
     def _show_state(self) -> None:
         self.remove.setEnabled(bool(self.paths))
-        self.remove.setToolTip("" if self.paths else "Nothing is listed yet.")
+        self.state.setText("" if self.paths else "Nothing is listed yet.")
+        self.remove.setToolTip(self.state.text())
 
     def _remove(self) -> None:
         number = self.list.currentRow() if self.list.currentRow() >= 0 else self.list.count() - 1

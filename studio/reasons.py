@@ -9,7 +9,7 @@ from engine.nodule import BoundingBox
 from engine.read_back import DEFAULT_SCORER
 from studio.session import Session
 
-_FORMING = "The slice is still being made; Esc cancels it."
+_FORMING = "The slice is being made; Esc cancels it."
 _STOPPED = "The engine has stopped; start the program again."
 
 
@@ -33,11 +33,14 @@ def why_not_generate(session: Session, dragged: BoundingBox | None = None) -> st
     return None
 
 
+def why_no_ranking() -> str | None:
+    """Return why this installation ranks nothing at all, as one sentence; None if it does."""
+    return None if DEFAULT_SCORER.is_dir() else "Nothing can be ranked, for the scorer is not part of this version."
+
+
 def why_not_rank(session: Session) -> str | None:
     """Return why seeds cannot be tried and ranked now, as one sentence; None if they can."""
-    if not DEFAULT_SCORER.is_dir():
-        return "Nothing can be ranked, for the scorer is not part of this version."
-    return why_not_generate(session)
+    return why_no_ranking() or why_not_generate(session)
 
 
 def why_not_extend(session: Session) -> str | None:

@@ -34,6 +34,7 @@ class ResultPicker(QWidget):
         self.list.setAccessibleName("Results for the study")
         for entry in kept:
             self.list.addItem(_item(entry, entry.path in starred or not starred))
+        self._none_is_starred = "" if starred else ", none is starred"
         self.count = QLabel()
         self.count.setProperty("role", "muted")
         self.starred = list_button("Starred", lambda: self._check(lambda path: path in starred))
@@ -70,7 +71,8 @@ class ResultPicker(QWidget):
 
     def _show_count(self) -> None:
         count = self.list.count()
-        self.count.setText(f"{len(self.paths)} of {count}" if count else "The history has no results yet.")
+        checked = f"{len(self.paths)} of {count}{self._none_is_starred}"
+        self.count.setText(checked if count else "The history has no results yet.")
 
 
 def _item(entry: Entry, is_checked: bool) -> QListWidgetItem:

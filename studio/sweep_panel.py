@@ -158,10 +158,11 @@ class SliceAndSweep(QSplitter):
 
 
 def progress_text(session: Session, sweep: Sweep) -> str:
-    """Return how far a sweep is, in a few words."""
-    queue, count = session.queue, len(sweep.cells)
-    done = f"{len(sweep.results)} of {count}"
-    return f"{done}, held after a failure" if queue.is_held and sweep.unfinished(queue) else done
+    """Return how far a sweep is, in a few words; they also say why there is nothing to export."""
+    queue, done, count = session.queue, len(sweep.results), len(sweep.cells)
+    if queue.is_held and sweep.unfinished(queue):
+        return f"{done} of {count}, held after a failure"
+    return f"{done} of {count}" if done else f"None of {count} made yet"
 
 
 def _export_menu(exporting: SweepExporting, parent: QWidget) -> QMenu:

@@ -137,8 +137,11 @@ def test_generate_says_why_it_cannot_be_pressed(make_window, volume, qtbot):
 def test_undo_and_redo_say_what_they_would_do_and_why_they_cannot(window):
     undo, redo = window.commands["Undo"], window.commands["Redo"]
     assert (undo.isEnabled(), undo.toolTip()) == (False, "There is nothing to undo")
+    assert undo.statusTip() == "There is nothing to undo"
+    assert undo.associatedObjects()[0].toolTipsVisible()
     draw_box(window)
     assert (undo.isEnabled(), undo.toolTip()) == (True, "Undo box (Ctrl+Z)")
+    assert undo.statusTip() == ""
     undo.trigger()
     assert (redo.isEnabled(), redo.toolTip()) == (True, "Redo box (Ctrl+Shift+Z)")
 

@@ -247,7 +247,7 @@ def found(window, pacs, tmp_path, qtbot):
     assert dialog.outcome.text() == "Type the address of a PACS, as your PACS administrator gives it."
     QTest.keyClicks(dialog.server.address_field, pacs.address)
     dialog.folder.text.setText(str(tmp_path / "fetched"))
-    assert dialog.open_button.toolTip() == "Choose a study."
+    assert dialog.outcome.text() == dialog.open_button.toolTip() == "Choose a study."
     QTest.keyClick(dialog.search.fields["Patient name"], KEY.Key_Return)
     qtbot.waitUntil(lambda: dialog.studies.topLevelItemCount() == 1, timeout=PATIENCE)
     assert [item.text(0) for item in dialog.studies.selectedItems()] == ["Müller Jürgen"]

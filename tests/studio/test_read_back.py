@@ -152,6 +152,8 @@ def test_without_a_scorer_it_says_why_nothing_can_be_ranked(make_window, volume,
 
     assert not window.panel.placing.best.isEnabled()
     assert "scorer" in window.panel.placing.best.toolTip()
+    assert window.panel.placing.rank_reason.isVisible()
+    assert "scorer" in window.panel.placing.rank_reason.text()
     window.best_of.start()
     assert "scorer" in window.session.notice.text
 

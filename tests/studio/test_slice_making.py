@@ -85,8 +85,10 @@ def test_previews_are_painted_over_the_whole_slice(held, qtbot):
     forming(held, qtbot)
     assert held.session.shown_hu.shape == (256, 256)
     assert (held.session.shown_hu == -200).all()
-    assert held.panel.placing.status.text() == "Step 2 of 15, 13.0 s left"
+    why = "The slice is being made; Esc cancels it."
+    assert held.panel.placing.status.text() == f"Step 2 of 15, 13.0 s left\n{why}"
     assert not held.panel.box.suggest_place.isEnabled()
+    assert held.panel.box.place.text() == why
 
 
 def test_the_box_can_be_moved_and_the_same_seed_run_again(make_window, qtbot):
@@ -142,25 +144,30 @@ def test_cancelling_brings_back_the_sweep_that_was_shown(held, volume, qtbot):
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_sweep_that_is_brought_back_has_what_ended_meanwhile(make_window, volume, qtbot, caplog, fails):
-    gate, steps = Gate(1), itertools.count(1)
+    cell_gate, slice_gate = Gate(1), Gate(2)
+    gates = itertools.chain([cell_gate], itertools.repeat(slice_gate))
+    now = []
 
     def on_step(step):
-        number = next(steps)
-        gate(number)
-        if number == 2 and fails:
+        if step == 1:
+            now[:] = [next(gates)]
+        now[0](step)
+        if fails and now[0] is cell_gate:
             raise OutOfMemoryError
 
     window = make_window(ScriptedRunner(on_step=on_step))
     window.session.show_volume(volume)
     draw_box(window)
     QTest.keyClick(window.view, KEY.Key_1, Qt.KeyboardModifier.AltModifier)
-    gate.wait_until_reached(1)
+    cell_gate.wait_until_reached(1)
     QTest.keyClick(window, KEY.Key_G, CTRL)
     qtbot.waitUntil(lambda: window.session.is_slice_forming)
     assert window.session.sweep is None
-    gate.open()
-    qtbot.waitUntil(lambda: window.session.preview is not None)  # Of the slice: the cell before it has ended.
+    cell_gate.open()
+    slice_gate.wait_until_reached(2)  # So the cell before it has ended.
+    qtbot.waitUntil(lambda: window.session.preview is not None)
     QTest.keyClick(window.view, KEY.Key_Escape)
+    slice_gate.open()
     qtbot.waitUntil(lambda: window.session.sweep is not None)
     cell = window.session.sweep.cells[0]
     assert (cell.result is None, bool(cell.failure)) == (fails, fails)

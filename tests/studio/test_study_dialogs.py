@@ -143,6 +143,16 @@ def test_without_results_it_says_so(make_window, qtbot):
     assert dialog.results.count.text() == "The history has no results yet."
     assert not dialog.results.starred.isEnabled()
     assert dialog.results.starred.toolTip()
+    assert dialog.real.state.text() == dialog.real.remove.toolTip() == "Nothing is listed yet."
+
+
+def test_where_no_result_is_starred_it_says_so(make_window, tmp_path, qtbot):
+    write_results(tmp_path / "journal", 6)
+    window = make_window()
+    qtbot.waitUntil(lambda: len(window.history.entries) == 6)
+    picker = ask(window, KEY.Key_B, BuildStudyDialog).results
+    assert not picker.starred.isEnabled()
+    assert picker.count.text() == "6 of 6, none is starred"
 
 
 # --- reading -----------------------------------------------------------------------------------------

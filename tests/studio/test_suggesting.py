@@ -93,6 +93,7 @@ def test_without_a_ct_the_button_says_why_and_so_does_the_key(make_window):
     window = make_window()
     assert not window.panel.box.suggest_place.isEnabled()
     assert window.panel.box.suggest_place.toolTip() == "Open a chest CT first."
+    assert window.panel.box.place.text() == "Open a chest CT first."
     window.commands["Suggest a place"].trigger()
     assert window.notice_bar.text.text() == "Open a chest CT first."
 

@@ -92,6 +92,19 @@ def test_what_is_measured_first_is_the_score_read_back():
     assert [value.text for value in measured_for("texture", nothing)] == ["No nodule"]
 
 
+def test_while_nothing_is_made_yet_it_is_said_beside_the_export(make_window, volume, qtbot):
+    gate = Gate(1)
+    window = make_window(ScriptedRunner(on_step=gate))
+    window.session.show_volume(volume)
+    draw_box(window)
+    QTest.keyClick(window.view, KEY.Key_1, ALT)
+    gate.wait_until_reached(1)
+    assert not window.sweep_panel.export.isEnabled()
+    assert window.sweep_panel.progress.text() == "None of 5 made yet"
+    gate.open()
+    window.queue.cancel_all()
+
+
 def test_a_ladder_fills_in_as_it_is_made(held, qtbot):
     start(held, qtbot)
     assert states(held) == [STATE.DONE, STATE.RUNNING, STATE.WAITING, STATE.WAITING, STATE.WAITING]
