@@ -91,9 +91,9 @@ class NodulePanel(QFrame):
         body = QWidget()
         body.setObjectName("panelBody")
         layout = QVBoxLayout(body)
-        # So close that all of it is in sight in a window of 1280 x 800: nothing needed for a nodule is scrolled to.
-        layout.setContentsMargins(16, 8, 16, 6)
-        layout.setSpacing(4)
+        # So close that all of it is in sight in a window of 1000 x 800: nothing needed for a nodule is scrolled to.
+        layout.setContentsMargins(16, 6, 16, 4)
+        layout.setSpacing(3)
         layout.addWidget(self.box)
         layout.addWidget(line())
         for row in self.rows.values():

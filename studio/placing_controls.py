@@ -57,8 +57,9 @@ class PlacingControls(QWidget):
         self.compare.released.connect(lambda: self._show_original(False))
         self.export = button("Export…", "export", "Ctrl+E", "", self.export_wanted.emit)
         self.status, self.rank_reason, self.export_reason = _text(), _text(), _text()
-        # As high with one line as with the two that tell of a finished nodule: nothing above it jumps.
-        self.status.setMinimumHeight(2 * self.status.fontMetrics().lineSpacing())
+        # As high with one line as with the three that may tell of a finished nodule: nothing above it jumps.
+        self.status.setText("\n\n")
+        self.status.setMinimumHeight(self.status.sizeHint().height())
         self.progress = QProgressBar(textVisible=False)
         self.progress.setAccessibleName("Progress of sampling")
         self._lay_out()
@@ -93,7 +94,7 @@ class PlacingControls(QWidget):
         policy.setRetainSizeWhenHidden(True)  # Nothing above it jumps when it comes and goes.
         self.progress.setSizePolicy(policy)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 8, 16, 8)
+        layout.setContentsMargins(16, 6, 16, 6)
         layout.setSpacing(5)
         layout.addLayout(self._first)
         several = QHBoxLayout()

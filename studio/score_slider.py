@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetricsF, QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSlider, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QSlider, QWidget
 
 from engine.nodule import ATTRIBUTE_NAMES, SCORE_NAMES
 from engine.reader_scores import ReaderScores, reader_scores
@@ -135,7 +135,10 @@ class AttributeRow(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setHorizontalSpacing(8)
         layout.setVerticalSpacing(0)
-        self.read = QLabel()
+        # Cut off where the name of a score is long: what is wider than the panel would push all of it out of sight.
+        self.read = ElidedLabel()
+        self.read.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self.read.setMinimumWidth(1)
         self.read.setProperty("role", "muted")
         self.read.setAccessibleName(f"{attribute.capitalize()}, read back")
         self.ladder = self._ladder_button()
@@ -191,6 +194,7 @@ class AttributeRow(QWidget):
         self.slider.show_reading(reading, far)
         self.read.setVisible(reading is not None)
         self.read.setText(reading_text(self._attribute, asked, self.slider.value(), reading) if reading else "")
+        self.read.setToolTip(self.read.text())
         role = "warning" if far else "muted"
         if self.read.property("role") != role:  # A style sheet is slow to apply.
             self.read.setProperty("role", role)

@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QScrollArea
 
 from engine.events import Finished
 from engine.nodule import ATTRIBUTE_NAMES
@@ -75,9 +76,26 @@ def test_what_was_read_back_stands_beside_the_slider(reading, qtbot):
     assert not rows["texture"].read.isVisible()
 
 
+def test_the_panel_fits_a_window_of_1000_x_800_and_nothing_in_it_moves(reading, qtbot):
+    area = reading.panel.findChild(QScrollArea)
+    slider, generate_button = reading.panel.rows["texture"].slider, reading.panel.placing.generate
+
+    def places():
+        return [QRect(widget.mapTo(reading, QPoint()), widget.size()) for widget in (slider, generate_button)]
+
+    draw_box(reading)
+    before = places()
+    reading.session.options = replace(reading.session.options, seed=2**31 - 1)  # So long that its line is wrapped.
+    generate(reading, qtbot)
+    qtbot.waitUntil(lambda: reading.session.plausibility != "")
+    assert reading.panel.rows["texture"].read.isVisible()
+    assert reading.size() == QSize(1000, 800)
+    assert area.verticalScrollBar().maximum() == 0
+    assert area.widget().width() == area.viewport().width()
+    assert places() == before
+
+
 def test_the_diamond_is_painted_where_the_reading_lies(reading, qtbot):
-    # So high that the panel needs no scroll bar, which would make the slider narrower as it comes and goes.
-    reading.resize(1000, 1000)
     slider = reading.panel.rows["texture"].slider
     draw_box(reading)
     before = slider.grab().toImage()
