@@ -37,10 +37,7 @@ class ReturnButton(QPushButton):
 
     def event(self, event: QEvent) -> bool:
         """Take Return before the action of the menu does."""
-        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and is_return(event):
-            event.accept()
-            return True
-        return super().event(event)
+        return takes_return(event) or super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Click with Return, as with Space."""
@@ -48,6 +45,14 @@ class ReturnButton(QPushButton):
             self.click()
         else:
             super().keyPressEvent(event)
+
+
+def takes_return(event: QEvent) -> bool:
+    """Keep Return from the action of the menu, for `keyPressEvent`; tell whether the event asked for that."""
+    is_ours = event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and is_return(event)
+    if is_ours:
+        event.accept()
+    return is_ours
 
 
 def is_return(event: QKeyEvent) -> bool:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QWidget
 
 from engine.ct import WindowLevel
-from studio.buttons import is_return
+from studio.buttons import takes_return
 from studio.session import Session
 
 _LEAST, _MOST = -4000, 8000
@@ -18,10 +17,7 @@ class _Bound(QSpinBox):
 
     def event(self, event: QEvent) -> bool:
         """Take Return before the action of the menu does."""
-        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and is_return(event):
-            event.accept()
-            return True
-        return super().event(event)
+        return takes_return(event) or super().event(event)
 
 
 class WindowEntry(QWidget):
