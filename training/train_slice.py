@@ -47,8 +47,8 @@ from training.training_run import TrainingRun, make_accelerator
 from training.vqvae_statistics import measure_statistics
 
 #: The network of the checkpoint that comes with the studio, but for its conditioning: on latents of 64 x 64, with
-#: attention at 16 x 16 and 8 x 8. It is narrow on the finest grids, where the time goes: with 64 and 96 channels there a
-#: sample takes 1.7 times as long on a CPU, and samples are what these networks lack.
+#: attention at 16 x 16 and 8 x 8. It is narrow on the finest grids, where the time goes: with 64 and 96 channels there,
+#: a sample takes 1.7 times as long on a CPU, and samples are what these networks lack.
 STUDIO_NETWORK = NetworkConfig(blocks=(32, 64, 128, 192), first_attention_level=2, norm_groups=8)
 
 DEFAULT_PACE = Pace(validate_on=192)

@@ -30,7 +30,14 @@ from training.prepared import read_slices
 from training.run_options import Pace, add_run_arguments, take_options
 from training.training_run import TrainingRun, make_accelerator
 from training.vqvae_card import write_card
-from training.vqvae_loss import CROPS_FOR_CODES, Autoencoder, VQVAEOptions, make_vqvae, reconstruction_loss
+from training.vqvae_loss import (
+    CROPS_FOR_CODES,
+    Autoencoder,
+    VQVAEOptions,
+    make_vqvae,
+    reconstruction_loss,
+    take_weights,
+)
 from training.vqvae_reconstruction import WAYS, Figures, evaluate_vqvae
 from training.vqvae_samples import VQVAEData, draw_crops, read_nodules_if_any, read_vqvae_data
 from training.vqvae_sheet import make_vqvae_sheet
@@ -49,7 +56,10 @@ class VQVAETrainer:
         self.held_out = read_slices(data, held_out=True)
         self.held_out_nodules = read_nodules_if_any(data, held_out=True)
         torch.manual_seed(options.seed)
-        model = Autoencoder(VQCodec(make_vqvae(options)))
+        vqvae = make_vqvae(options)
+        if options.start_from and not (folder / "state.pt").exists():
+            take_weights(vqvae, options.start_from)
+        model = Autoencoder(VQCodec(vqvae))
         # The encoder is without gradient once there is a code book, and the code book always.
         accelerator = make_accelerator(DistributedDataParallelKwargs(find_unused_parameters=True))
         self.run = TrainingRun(model, options, folder, accelerator)

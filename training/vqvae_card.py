@@ -21,7 +21,7 @@ them to grey, for previews. Load it with `engine.vq_codec.load_vq_codec`, or, wi
 
 ## Training
 
-{samples} crops of {crop} x {crop} pixels, {nodules}.
+{start}{samples} crops of {crop} x {crop} pixels, {nodules}.
 Patients are held out by a hash of their identifiers. The slices are from: {sources}.
 
 The loss is the squared error plus {absolute:g} times the absolute one, in units of 100 HU;
@@ -45,7 +45,9 @@ def write_card(path: Path, options: VQVAEOptions, samples: int, data: VQVAEData,
     """Write the card, for the samples seen so far; `figures` are from `evaluate_vqvae`."""
     share = 0.0 if data.nodules is None else options.nodule_share
     mixed = f"{share:.0%} of them nodules of LIDC-IDRI side by side and the others from whole slices"
+    start = f"Encoder and decoder were at first those of {options.start_from}. " if options.start_from else ""
     made_with = _MADE_WITH.format(
+        start=start,
         channels=options.latent_channels,
         samples=f"{samples:,}",
         crop=options.crop,

@@ -10,7 +10,7 @@ from diffusers.models.autoencoders.vq_model import VQModel
 from torch import Tensor, nn
 
 from engine.errors import InputError
-from engine.vq_codec import VQCodec
+from engine.vq_codec import VQCodec, load_vq_codec
 from training.prepared import SLICE_SIZE
 
 #: HU above this are bone and metal, where errors matter a fifth as much: nobody looks for nodules there.
@@ -40,6 +40,8 @@ class VQVAEOptions:
     absolute : weight of the mean absolute error beside the mean squared one
     ema_decay : of the averaged weights
     seed : of everything drawn
+    start_from : VQ-VAE whose encoder and decoder are the first ones, a folder or a name on Hugging Face's hub; of the
+        same widths and latent channels
 
     Raises
     ------
@@ -60,6 +62,7 @@ class VQVAEOptions:
     absolute: float = 0.5
     ema_decay: float = 0.999
     seed: int = 0
+    start_from: str = ""
 
     def __post_init__(self) -> None:
         if not (self.crop > 0 and self.crop % 64 == 0 and self.crop <= SLICE_SIZE):
@@ -100,6 +103,27 @@ def make_vqvae(options: VQVAEOptions) -> VQModel:
         norm_num_groups=4,
         mid_block_add_attention=False,
     )
+
+
+def take_weights(model: VQModel, name: str) -> None:
+    """Take encoder and decoder of another model, see `VQVAEOptions.start_from`; the code book is made anew anyway.
+
+    Raises
+    ------
+    InputError
+        If there is no such model, or it has another shape.
+    """
+    theirs: Any = load_vq_codec(name).vqvae
+    weights = {key: tensor for key, tensor in theirs.state_dict().items() if not key.startswith("quantize.")}
+    try:
+        keys = model.load_state_dict(weights, strict=False)
+        fits = not keys.unexpected_keys and all(key.startswith("quantize.") for key in keys.missing_keys)
+    except RuntimeError:
+        fits = False
+    if not fits:
+        raise InputError(
+            f"The VQ-VAE {name} has another shape than this run; give the --widths and --latent-channels that it has."
+        )
 
 
 class Autoencoder(nn.Module):

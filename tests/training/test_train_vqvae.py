@@ -78,6 +78,38 @@ def test_more_samples_leave_the_code_book_as_it_is(tmp_path: Path, data: Path, w
     assert all(torch.equal(before[name], after[name]) for name in before if ".encoder." in name)
 
 
+def test_a_run_starts_from_the_weights_of_another(tmp_path: Path, data: Path, whole: Path) -> None:
+    before = load_vq_codec(whole / "vqvae").vqvae.state_dict()
+    options = replace(OPTIONS, start_from=str(whole / "vqvae"), learning_rate=0.0)
+
+    train_vqvae(options, data, tmp_path)
+
+    after = load_vq_codec(tmp_path / "vqvae").vqvae.state_dict()
+    assert all(torch.equal(before[name], after[name]) for name in before if not name.startswith("quantize."))
+    assert str(whole / "vqvae") in (tmp_path / "vqvae" / "README.md").read_text()
+
+
+def test_a_run_that_has_a_state_does_not_need_what_it_started_from(tmp_path: Path, data: Path, whole: Path) -> None:
+    shutil.copytree(whole / "vqvae", tmp_path / "first")
+    options = replace(OPTIONS, start_from=str(tmp_path / "first"))
+    train_vqvae(options, data, tmp_path / "run", Pace(validate_on=1, stop_at=1))
+    shutil.rmtree(tmp_path / "first")
+
+    train_vqvae(options, data, tmp_path / "run")
+
+    assert (tmp_path / "run" / "vqvae" / "config.json").is_file()
+
+
+def test_weights_of_another_shape_are_refused(
+    tmp_path: Path, data: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--data", str(data), "--run", str(tmp_path), "--start-from", str(whole / "vqvae"), "--codes", "16"]
+
+    assert main([*given, "--widths", "4", "4", "4"]) == 2
+
+    assert "give the --widths and --latent-channels that it has" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("made", [False, True])
 def test_older_states_do_not_say_whether_there_is_a_code_book(made: bool) -> None:
     state = Autoencoder(VQCodec(make_vqvae(OPTIONS))).state_dict()
