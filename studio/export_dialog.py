@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QListWidgetItem,
     QProgressBar,
     QPushButton,
+    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -30,6 +31,8 @@ from studio.theme import icon
 _FOLDER_KEY = "export folder"
 #: More files than these are counted, not named.
 _MOST_NAMES = 30
+#: What the window's frame takes of the screen's height.
+_TITLE_BAR = 40
 _CHECKED, _UNCHECKED = Qt.CheckState.Checked, Qt.CheckState.Unchecked
 
 
@@ -69,28 +72,40 @@ class ExportDialog(QDialog):
         self._show_state()
 
     def _lay_out(self) -> None:
-        layout = self._rows = QVBoxLayout(self)
-        layout.setContentsMargins(24, 24, 24, 24)
-        layout.setSpacing(8)
-        layout.addWidget(heading("Nodules"))
-        layout.addWidget(self.nodules)
-        layout.addSpacing(8)
-        layout.addWidget(heading("Files"))
+        body = QWidget()
+        rows = self._rows = QVBoxLayout(body)
+        rows.setContentsMargins(24, 24, 24, 8)
+        rows.setSpacing(8)
+        rows.addWidget(heading("Nodules"))
+        rows.addWidget(self.nodules)
+        rows.addSpacing(8)
+        rows.addWidget(heading("Files"))
         for box in self.formats.values():
-            layout.addWidget(box)
-        layout.addSpacing(8)
-        layout.addWidget(heading("Identity"))
-        layout.addWidget(self.keep_identity)
-        layout.addSpacing(8)
-        layout.addWidget(heading("Folder"))
-        layout.addLayout(row(self.folder, self.browse))
-        layout.addSpacing(8)
-        layout.addWidget(self.progress)
-        layout.addWidget(self.outcome)
-        layout.addWidget(self.reason)
-        layout.addStretch(1)
-        buttons = row(self.open_folder, self.send, None, self.close_button, self.export)
-        layout.addLayout(buttons)
+            rows.addWidget(box)
+        rows.addSpacing(8)
+        rows.addWidget(heading("Identity"))
+        rows.addWidget(self.keep_identity)
+        rows.addSpacing(8)
+        rows.addWidget(heading("Folder"))
+        rows.addLayout(row(self.folder, self.browse))
+        rows.addSpacing(8)
+        rows.addWidget(self.outcome)
+        rows.addStretch(1)
+        self.area = QScrollArea(widgetResizable=True)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.area.verticalScrollBar().setAccessibleName("Scroll what is exported")
+        self.area.setWidget(body)
+        self._below = QVBoxLayout()
+        self._below.setContentsMargins(24, 0, 24, 24)
+        self._below.addWidget(self.progress)
+        self._below.addWidget(self.reason)
+        self._below.addLayout(row(self.open_folder, self.send, None, self.close_button, self.export))
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.area, 1)
+        layout.addLayout(self._below)
 
     def _connect(self) -> None:
         self.browse.clicked.connect(self._browse)
@@ -132,12 +147,12 @@ class ExportDialog(QDialog):
         self._fit()
 
     def _fit(self) -> None:
-        """Be as high as what is said needs; `adjustSize` would stop at two thirds of the screen."""
-        self.resize(self.width(), self._needed_height())
-
-    def _needed_height(self) -> int:
+        """Be as high as what is said needs, or as the screen; `adjustSize` would stop at two thirds of it."""
         self._rows.activate()
-        return self._rows.totalHeightForWidth(self.width())
+        needed = sum(_height_of(part, self.width()) for part in (self._rows, self._below))
+        self.resize(self.width(), min(needed, self.screen().availableGeometry().height() - _TITLE_BAR))
+        if self.outcome.text():
+            self.area.ensureWidgetVisible(self.outcome)
 
     def _browse(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "Export to", self.folder.text())
@@ -170,9 +185,6 @@ class ExportDialog(QDialog):
         remember_folder(folders[0].parent)
         self.outcome.setText(_what_was_written(folders))
         self._show_state()
-        if self._needed_height() > self.screen().availableGeometry().height():
-            self.outcome.setText(_what_was_written(folders, most_names=0))
-            self._show_state()
         if not self.isVisible():
             self._session.say(f"The nodules were written to {folders[0].parent}.")
 
@@ -201,12 +213,16 @@ class ExportDialog(QDialog):
         super().done(result)
 
 
-def _what_was_written(folders: list[Path], most_names: int = _MOST_NAMES) -> str:
+def _height_of(rows: QVBoxLayout, width: int) -> int:
+    return rows.totalHeightForWidth(width) if rows.hasHeightForWidth() else rows.totalSizeHint().height()
+
+
+def _what_was_written(folders: list[Path]) -> str:
     lines = [f"Written to {folders[0].parent}"]
     for folder in folders:
         files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
         names = ", ".join(file.name for file in files)
-        lines.append(f"{folder.name}: " + (names if len(files) <= most_names else f"{len(files)} files"))
+        lines.append(f"{folder.name}: " + (names if len(files) <= _MOST_NAMES else f"{len(files)} files"))
     return "\n".join(lines)
 
 

@@ -96,8 +96,8 @@ def _paint_words(painter: QPainter, area: QRectF, entry: Entry) -> None:
         elided = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(area.width()))
         painter.drawText(line, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, elided)
     painter.setPen(colour("muted"))
-    beside_scores = QRectF(area.left(), area.top() + height, area.width(), height)
-    painter.drawText(beside_scores, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, off_text(entry))
+    beside_size = QRectF(area.left(), area.top(), area.width(), height)
+    painter.drawText(beside_size, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, off_text(entry))
 
 
 def size_text(entry: Entry) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtGui import QScreen
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox
 
@@ -102,7 +103,7 @@ def test_all_that_was_written_can_be_read(accepted, tmp_path, qtbot):
     assert dialog.height() <= dialog.screen().availableGeometry().height()
 
 
-def test_names_for_which_there_is_no_room_are_counted(accepted, tmp_path, qtbot, monkeypatch):
+def test_names_for_which_there_is_no_room_are_scrolled_to(accepted, tmp_path, qtbot, monkeypatch):
     folders = [tmp_path / f"slice-{number:03}" for number in range(10)]
     for folder in folders:
         folder.mkdir()
@@ -111,8 +112,20 @@ def test_names_for_which_there_is_no_room_are_counted(accepted, tmp_path, qtbot,
     monkeypatch.setattr(export_dialog, "export_nodules", lambda *arguments: folders)
     dialog = open_dialog(accepted, tmp_path)
     write(dialog, qtbot)
-    assert dialog.outcome.text().count(": 25 files") == 10
+    assert dialog.outcome.text().count("a-file-with-a-rather-long-name") == 250
     assert dialog.height() <= dialog.screen().availableGeometry().height()
+    qtbot.waitUntil(lambda: dialog.area.verticalScrollBar().maximum() > 0)
+    assert dialog.rect().contains(dialog.export.geometry())
+
+
+def test_on_a_screen_of_1920_x_1080_at_200_percent_the_buttons_are_in_sight(accepted, qtbot, monkeypatch):
+    monkeypatch.setattr(QScreen, "availableGeometry", lambda *_: QRect(0, 0, 960, 500))
+    dialog = open_dialog(accepted)
+    assert dialog.height() == 460
+    qtbot.waitUntil(lambda: dialog.rect().contains(dialog.export.geometry()))
+    while not dialog.folder.hasFocus():
+        QTest.keyClick(dialog.focusWidget(), KEY.Key_Tab)
+    qtbot.waitUntil(lambda: not dialog.folder.visibleRegion().isEmpty())
 
 
 @pytest.mark.parametrize("is_written", [True, False])
