@@ -53,7 +53,7 @@ class ExportDialog(QDialog):
         self._task: Task | None = None
         self._written: list[Path] = []
         self.setWindowTitle("Export")
-        self.setMinimumWidth(600)
+        self.setMinimumWidth(620)
         self.nodules = _list_of(session)
         self.formats = {name: _checked(f"{name}:  {files}", name != SERIES) for name, files in FORMATS.items()}
         self.keep_identity = _checked("Leave the patient's name, dates and UIDs in", False)
