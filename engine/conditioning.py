@@ -44,19 +44,22 @@ def box_mask(boxes: Tensor, size: int) -> Tensor:
     return (rows[:, :, None] * columns[:, None, :])[:, None]
 
 
-def context_channels(windows: Tensor, mask: Tensor) -> Tensor:
-    """Return what is known beside the noise: the box mask, and the window with the box blanked out.
+def context_channels(windows: Tensor, mask: Tensor, outlines: Tensor | None = None) -> Tensor:
+    """Return what is known beside the noise: the box mask, the window with the box blanked out, the nodule's shape.
 
     Parameters
     ----------
     windows : (N, 1, size, size) in model range
     mask : (N, 1, size, size) in [0, 1]
+    outlines : (N, 1, size, size) in [0, 1], optional
+        1 inside the nodule's outline, 0 all over where the shape is left to the network.
 
     Returns
     -------
-    (N, 2, size, size)
+    (N, 3, size, size)
     """
-    return torch.cat((mask, torch.where(mask > 0, 0.0, windows)), dim=1)
+    shape = torch.zeros_like(mask) if outlines is None else outlines
+    return torch.cat((mask, torch.where(mask > 0, 0.0, windows), shape), dim=1)
 
 
 def slice_context(boxes: Tensor, size: int, factor: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from engine.checkpoint import Checkpoint
 from engine.conditioning import box_features, box_mask, context_channels, slice_context
+from engine.outline import draw_outlines
 from engine.sampling import Denoiser, SamplingLimits, clip_x0
 
 
@@ -21,9 +23,17 @@ class _Conditions(NamedTuple):
 
 
 def make_denoiser(
-    checkpoint: Checkpoint, windows: Tensor, boxes: Tensor, spacing_mm: Tensor, levels: Tensor, guidance: float
+    checkpoint: Checkpoint,
+    windows: Tensor,
+    boxes: Tensor,
+    spacing_mm: Tensor,
+    levels: Tensor,
+    guidance: float,
+    seeds: Sequence[int],
 ) -> Denoiser:
     """Return the denoiser for windows whose boxes are to be filled.
+
+    A network that knows outlines fills those of `engine.outline`.
 
     Parameters
     ----------
@@ -36,9 +46,12 @@ def make_denoiser(
         Scores 1 to 5, or 0 for "not given".
     guidance : float
         See `engine.events.SamplingOptions`.
+    seeds : N of them, of the outlines
     """
     size = windows.shape[-1]
-    context = context_channels(checkpoint.codec.encode(windows), box_mask(boxes, size))
+    knows_outlines = checkpoint.network.config.context_channels > 2
+    outlines = draw_outlines(levels, boxes, spacing_mm, seeds, size) if knows_outlines else None
+    context = context_channels(checkpoint.codec.encode(windows), box_mask(boxes, size), outlines)
     return _guided(checkpoint, context, levels, box_features(boxes, spacing_mm, size), guidance)
 
 

@@ -92,6 +92,7 @@ def _formed(
         torch.tensor([window.spacing_mm]),
         score_levels(request.attributes.scores),
         options.guidance,
+        [options.seed],
     )
     for step in denoise(denoiser, scheduler, noise, generator):
         estimate = step.estimate

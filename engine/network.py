@@ -32,7 +32,8 @@ class NetworkConfig:
     conditioning : one of `CONDITIONINGS`
         See `ConditionTokens` and `PaperTokens`.
     context_channels : channels beside the noisy ones
-        Two for a nodule generator (`context_channels`), one for a slice generator (`slice_context`).
+        One for a slice generator (`slice_context`), three for a nodule generator (`context_channels`), or two for one
+        that knows no outlines.
 
     Raises
     ------
@@ -89,8 +90,8 @@ class ConditionedUNet(nn.Module):
             x_t, in model range: C is the codec's `channels`.
         step : (N,)
             t, of the training schedule.
-        context : (N, config.context_channels, h, w)
-            From `context_channels` or `slice_context`; the box mask is the first channel.
+        context : (N, config.context_channels or more, h, w)
+            From `context_channels` or `slice_context`; the box mask is the first channel. What is more is not used.
         levels : (N, 5) int64, features : (N, BOX_FEATURES)
             See `ConditionTokens`.
 
@@ -103,7 +104,7 @@ class ConditionedUNet(nn.Module):
             labels = tokens.flatten(1)
         else:
             tokens, labels = self.tokens(context[:, :1], levels), None
-        grid = self._to_grid(torch.cat((noisy, context), dim=1))
+        grid = self._to_grid(torch.cat((noisy, context[:, : self.config.context_channels]), dim=1))
         predicted = self.unet(grid, step, tokens, class_labels=labels).sample
         return self._from_grid(predicted)
 

@@ -18,16 +18,17 @@ from engine.window import WindowGrid
 TINY_NETWORK = NetworkConfig(blocks=(8, 16), layers=1, first_attention_level=1, heads=2, token_width=8, norm_groups=4)
 
 
-def save_tiny_checkpoint(folder: Path, seed: int = 0) -> Path:
+def save_tiny_checkpoint(folder: Path, seed: int = 0, context_channels: int = 2) -> Path:
     """Write a checkpoint of a few thousand random weights that loads in milliseconds, and return its folder."""
     torch.manual_seed(seed)
     grid, codec = WindowGrid(), IdentityCodec()
-    network = ConditionedUNet(TINY_NETWORK, codec, grid.size)
+    shape = replace(TINY_NETWORK, context_channels=context_channels)
+    network = ConditionedUNet(shape, codec, grid.size)
     config = CheckpointConfig(
         name="tiny",
         grid=asdict(grid),
         codec=asdict(codec),
-        network=asdict(TINY_NETWORK),
+        network=asdict(shape),
         scheduler={
             "num_train_timesteps": 1000,
             "beta_schedule": "squaredcos_cap_v2",

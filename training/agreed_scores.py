@@ -13,7 +13,8 @@ the five attributes would be one (lobulation and spiculation correlate at 0.88 t
 Texture and margin still go together in what the scorer reads. For these two, half the outlines keep their reader's own
 scores, so that what the scorer never reads, ground glass with a sharp margin, is asked for too.
 
-The scorer was trained on the same patients as the generators, none of those held out.
+The embedded generator was not trained so; its card says what was tried. The scorer was trained on the same patients as
+the generators, none of those held out.
 """
 
 from __future__ import annotations

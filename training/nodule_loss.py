@@ -79,9 +79,18 @@ class NetworkInputs:
 
 
 def make_inputs(
-    samples: Samples, codec: Codec, scheduler: DDPMScheduler, step: Tensor, noise: Tensor, levels: Tensor
+    samples: Samples,
+    codec: Codec,
+    scheduler: DDPMScheduler,
+    step: Tensor,
+    noise: Tensor,
+    levels: Tensor,
+    outlines: Tensor | None = None,
 ) -> NetworkInputs:
-    """Noise a batch to the time steps given, (N,), with the noise given, (N, 1, size, size)."""
+    """Noise a batch to the time steps given, (N,), with the noise given, (N, 1, size, size).
+
+    `outlines` are those that the network is told of, see `engine.conditioning.context_channels`.
+    """
     size = samples.hu.shape[-1]
     clean: Any = codec.encode(samples.hu)
     mask = box_mask(samples.boxes, size)
@@ -91,7 +100,7 @@ def make_inputs(
         target=targets[scheduler.config["prediction_type"]],
         noisy=noisy,
         step=step,
-        context=context_channels(clean, mask),
+        context=context_channels(clean, mask, outlines),
         levels=levels,
         features=box_features(samples.boxes, samples.spacing_mm, size),
         mask=mask,

@@ -42,7 +42,7 @@ from training.training_run import TrainingRun, make_accelerator
 from training.training_sheet import make_contact_sheet
 
 #: The network of the checkpoint that comes with the studio.
-STUDIO_NETWORK = NetworkConfig()
+STUDIO_NETWORK = NetworkConfig(context_channels=3)
 DEFAULT_PACE = Pace(validate_on=192)
 
 
@@ -53,9 +53,11 @@ class NoduleOptions(TrainingOptions):
     Attributes
     ----------
     agreed : ask for scores that say what is seen (`training.agreed_scores`), not for those of a reader drawn at random
+    outlines : how often the network is told the nodule's outline; else it finds a shape by itself
     """
 
     agreed: bool = False
+    outlines: float = 0.4
 
 
 class NoduleTrainer:
@@ -79,7 +81,9 @@ class NoduleTrainer:
         noise = torch.randn(samples.hu.shape, generator=generator)
         step = torch.randint(0, 1000, (count,), generator=generator)
         levels = drop_attributes(samples.levels, options, generator)
-        return make_inputs(samples, self.codec, self.scheduler, step, noise, levels)
+        told = torch.rand(count, 1, 1, 1, generator=generator) < options.outlines
+        outlines = (samples.nodule & told).float()
+        return make_inputs(samples, self.codec, self.scheduler, step, noise, levels, outlines)
 
     def train_step(self) -> float:
         """Draw a batch, take a step, and return the loss."""

@@ -234,7 +234,7 @@ class TrainingRun:
         """Take weights and the count of samples from a checkpoint; moments and averages start anew."""
         loaded = load_checkpoint(folder, self.device)
         try:
-            self.network.load_state_dict(loaded.network.state_dict())
+            self.network.load_state_dict(_with_more_context(loaded.network.state_dict(), self.network.state_dict()))
         except RuntimeError:
             raise InputError(
                 f"The checkpoint {folder} has another network than this run; start from one that has the same."
@@ -257,6 +257,16 @@ class TrainingRun:
             yield
         finally:
             self.ema.restore(self.network.parameters())
+
+
+def _with_more_context(weights: dict[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights for a network that is told more: what it did not know has no influence at first."""
+    name = "unet.conv_in.weight"
+    have, want = weights.get(name), wanted.get(name)
+    if have is None or want is None or have.shape[1] >= want.shape[1]:
+        return weights
+    more = have.new_zeros(have.shape[0], want.shape[1] - have.shape[1], *have.shape[2:])
+    return {**weights, name: torch.cat((have, more), dim=1)}
 
 
 @contextmanager

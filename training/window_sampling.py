@@ -56,7 +56,8 @@ def _generate(
 ) -> Tensor:
     steps, guidance, solver = options
     hu, size = samples.hu[part], checkpoint.grid.size
-    denoiser = make_denoiser(checkpoint, hu, samples.boxes[part], samples.spacing_mm[part], levels[part], guidance)
+    boxes, spacing = samples.boxes[part], samples.spacing_mm[part]
+    denoiser = make_denoiser(checkpoint, hu, boxes, spacing, levels[part], guidance, seeds[part])
     noise = torch.cat([seeded_noise((1, 1, size, size), seed) for seed in seeds[part]])
     scheduler = make_scheduler(checkpoint.config.scheduler, solver, steps)
     *_, last = denoise(denoiser, scheduler, noise.to(checkpoint.device.device))

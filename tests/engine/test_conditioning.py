@@ -29,9 +29,17 @@ def test_context_shows_nothing_of_what_was_in_the_box() -> None:
 
     context = context_channels(windows, mask)
 
-    assert context.shape == (1, 2, 8, 8)
+    assert context.shape == (1, 3, 8, 8)
     assert (context[0, 1][mask[0, 0] > 0] == 0).all()
     assert torch.equal(context[0, 1][mask[0, 0] == 0], windows[0, 0][mask[0, 0] == 0])
+    assert not context[0, 2].any()
+
+
+def test_context_shows_the_outline_that_is_given() -> None:
+    mask = box_mask(torch.tensor([[2.0, 2.0, 6.0, 6.0]]), size=8)
+    outline = box_mask(torch.tensor([[3.0, 3.0, 5.0, 5.0]]), size=8)
+
+    assert torch.equal(context_channels(torch.zeros(1, 1, 8, 8), mask, outline)[:, 2:], outline)
 
 
 def test_features_tell_the_side_in_mm() -> None:

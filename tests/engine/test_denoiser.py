@@ -1,6 +1,7 @@
 """How often the network runs, on what, and with which attributes."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from engine.checkpoint import Checkpoint, load_checkpoint
 from engine.conditioning import score_levels
 from engine.denoiser import make_denoiser, make_slice_denoiser
 from engine.device import Device
+from engine.outline import draw_outlines
 from engine.sampling import Denoiser
 from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
 
@@ -33,10 +35,12 @@ class Watched(nn.Module):
         super().__init__()
         self.network, self.config = network, network.config
         self.levels: list[list[list[int]]] = []
+        self.contexts: list[Tensor] = []
 
     def forward(self, noisy: Tensor, step: Tensor, context: Tensor, levels: Tensor, features: Tensor) -> Tensor:
         assert len(noisy) == len(step) == len(context) == len(levels) == len(features)
         self.levels.append(levels.tolist())
+        self.contexts.append(context)
         return self.network(noisy, step, context, levels, features)
 
 
@@ -45,7 +49,7 @@ def watch(checkpoint: Checkpoint, guidance: float, **sampling: Any) -> tuple[Den
     watched = replace(checkpoint, network=network, config=replace(checkpoint.config, sampling=sampling))
     if checkpoint.config.kind == "slice":
         return make_slice_denoiser(watched, BOX, SPACING, LEVELS, guidance), network
-    return make_denoiser(watched, torch.full((1, 1, 64, 64), -850.0), BOX, SPACING, LEVELS, guidance), network
+    return make_denoiser(watched, torch.full((1, 1, 64, 64), -850.0), BOX, SPACING, LEVELS, guidance, [0]), network
 
 
 def run(denoiser: Denoiser, t: int, channels: int = 1, size: int = 64) -> Tensor:
@@ -75,6 +79,26 @@ def test_above_the_interval_the_network_runs_once(nodule: Checkpoint) -> None:
     assert torch.equal(run(denoiser, 801), run(plain, 801))
     assert not torch.equal(run(denoiser, 800), run(plain, 800))
     assert [len(levels) for levels in network.levels] == [1, 2]
+
+
+def test_a_network_that_knows_outlines_is_given_that_of_the_seed(tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(save_tiny_checkpoint(tmp_path, context_channels=3))
+    denoiser, network = watch(checkpoint, guidance=2.0)
+
+    run(denoiser, 500)
+
+    outline = draw_outlines(LEVELS, BOX, SPACING, [0], 64)
+    assert outline.any()
+    for context in network.contexts[0]:
+        assert torch.equal(context[2:].float(), outline[0])
+
+
+def test_a_network_that_knows_no_outlines_is_given_none(nodule: Checkpoint) -> None:
+    denoiser, network = watch(nodule, guidance=2.0)
+
+    run(denoiser, 500)
+
+    assert not network.contexts[0][:, 2:].any()
 
 
 @pytest.mark.parametrize(("conditioning", "times"), [("tokens", 2), ("paper-1", 1), ("paper-2", 1), ("paper-3", 2)])

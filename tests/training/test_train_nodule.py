@@ -23,10 +23,11 @@ from training.nodule_loss import (
 )
 from training.nodule_samples import fixed_batch
 from training.run_options import Pace, learning_rate_at
-from training.train_nodule import NoduleOptions, main, train
+from training.train_nodule import NoduleOptions, NoduleTrainer, main, train
 
 OPTIONS = NoduleOptions(samples=16, batch=4, learning_rate=1e-3, agreed=False)
 QUICK = Pace(validate_on=4)
+OUTLINED_NETWORK = replace(TINY_NETWORK, context_channels=3)
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +118,32 @@ def test_the_command_says_what_is_missing(tmp_path: Path, capsys: pytest.Capture
     assert main(["--data", str(tmp_path / "nothing.parquet"), "--run", str(tmp_path / "run")]) == 2
 
     assert "There is no file" in capsys.readouterr().err
+
+
+def test_a_network_is_told_as_many_outlines_as_asked(tmp_path: Path, crops_path: Path) -> None:
+    crops = load_crops(crops_path, held_out=False)
+    for share in (0.0, 0.5, 1.0):
+        options = replace(OPTIONS, batch=64, samples=64, outlines=share)
+        trainer = NoduleTrainer(options, crops, tmp_path / str(share), OUTLINED_NETWORK)
+        inputs = trainer.draw()
+        trainer.run.close()
+
+        told = inputs.context[:, 2].flatten(1).any(dim=1)
+        assert told.float().mean().item() == pytest.approx(share, abs=0.2)
+        # An outline lies in its box.
+        assert not (inputs.context[:, 2] * (inputs.mask[:, 0] == 0)).any()
+
+
+def test_a_run_with_outlines_starts_from_a_network_that_knew_none(tmp_path: Path, crops_path: Path) -> None:
+    before = save_tiny_checkpoint(tmp_path / "before")
+    options = replace(OPTIONS, samples=4, learning_rate=0.0)
+
+    train(options, crops_path, tmp_path / "run", QUICK, before, OUTLINED_NETWORK)
+
+    old, new = (load_checkpoint(folder).network.state_dict() for folder in (before, tmp_path / "run" / "checkpoint"))
+    name = "unet.conv_in.weight"
+    known = old[name].shape[1]
+    assert new[name].shape[1] > known
+    assert not new[name][:, known:].any()
+    new[name] = new[name][:, :known]
+    assert all(torch.equal(old[key], new[key]) for key in old)
