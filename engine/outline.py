@@ -82,9 +82,7 @@ def draw_radii(scores: Sequence[int | None], diameter_mm: float, seed: int) -> F
     count = len(table.mean)
     given = [scores[column] for column in _SHAPE_COLUMNS]
     usual = SHAPE_SCORES.values()
-    more = np.array(
-        [(usual_one if one is None else one) - usual_one for one, usual_one in zip(given, usual, strict=True)]
-    )
+    more = np.array([0 if score is None else score - its for score, its in zip(given, usual, strict=True)])
     mean = table.mean + table.by_score @ more + table.by_size * math.log2(diameter_mm / USUAL_DIAMETER_MM)
     drawn = np.exp(mean + table.deviation * generator.standard_normal(count))
     # Limited softly: the lowest scores of sphericity would be one else.
@@ -107,8 +105,7 @@ def fill_outline(radii: Floats, box: Sequence[float], spacing_mm: float, size: i
     angles = np.arange(len(radii)) * (2 * np.pi / len(radii))
     across = np.stack([radii * np.cos(angles), radii * np.sin(angles)])
     low, high = across.min(axis=1), across.max(axis=1)
-    side_mm = math.sqrt((right - left) * (bottom - top)) * spacing_mm
-    scale = float((high - low).max()) / (extent_in_box(side_mm) / spacing_mm)
+    scale = float((high - low).max()) / (_extent_mm(box, spacing_mm) / spacing_mm)
     middle_x, middle_y = (low + high) / 2
     pixels = np.arange(size) + 0.5
     x = (pixels[None, :] - (left + right) / 2) * scale + middle_x
@@ -139,6 +136,12 @@ def draw_outlines(levels: Tensor, boxes: Tensor, spacing_mm: Tensor, seeds: Sequ
     for index, (scores, box, spacing, seed) in enumerate(zip(*told, seeds, strict=True)):
         if any(scores[column] for column in _SHAPE_COLUMNS):
             given = [score or None for score in scores]
-            side_mm = math.sqrt((box[2] - box[0]) * (box[3] - box[1])) * spacing
-            drawn[index, 0] = fill_outline(draw_radii(given, extent_in_box(side_mm), seed), box, spacing, size)
+            radii = draw_radii(given, _extent_mm(box, spacing), seed)
+            drawn[index, 0] = fill_outline(radii, box, spacing, size)
     return torch.tensor(drawn)
+
+
+def _extent_mm(box: Sequence[float], spacing_mm: float) -> float:
+    """Return the extent of the nodule in a box, (left, top, right, bottom) in window pixels."""
+    left, top, right, bottom = box
+    return extent_in_box(math.sqrt((right - left) * (bottom - top)) * spacing_mm)

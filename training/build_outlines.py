@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from engine.errors import InputError
 from engine.nodule import ATTRIBUTE_NAMES
 from engine.outline import OUTLINES_FILE, SHAPE_SCORES, USUAL_DIAMETER_MM
-from training.lidc_annotations import Contour, read_contours
+from training.lidc_annotations import Contour, area_of, read_contours
 from training.lidc_scores import read_annotation_scores
 from training.nodule_crops import score_rarity
 from training.prepared import read_nodules
@@ -94,17 +94,8 @@ def _pixel_spacing() -> dict[int, float]:
 def _largest(contours: Sequence[Contour]) -> Floats | None:
     """Return the points, (N, 2), of the outline around nodule with the largest area; None if none is one."""
     outlines = [contour.points.astype(float) for contour in contours if contour.is_inclusion]
-    outlines = [points for points in outlines if len(points) > 5 and abs(_area(points)) > 0]
-    return max(outlines, key=lambda points: abs(_area(points)), default=None)
-
-
-def _area(points: Floats) -> float:
-    return float(_crosses(points).sum()) / 2
-
-
-def _crosses(points: Floats) -> Floats:
-    x, y = points.T
-    return x * np.roll(y, -1) - np.roll(x, -1) * y
+    outlines = [points for points in outlines if len(points) > 5 and area_of(points) > 0]
+    return max(outlines, key=area_of, default=None)
 
 
 def measure_outline(points: Floats) -> tuple[Floats, float] | None:
@@ -120,11 +111,12 @@ def measure_outline(points: Floats) -> tuple[Floats, float] | None:
     (K,) and mm, or None
         None where the polygon does not surround its centroid.
     """
-    crosses, area = _crosses(points), _area(points)
-    centroid = ((points + np.roll(points, -1, axis=0)) * crosses[:, None]).sum(axis=0) / (6 * area)
+    following = np.roll(points, -1, axis=0)
+    crosses = points[:, 0] * following[:, 1] - following[:, 0] * points[:, 1]
+    centroid = ((points + following) * crosses[:, None]).sum(axis=0) / (3 * crosses.sum())
     # Eight points an edge: an edge may span several angles.
     along = np.linspace(0, 1, 9)[:-1, None, None]
-    offsets = (points + along * (np.roll(points, -1, axis=0) - points)).reshape(-1, 2) - centroid
+    offsets = (points + along * (following - points)).reshape(-1, 2) - centroid
     sector = ((np.arctan2(offsets[:, 1], offsets[:, 0]) / (2 * np.pi) % 1) * _ANGLES).astype(int) % _ANGLES
     radii = np.zeros(_ANGLES)
     np.maximum.at(radii, sector, np.hypot(*offsets.T))
@@ -133,7 +125,7 @@ def measure_outline(points: Floats) -> tuple[Floats, float] | None:
         return None
     logarithms = np.log(np.interp(np.arange(_ANGLES), known, radii[known], period=_ANGLES))
     amplitudes = np.abs(np.fft.rfft(logarithms))[_HARMONICS] * 2 / _ANGLES
-    return amplitudes, 2 * float(np.sqrt(abs(area) / np.pi))
+    return amplitudes, 2 * float(np.sqrt(area_of(points) / np.pi))
 
 
 def agreement(readers: NDArray[np.int8]) -> Floats:

@@ -57,7 +57,7 @@ class ReaderAnnotation:
         size : int
         """
         box = box_around(np.concatenate(parts), size)
-        return ReaderNodule(nodule, self.annotation_id, self.scores, box, max(parts, key=_area))
+        return ReaderNodule(nodule, self.annotation_id, self.scores, box, max(parts, key=area_of))
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +160,7 @@ def _points(coords: str) -> NDArray[np.int64]:
     return np.fromstring(coords.replace("\n", ","), np.int64, sep=",").reshape(-1, 2)
 
 
-def _area(outline: NDArray[np.float32]) -> float:
+def area_of(outline: NDArray[Any]) -> float:
+    """Return the area of a polygon with the corners (points, 2), in units of theirs."""
     x, y = outline.T.astype(np.float64)
     return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
