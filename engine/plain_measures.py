@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.ct import CTSlice
+from engine.edge_shape import measure_edge_shape
 
 Mask = NDArray[np.bool_]
 
@@ -38,23 +39,33 @@ class PlainMeasures:
     solid_part : float
         Share of the mask's pixels above -300 HU, from 0 to 1. Pixels on the outline are half lung, so that a small
         solid nodule does not reach 1.
+    axis_ratio, solidity, lobes, raggedness : float or None
+        Of the edge between the pixels (`engine.edge_shape`): minor over major axis, 1 for a disc; area over that of the
+        convex hull; amplitude of the harmonics 3 to 5 of log radius, and of 6 to 15. None for shapes as above, where
+        there is no such edge, or where a version measured that did not measure these.
     """
 
     sd_hu: float
     circularity: float | None
     edge_sharpness: float | None
     solid_part: float
+    axis_ratio: float | None = None
+    solidity: float | None = None
+    lobes: float | None = None
+    raggedness: float | None = None
 
 
 def measure_plainly(ct_slice: CTSlice, mask: Mask) -> PlainMeasures:
     """Measure the nodule of `mask`, bool of (rows, columns) of the slice, at least one pixel True."""
     hu = ct_slice.hu[mask]
     shaped = has_shape(mask)
+    edge = measure_edge_shape(ct_slice.hu, mask) if shaped else None
     return PlainMeasures(
         sd_hu=float(hu.std()),
         circularity=_circularity(mask) if shaped else None,
         edge_sharpness=_edge_sharpness(ct_slice, mask) if shaped else None,
         solid_part=float((hu > SOLID_ABOVE).mean()),
+        **(asdict(edge) if edge else {}),
     )
 
 

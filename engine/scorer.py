@@ -32,7 +32,7 @@ from engine.nodule import ATTRIBUTE_NAMES
 from engine.score_reading import ReadBack, ScoreReading
 from engine.window import sample
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST = "scorer.json"
 WEIGHTS = "scorer.safetensors"
 #: Pixels a side of the window.
@@ -42,7 +42,20 @@ _SIDE_FACTOR, _SIDE_MORE_MM, _SIDE_MM = 1.5, 8.0, (16.0, 64.0)
 #: HU that the network tells apart.
 _HU_RANGE = (-1000.0, 300.0)
 #: What `features_of` returns, in this order.
-FEATURES = ("log diameter", "mean HU", "SD of HU", "circularity", "edge sharpness", "solid part")
+FEATURES = (
+    "log diameter",
+    "mean HU",
+    "SD of HU",
+    "circularity",
+    "edge sharpness",
+    "solid part",
+    "axis ratio",
+    "solidity",
+    "log lobes",
+    "log raggedness",
+)
+#: Added to amplitudes of the edge, which may be 0, before logarithms are taken.
+_LEAST_AMPLITUDE = 0.01
 _LEVELS = torch.arange(1.0, 6.0)
 
 Plane = NDArray[np.float32]
@@ -54,6 +67,7 @@ class ScorerConfig:
 
     Attributes
     ----------
+    members : networks whose logits are averaged, each trained without another part of the patients
     channels : of the convolutions; all but the second halve the resolution
     hidden : width of the layer before the last
     feature_mean, feature_deviation : by which the features of `FEATURES` are normalised
@@ -62,6 +76,7 @@ class ScorerConfig:
     training : what it was trained on and how; for people
     """
 
+    members: int = 4
     channels: tuple[int, ...] = (16, 32, 48, 64)
     hidden: int = 64
     feature_mean: tuple[float, ...] = (0.0,) * len(FEATURES)
@@ -72,8 +87,18 @@ class ScorerConfig:
 
 
 class NoduleScorer(nn.Module):
-    """Windows (N, 2, 48, 48) and normalised features (N, 6) -> logits (N, 5 attributes, 5 scores)."""
+    """Windows (N, 2, 48, 48) and normalised features (N, 10) -> logits (N, members, 5 attributes, 5 scores)."""
 
+    def __init__(self, config: ScorerConfig) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(_Member(config.channels, config.hidden) for _ in range(config.members))
+
+    def forward(self, windows: Tensor, features: Tensor) -> Tensor:
+        """Return the logits of each member."""
+        return torch.stack([member(windows, features) for member in self.members], dim=1)
+
+
+class _Member(nn.Module):
     def __init__(self, channels: tuple[int, ...], hidden: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -95,7 +120,6 @@ class NoduleScorer(nn.Module):
         )
 
     def forward(self, windows: Tensor, features: Tensor) -> Tensor:
-        """Return logits."""
         maps = self.features(windows)
         pooled = torch.cat((maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3)), features), dim=1)
         return self.head(pooled).reshape(-1, 5, 5)
@@ -118,7 +142,7 @@ class Scorer:
         hu, mask = (_as_batch(plane) for plane in (ct_slice.hu, measurement.mask))
         windows = cut_windows(hu, mask, to_source(place, ct_slice.pixel_spacing))
         features = normalised(torch.tensor(features_of(measurement))[None], self.config)
-        scores, deviations = expected_scores(self.network(windows, features), self.config)
+        scores, deviations = expected_scores(self.network(windows, features).mean(dim=1), self.config)
         return {
             name: ScoreReading(float(score), float(deviation))
             for name, score, deviation in zip(ATTRIBUTE_NAMES, scores[0], deviations[0], strict=True)
@@ -160,7 +184,7 @@ def cut_windows(hu: Tensor, mask: Tensor, transforms: Tensor) -> Tensor:
 
 
 def features_of(measurement: NoduleMeasurement) -> Plane:
-    """Return `FEATURES` of a nodule that was found, (6,) float32; NaN where they cannot be measured."""
+    """Return `FEATURES` of a nodule that was found, (10,) float32; NaN where they cannot be measured."""
     plain = measurement.plain
     if plain is None:
         raise ValueError("no nodule was found")
@@ -171,12 +195,20 @@ def features_of(measurement: NoduleMeasurement) -> Plane:
         plain.circularity,
         plain.edge_sharpness,
         plain.solid_part,
+        plain.axis_ratio,
+        plain.solidity,
+        _log_amplitude(plain.lobes),
+        _log_amplitude(plain.raggedness),
     )
     return np.array([math.nan if value is None else value for value in values], np.float32)
 
 
+def _log_amplitude(amplitude: float | None) -> float | None:
+    return None if amplitude is None else math.log(amplitude + _LEAST_AMPLITUDE)
+
+
 def normalised(features: Tensor, config: ScorerConfig) -> Tensor:
-    """Return features (N, 6) with mean 0 and standard deviation 1; 0 where they are not known."""
+    """Return features (N, 10) with mean 0 and standard deviation 1; 0 where they are not known."""
     centred = (features - torch.tensor(config.feature_mean)) / torch.tensor(config.feature_deviation)
     return centred.nan_to_num(0.0).clamp(-4, 4)
 
@@ -190,10 +222,10 @@ def expected_scores(logits: Tensor, config: ScorerConfig) -> tuple[Tensor, Tenso
 
 
 def raw_scores(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Return mean and standard deviation, both (N, 5), of the probabilities of the five scores."""
-    probabilities = logits.softmax(dim=2)
-    mean = (probabilities * _LEVELS).sum(dim=2)
-    variance = (probabilities * (_LEVELS - mean[:, :, None]) ** 2).sum(dim=2)
+    """Return mean and standard deviation, both (..., 5), of the probabilities of the five scores, (..., 5, 5)."""
+    probabilities = logits.softmax(dim=-1)
+    mean = (probabilities * _LEVELS).sum(dim=-1)
+    variance = (probabilities * (_LEVELS - mean[..., None]) ** 2).sum(dim=-1)
     return mean, variance.clamp(min=1e-6).sqrt()
 
 
@@ -223,7 +255,7 @@ def load_scorer(folder: Path) -> Scorer:
     if not whole or manifest.get("format_version") != FORMAT_VERSION:
         raise InputError(f"The scorer in {folder} was altered or is of another version; get a fresh copy of it.")
     config = _config_of(manifest)
-    network = NoduleScorer(config.channels, config.hidden)
+    network = NoduleScorer(config)
     network.load_state_dict(load_file(folder / WEIGHTS))
     return Scorer(config, manifest["sha256"], network.float().eval().requires_grad_(False))
 

@@ -33,7 +33,8 @@ def run_scorer(given: Mapping[str, Any]) -> str:
     """
     scorer, out = load_scorer(given["scorer"]), given["out"]
     samples = load_samples(given["data"], held_out=True)
-    figures = scorer_figures(samples, *read(predict(scorer.network, samples, scorer.config), scorer.config))
+    logits = predict(scorer.network, samples, scorer.config).mean(dim=1)
+    figures = scorer_figures(samples, *read(logits, scorer.config))
     report = f"Scorer {scorer.sha256[:12]}\n\n{write_scorer_markdown(figures)}"
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.json").write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n")

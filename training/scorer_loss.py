@@ -93,7 +93,7 @@ def drawing_probabilities(samples: ScorerSamples, balance: float) -> NDArray[np.
 def scorer_inputs(
     samples: ScorerSamples, chosen: NDArray[np.int64], config: ScorerConfig, generator: np.random.Generator | None
 ) -> tuple[Tensor, Tensor]:
-    """Return windows (N, 2, 48, 48) and features (N, 6) of samples, augmented if there is a generator."""
+    """Return windows (N, 2, 48, 48) and features (N, 10) of samples, augmented if there is a generator."""
     hu = samples.images[chosen].astype(np.float32)[:, None] - 1000
     mask = samples.masks[chosen].astype(np.float32)[:, None]
     transforms = _transforms(samples.places[chosen], samples.pixel_spacing[chosen], generator)
@@ -124,10 +124,22 @@ def _transforms(
     return torch.from_numpy(np.concatenate((linear, moved[:, :, None]), axis=2).astype(np.float32))
 
 
-def scorer_loss(logits: Tensor, targets: Targets, chosen: NDArray[np.int64], options: ScorerOptions) -> Tensor:
-    """Return the loss, a number: cross entropy with the readers' spread, and the error of the mean score."""
+def scorer_loss(
+    logits: Tensor, targets: Targets, chosen: NDArray[np.int64], folds: NDArray[np.int64], options: ScorerOptions
+) -> Tensor:
+    """Return the loss, a number: cross entropy with the readers' spread, and the error of the mean score.
+
+    Parameters
+    ----------
+    logits : (N, members, 5, 5)
+    chosen : (N,), which samples they are of
+    folds : (N,)
+        The member that learns nothing of each.
+    """
     rows = torch.from_numpy(chosen)
-    shares, means, weights = targets.shares[rows], targets.means[rows], targets.weights[rows]
-    spread = -(shares * logits.log_softmax(dim=2)).sum(dim=2)
+    shares, means = targets.shares[rows][:, None], targets.means[rows][:, None].expand(logits.shape[:3])
+    learns = torch.from_numpy(folds)[:, None] != torch.arange(logits.shape[1])
+    weights = targets.weights[rows][:, None] * learns[:, :, None]
+    spread = -(shares * logits.log_softmax(dim=3)).sum(dim=3)
     distance = functional.smooth_l1_loss(raw_scores(logits)[0], means, reduction="none", beta=0.5)
     return ((spread + options.distance * distance) * weights).sum() / weights.sum().clamp(min=1e-6)

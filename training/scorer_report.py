@@ -15,11 +15,12 @@ Figures = dict[str, Any]
 _MADE_WITH = """\
 # Nodule scorer
 
-Gives the five LIDC scores of a nodule in one axial CT slice as readers would, and how sure it is. A convolutional
-network on a window of {size} x {size} pixels, as large as the nodule asks for (16 to 64 mm), with the HU and the mask
-that `engine.measurement` finds, and {features}. For each attribute it gives the probabilities of the scores 1 to 5;
-the score is their mean, stretched, and the standard deviation is theirs, times a factor, both set on patients that it
-was not trained on. fp16, runs on the CPU.
+Gives the five LIDC scores of a nodule in one axial CT slice as readers would, and how sure it is: {members}
+convolutional networks, their logits averaged. They see a window of {size} x {size} pixels, as large as the nodule asks
+for (16 to 64 mm), with the HU and the mask that `engine.measurement` finds, and {features}. For each attribute they
+give the probabilities of the scores 1 to 5; the score is their mean, stretched, and the standard deviation is theirs,
+times a factor. Each network was trained without another part of the patients, on whom both were set. fp16, runs on the
+CPU.
 
 ## For what
 
@@ -31,8 +32,8 @@ substitute for readers. It sees one slice, where readers saw the whole nodule.
 LIDC-IDRI: {slices:,} slices of nodules of {patients} patients, at most the {most} largest of a nodule and none with
 an outline below {share:.0%} of its largest, against the spread of all its readers' scores. Lobulation and spiculation
 of the initial release's scans, whose scales were inconsistent, were left out. {seen:,} slices seen, turned, mirrored,
-shifted, scaled and with noise; every score counts about the same, however rare. A tenth of the other patients, chosen
-by a hash, calibrated it. The figures below are of the patients that the generators hold out, too.
+shifted, scaled and with noise; every score counts about the same, however rare. The figures below are of the patients
+that the generators hold out, too.
 
 Data: Armato SG III et al., "Data From LIDC-IDRI", The Cancer Imaging Archive, 2015, doi 10.7937/K9/TCIA.2015.LO9QL9SX,
 CC BY 3.0; Armato SG III et al., Medical Physics 38 (2011) 915-931. The authors acknowledge the National Cancer
@@ -55,6 +56,7 @@ def write_scorer_card(path: Path, config: ScorerConfig, figures: Figures) -> Non
     """Write the card; `figures` are from `training.scorer_figures`."""
     training = config.training
     made_with = _MADE_WITH.format(
+        members=config.members,
         size=SIZE,
         features=", ".join(FEATURES),
         slices=training["slices"],

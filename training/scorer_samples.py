@@ -41,7 +41,7 @@ class ScorerSamples:
     masks : uint8 (N, 96, 96), 1 inside the measured nodule
     pixel_spacing : float32 (N,), mm
     places : float32 (N, 3), see `engine.scorer.scorer_place`
-    features : float32 (N, 6), see `engine.scorer.features_of`
+    features : float32 (N, 10), see `engine.scorer.features_of`
     patients : str (N,)
     nodules : int64 (N,), the same number for slices of the same nodule
     readers : int8 (N, readers, 5), scores of the nodule's readers, 0 where not given
@@ -77,9 +77,9 @@ class ScorerSamples:
         return np.where(shares.sum(axis=2) > 0, means, np.nan).astype(np.float32)
 
 
-def is_for_tuning(patient: str) -> bool:
-    """Tell whether a patient serves to choose and to calibrate: a tenth, by another byte of the hash of the split."""
-    return hashlib.sha256(patient.encode()).digest()[1] % 10 == 0
+def fold_of(patient: str, folds: int) -> int:
+    """Return which part of the patients one belongs to, 0 to folds - 1, by another byte of the hash of the split."""
+    return hashlib.sha256(patient.encode()).digest()[1] % folds
 
 
 def load_samples(prepared: Path, held_out: bool) -> ScorerSamples:

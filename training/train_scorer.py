@@ -2,8 +2,9 @@
 
     python -m training.train_scorer --data PREPARED --run runs/scorer
 
-Patients are held out by the same hash as for the generators, and a tenth of the others serves to calibrate: on it the
-mean of the network's probabilities is stretched to the readers' scale, and their standard deviation to its errors.
+Patients are held out by the same hash as for the generators. The others are in as many parts as the scorer has members,
+and each member learns without one part. What it reads there serves to calibrate: the mean of its probabilities is
+stretched to the readers' scale, and their standard deviation to its errors. The scorer is all members together.
 
 Everything that a run is lies in its folder: options, state, TensorBoard scalars, and `scorer/`, the scorer as the
 studio loads it, with its card. Starting it again with the same folder measures the nodules again and takes it up.
@@ -36,14 +37,14 @@ from training.scorer_loss import (
     scorer_loss,
 )
 from training.scorer_report import write_scorer_card
-from training.scorer_samples import ScorerSamples, is_for_tuning, load_samples
+from training.scorer_samples import ScorerSamples, fold_of, load_samples
 from training.training_run import TrainingRun
 
 DEFAULT_PACE = Pace(validate_on=0, validate_every=300)
 #: The network runs on so many slices at once where nothing is learned.
 _MANY = 256
 #: What the mean is stretched about, and by which it is tried to be: never drawn together, or the ends of the scale, of
-#: which there are few among the tuning patients, could not be read at all.
+#: which there are few, could not be read at all.
 _MIDDLES, _STRETCHES = np.linspace(-0.5, 0.5, 11), np.linspace(1.0, 1.8, 9)
 
 
@@ -51,16 +52,14 @@ class ScorerTrainer:
     """A run, and the samples that it draws from."""
 
     def __init__(self, options: ScorerOptions, samples: ScorerSamples, run: Path) -> None:
-        tuning = np.array([is_for_tuning(patient) for patient in samples.patients.tolist()])
-        self.options, self.samples, self.tuning = options, samples.chosen(~tuning), samples.chosen(tuning)
-        self.config = replace(_normalising(self.samples), training={"options": asdict(options)})
+        self.options, self.samples = options, samples
+        self.config = replace(_normalising(samples), training={"options": asdict(options)})
+        self.folds = np.array([fold_of(patient, self.config.members) for patient in samples.patients.tolist()])
         torch.manual_seed(options.seed)
         # bf16 costs more in conversions than it saves in so small a network.
-        self.run = TrainingRun(
-            NoduleScorer(self.config.channels, self.config.hidden), options, run, Accelerator(cpu=True)
-        )
-        self.probabilities = drawing_probabilities(self.samples, options.balance)
-        self.targets = make_targets(self.samples, self.probabilities, options.balance)
+        self.run = TrainingRun(NoduleScorer(self.config), options, run, Accelerator(cpu=True))
+        self.probabilities = drawing_probabilities(samples, options.balance)
+        self.targets = make_targets(samples, self.probabilities, options.balance)
 
     def train_step(self) -> float:
         """Draw a batch, take a step, and return the loss; what is drawn depends on seed and step alone."""
@@ -69,31 +68,38 @@ class ScorerTrainer:
         inputs = scorer_inputs(self.samples, chosen, self.config, drawn)
         torch.manual_seed(int(drawn.integers(2**62)))  # of dropout
         return self.run.take_step(
-            lambda network: scorer_loss(network.train()(*inputs), self.targets, chosen, self.options)
+            lambda network: scorer_loss(
+                network.train()(*inputs), self.targets, chosen, self.folds[chosen], self.options
+            )
         )
 
     def validate(self) -> None:
-        """Calibrate on the tuning patients, and log how far the averaged weights have come there."""
+        """Calibrate, and log how far the averaged weights have come, on patients whom the member has not seen."""
         with self.run.averaged_weights():
-            logits = predict(self.run.network, self.tuning, self.config)
-        scores, deviations = read(logits, calibrated(self.config, logits, self.tuning))
-        figures = scorer_figures(self.tuning, scores, deviations)["attributes"]
-        self.run.write_held_out({"tuning": figures})
+            logits = self._of_left_out()
+        scores, deviations = read(logits, calibrated(self.config, logits, self.samples))
+        figures = scorer_figures(self.samples, scores, deviations)["attributes"]
+        self.run.write_held_out({"left_out": figures})
         for name, its in figures.items():
-            self.run.log(f"tuning_within_one/{name}", its["nodule"]["within_one"])
-            self.run.log(f"tuning_spearman/{name}", its["nodule"]["spearman"])
+            self.run.log(f"left_out_within_one/{name}", its["nodule"]["within_one"])
+            self.run.log(f"left_out_spearman/{name}", its["nodule"]["spearman"])
 
     def finish(self, held_out: ScorerSamples) -> Figures:
         """Calibrate, measure on held-out patients, write the scorer and its card; return the figures."""
         with self.run.averaged_weights():
             network = self.run.network
-            config = calibrated(self.config, predict(network, self.tuning, self.config), self.tuning)
-            figures = scorer_figures(held_out, *read(predict(network, held_out, config), config))
+            config = calibrated(self.config, self._of_left_out(), self.samples)
+            figures = scorer_figures(held_out, *read(predict(network, held_out, config).mean(dim=1), config))
             seen = {"samples_seen": self.run.samples_seen, "patients": len(set(self.samples.patients.tolist()))}
             config = replace(config, training={**config.training, **seen, "slices": len(self.samples)})
             save_scorer(self.run.folder / "scorer", config, network.state_dict())
         write_scorer_card(self.run.folder / "scorer" / "README.md", config, figures)
         return figures
+
+    def _of_left_out(self) -> Tensor:
+        """Logits of all samples, (N, 5, 5), each of the member that learned nothing of its patient."""
+        logits = predict(self.run.network, self.samples, self.config)
+        return logits[torch.arange(len(logits)), torch.from_numpy(self.folds)]
 
 
 def _normalising(samples: ScorerSamples) -> ScorerConfig:
@@ -106,7 +112,7 @@ def _normalising(samples: ScorerSamples) -> ScorerConfig:
 
 @torch.inference_mode()
 def predict(network: NoduleScorer, samples: ScorerSamples, config: ScorerConfig) -> Tensor:
-    """Return the logits of all samples, (N, 5, 5)."""
+    """Return the logits of all samples, (N, members, 5, 5)."""
     network.eval()
     batches = np.array_split(np.arange(len(samples)), max(1, len(samples) // _MANY))
     return torch.cat([network(*scorer_inputs(samples, chosen, config, None)) for chosen in batches])
@@ -118,10 +124,15 @@ def read(logits: Tensor, config: ScorerConfig) -> tuple[NDArray[np.float64], NDA
     return scores.double().numpy(), deviations.double().numpy()
 
 
-def calibrated(config: ScorerConfig, logits: Tensor, tuning: ScorerSamples) -> ScorerConfig:
-    """Return the settings with which scores obey the readers' scale, and deviations the errors, on tuning patients."""
+def calibrated(config: ScorerConfig, logits: Tensor, samples: ScorerSamples) -> ScorerConfig:
+    """Return the settings with which scores obey the readers' scale, and deviations the errors.
+
+    Parameters
+    ----------
+    logits : (N, 5, 5), of samples that were not learned from
+    """
     raw, _ = raw_scores(logits)
-    means = tuning.means.astype(np.float64)
+    means = samples.means.astype(np.float64)
     stretch = tuple(_best_stretch(column, means[:, index]) for index, column in enumerate(raw.double().numpy().T))
     stretched = replace(config, stretch=stretch, deviation_factor=(1.0,) * 5)
     scores, deviations = read(logits, stretched)

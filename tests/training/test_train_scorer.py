@@ -15,7 +15,7 @@ from training.evaluate import main as evaluate
 from training.run_options import Pace
 from training.scorer_figures import one_against_the_others, scorer_figures, within_one
 from training.scorer_loss import ScorerOptions, drawing_probabilities, make_targets, scorer_inputs, scorer_loss
-from training.scorer_samples import load_samples
+from training.scorer_samples import fold_of, load_samples
 from training.train_scorer import calibrated, main, train
 
 OPTIONS = ScorerOptions(samples=8, batch=2)
@@ -30,12 +30,6 @@ def prepared(tmp_path_factory):
 @pytest.fixture(scope="module")
 def samples(prepared):
     return load_samples(prepared, held_out=False)
-
-
-@pytest.fixture(autouse=True)
-def one_patient_to_tune_on(monkeypatch):
-    """Of three patients, the split by hash may leave none."""
-    monkeypatch.setattr(train_scorer, "is_for_tuning", lambda patient: patient == TRAINING[1])
 
 
 def test_nodules_are_measured_and_all_readers_scores_are_kept(samples):
@@ -54,17 +48,36 @@ def test_the_same_boxes_are_drawn_every_time(prepared, samples):
     np.testing.assert_array_equal(again.places, samples.places)
 
 
-def test_scores_that_are_not_known_cost_nothing(samples):
-    chosen = np.arange(3)
+def loss_of(logits, samples, folds):
     targets = make_targets(samples, drawing_probabilities(samples, 0.8), 0.8)
-    logits = torch.zeros(3, 5, 5)
+    return scorer_loss(logits, targets, np.arange(3), np.array(folds), OPTIONS)
+
+
+def test_scores_that_are_not_known_cost_nothing(samples):
+    logits = torch.zeros(3, 2, 5, 5)
     unknown = int(np.flatnonzero(np.isnan(samples.means[:, 2]))[0])
     changed = logits.clone()
-    changed[unknown, 2:4] = torch.tensor([9.0, 0, 0, 0, 0])
+    changed[unknown, :, 2:4] = torch.tensor([9.0, 0, 0, 0, 0])
 
-    assert scorer_loss(logits, targets, chosen, OPTIONS) == scorer_loss(changed, targets, chosen, OPTIONS)
-    changed[:, 4] = torch.tensor([0, 0, 0, 9.0, 9.0])
-    assert scorer_loss(changed, targets, chosen, OPTIONS) < scorer_loss(logits, targets, chosen, OPTIONS)
+    assert loss_of(logits, samples, [0, 1, 0]) == loss_of(changed, samples, [0, 1, 0])
+    changed[:, :, 4] = torch.tensor([0, 0, 0, 9.0, 9.0])
+    assert loss_of(changed, samples, [0, 1, 0]) < loss_of(logits, samples, [0, 1, 0])
+
+
+def test_a_member_learns_nothing_of_its_own_part_of_the_patients(samples):
+    logits = torch.zeros(3, 2, 5, 5)
+    changed = logits.clone()
+    changed[2, 1] = torch.tensor([9.0, 0, 0, 0, 0])
+
+    assert loss_of(logits, samples, [0, 1, 1]) == loss_of(changed, samples, [0, 1, 1])
+    assert loss_of(logits, samples, [0, 1, 0]) < loss_of(changed, samples, [0, 1, 0])
+
+
+def test_patients_are_parted_by_themselves():
+    folds = [fold_of(f"LIDC-IDRI-{number:04d}", 4) for number in range(400)]
+
+    assert np.bincount(folds).tolist() == pytest.approx([100] * 4, abs=25)
+    assert folds == [fold_of(f"LIDC-IDRI-{number:04d}", 4) for number in range(400)]
 
 
 def test_augmentation_keeps_the_nodule_in_sight(samples):
