@@ -51,8 +51,9 @@ def make_denoiser(
     size = windows.shape[-1]
     knows_outlines = checkpoint.network.config.context_channels > 2
     outlines = draw_outlines(levels, boxes, spacing_mm, seeds, size) if knows_outlines else None
-    context = context_channels(checkpoint.codec.encode(windows), box_mask(boxes, size), outlines)
-    return _guided(checkpoint, context, levels, box_features(boxes, spacing_mm, size), guidance)
+    encoded, mask = checkpoint.codec.encode(windows), box_mask(boxes, size)
+    conditions = _Conditions(context_channels(encoded, mask, outlines), levels, box_features(boxes, spacing_mm, size))
+    return _guided(checkpoint, conditions, context_channels(encoded, mask), guidance)
 
 
 def make_slice_denoiser(
@@ -70,20 +71,26 @@ def make_slice_denoiser(
     """
     size = checkpoint.grid.size
     context = slice_context(boxes, size, checkpoint.codec.factor)
-    return _guided(checkpoint, context, levels, box_features(boxes, spacing_mm, size), guidance)
+    return _guided(checkpoint, _Conditions(context, levels, box_features(boxes, spacing_mm, size)), context, guidance)
 
 
-def _guided(checkpoint: Checkpoint, context: Tensor, levels: Tensor, features: Tensor, guidance: float) -> Denoiser:
+def _guided(checkpoint: Checkpoint, conditions: _Conditions, unshaped: Tensor, guidance: float) -> Denoiser:
     """Return prediction = without + guidance * (with - without) as a function of x_t and t (Ho and Salimans 2022).
 
-    "Without" leaves the attributes away and keeps the box; both run as one batch. Only "with" runs where guidance is
-    switched off: by 1, above the highest t for which it is meant, or where the network sees no attributes.
+    "Without" leaves the attributes and the outline drawn from them away and keeps the box; both run as one batch. Only
+    "with" runs where guidance is switched off: by 1, above the highest t for which it is meant, or where the network
+    sees no attributes.
+
+    Parameters
+    ----------
+    unshaped : the context without outlines
     """
     device, dtype = checkpoint.device.device, checkpoint.device.dtype
     limits = SamplingLimits(**checkpoint.config.sampling)
+    context, levels, features = conditions
     given = _Conditions(context.to(device, dtype), levels.to(device), features.to(device, dtype))
     both = _Conditions(
-        given.context.repeat(2, 1, 1, 1),
+        torch.cat((given.context, unshaped.to(device, dtype))),
         torch.cat((given.levels, torch.zeros_like(given.levels))),
         given.features.repeat(2, 1),
     )

@@ -4,9 +4,10 @@ Lobulation and spiculation of a nodule are a few pixels of its edge: the network
 error, and guidance cannot amplify what is not there. So the shape is drawn first, and the network fills it.
 
 An outline is a radius at each angle, log r = sum over k of a_k cos(k angle + phase_k). In LIDC's outlines sphericity
-shows in a_2, how long the nodule is; lobulation in the harmonics after it; spiculation in all from the third on. Each
-log a_k is normally distributed about a mean that is linear in the scores and in the logarithm of the diameter. The
-table, `resources/outlines.json`, is built by `training.build_outlines`.
+shows in a_2, how long the nodule is; lobulation in the harmonics after it; spiculation in all from the third on. Here
+lobulation makes lobes above all, k from 3 to 5, and spiculation finer waves. Each log a_k is normally distributed about
+a mean that is linear in the scores and in the logarithm of the diameter. The table, `resources/outlines.json`, is built
+by `training.build_outlines`.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def test_above_the_interval_the_network_runs_once(nodule: Checkpoint) -> None:
     assert [len(levels) for levels in network.levels] == [1, 2]
 
 
-def test_a_network_that_knows_outlines_is_given_that_of_the_seed(tmp_path: Path) -> None:
+def test_a_network_that_knows_outlines_is_led_from_none_to_that_of_the_seed(tmp_path: Path) -> None:
     checkpoint = load_checkpoint(save_tiny_checkpoint(tmp_path, context_channels=3))
     denoiser, network = watch(checkpoint, guidance=2.0)
 
@@ -89,8 +89,10 @@ def test_a_network_that_knows_outlines_is_given_that_of_the_seed(tmp_path: Path)
 
     outline = draw_outlines(LEVELS, BOX, SPACING, [0], 64)
     assert outline.any()
-    for context in network.contexts[0]:
-        assert torch.equal(context[2:].float(), outline[0])
+    shaped, unshaped = network.contexts[0]
+    assert torch.equal(shaped[2:].float(), outline[0])
+    assert not unshaped[2:].any()
+    assert torch.equal(shaped[:2], unshaped[:2])
 
 
 def test_a_network_that_knows_no_outlines_is_given_none(nodule: Checkpoint) -> None:

@@ -41,14 +41,15 @@ def test_what_scores_add_is_found_and_made_up_for_disagreement() -> None:
     generator = np.random.default_rng(0)
     scores = generator.integers(1, 6, (4000, 3))
     diameters = np.exp(generator.normal(np.log(10), 0.4, 4000))
-    adds = np.array([[-0.5, 0.0, 0.0], [0.0, 0.2, 0.1]])
+    adds = np.array([[-0.5, 0.0, 0.0], [0.0, 0.2, 0.1]])  # to harmonics 2 and 3
+    stressed = adds * np.array([[1, 1, 1], [1, 2, 1]])  # lobulation, in lobes
     more = scores - np.array(list(SHAPE_SCORES.values()))
     means = np.log([0.2, 0.1]) + more @ adds.T + 0.1 * np.log2(diameters / 10)[:, None]
     amplitudes = np.exp(means + generator.normal(0, 0.3, means.shape))
 
     table = fit_table(amplitudes, diameters, scores, np.array([0.5, 0.4, 0.25]))
 
-    assert np.array(table["by_score"]) == pytest.approx(adds / [0.5, 0.4, 0.25], abs=0.12)
+    assert np.array(table["by_score"]) == pytest.approx(stressed / [0.5, 0.4, 0.25], abs=0.12)
     assert table["by_size"] == pytest.approx([0.1, 0.1], abs=0.05)
     assert np.exp(table["mean"]) == pytest.approx([0.2, 0.1], rel=0.1)
     assert set(table) == set(OutlineTable.__dataclass_fields__)
@@ -79,3 +80,6 @@ def test_the_table_that_comes_with_the_program_says_what_readers_see() -> None:
     assert np.argmin(sphericity) == 0  # the second harmonic: long nodules
     assert (lobulation[1:] > 0).all()
     assert (spiculation[1:] > 0).all()
+    # Lobes are lobulation's, finer waves are spiculation's.
+    assert (lobulation[1:4] > spiculation[1:4]).all()
+    assert (spiculation[4:] > lobulation[4:]).all()
