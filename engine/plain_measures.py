@@ -58,7 +58,7 @@ class PlainMeasures:
 def measure_plainly(ct_slice: CTSlice, mask: Mask) -> PlainMeasures:
     """Measure the nodule of `mask`, bool of (rows, columns) of the slice, at least one pixel True."""
     hu = ct_slice.hu[mask]
-    shaped = has_shape(mask)
+    shaped = _has_shape(mask)
     edge = measure_edge_shape(ct_slice.hu, mask) if shaped else None
     return PlainMeasures(
         sd_hu=float(hu.std()),
@@ -69,7 +69,7 @@ def measure_plainly(ct_slice: CTSlice, mask: Mask) -> PlainMeasures:
     )
 
 
-def has_shape(mask: Mask) -> bool:
+def _has_shape(mask: Mask) -> bool:
     """Return whether a mask has pixels enough, three rows and three columns at least, to speak of its shape."""
     return bool(mask.sum() >= LEAST_PIXELS) and all(np.ptp(indices) >= 2 for indices in np.nonzero(mask))
 

@@ -45,15 +45,22 @@ def measured_for(attribute: str, measurement: NoduleMeasurement) -> tuple[Measur
 
 
 def _plain_for(attribute: str, measurement: NoduleMeasurement) -> list[Measured]:
-    """Circularity stands for outlines, lobulated and spiculated ones too: it is less the more ragged they are."""
+    """Circularity stands for the shape where an older version measured no more: it is less the more ragged it is."""
     plain = measurement.plain
     if attribute == "texture":
         return [Measured("mean", signed(measurement.mean_hu), "HU")]
     if attribute == "margin":
         sharpness = plain.edge_sharpness if plain else None
         return [] if sharpness is None else [Measured("edge", f"{sharpness:.2f}", "/mm")]
-    circularity = plain.circularity if plain else None
-    return [] if circularity is None else [Measured("circularity", f"{circularity:.2f}")]
+    if plain is None:
+        return []
+    if attribute == "sphericity" and plain.axis_ratio is not None:
+        return [Measured("axes", f"{plain.axis_ratio:.2f}")]
+    if attribute == "lobulation" and plain.lobes is not None:
+        return [Measured("lobes", f"{100 * plain.lobes:.0f}", "%")]
+    if attribute == "spiculation" and plain.raggedness is not None:
+        return [Measured("ragged", f"{100 * plain.raggedness:.0f}", "%")]
+    return [] if plain.circularity is None else [Measured("circularity", f"{plain.circularity:.2f}")]
 
 
 def legend(attributes: tuple[str, ...], measurements: Iterable[NoduleMeasurement]) -> str:

@@ -2,10 +2,10 @@
 
 | attribute | measured |
 |---|---|
-| sphericity | minor over major axis of the ellipse with the mask's moments: 1 is round |
+| sphericity | minor over major axis of what lies inside the edge: 1 is round |
 | margin | slope of HU across the outline over the nodule's rise above the lung, 1/mm |
-| lobulation | part of the convex hull that the mask leaves free |
-| spiculation | perimeter squared over 4 pi area: 1 for a disc, more the more ragged |
+| lobulation | amplitude of the edge's harmonics 3 to 5 |
+| spiculation | amplitude of the edge's harmonics 6 to 15 |
 | texture | mean HU inside the mask |
 """
 
@@ -16,28 +16,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from skimage.measure import regionprops
 
 from engine.measurement import NoduleMeasurement
 from engine.nodule import ATTRIBUTE_NAMES
-from engine.plain_measures import has_shape
 
 #: Attribute -> its proxy, or NaN where it cannot be measured.
 Looks = dict[str, float]
 
 
 def measure_looks(measurement: NoduleMeasurement) -> Looks:
-    """Return the proxy of each attribute; the shape's are NaN for a nodule of too few pixels."""
+    """Return the proxy of each attribute; see `engine.plain_measures.PlainMeasures`."""
     looks = dict.fromkeys(ATTRIBUTE_NAMES, float("nan"))
     looks["texture"] = measurement.mean_hu
-    plain, mask = measurement.plain, measurement.mask
-    if plain is None or not has_shape(mask):
-        return looks
-    (shape,) = regionprops(mask.astype(np.uint8))
-    looks["sphericity"] = float(shape.axis_minor_length / shape.axis_major_length)
-    looks["lobulation"] = float(1 - shape.solidity)
-    looks["spiculation"] = 1 / plain.circularity if plain.circularity else float("nan")
-    looks["margin"] = float("nan") if plain.edge_sharpness is None else plain.edge_sharpness
+    if plain := measurement.plain:
+        shape = {
+            "sphericity": plain.axis_ratio,
+            "margin": plain.edge_sharpness,
+            "lobulation": plain.lobes,
+            "spiculation": plain.raggedness,
+        }
+        looks |= {name: value for name, value in shape.items() if value is not None}
     return looks
 
 

@@ -82,6 +82,9 @@ def test_what_is_measured_first_is_the_score_read_back():
     measured = NoduleMeasurement(mask, 9.44, -120.4, plain)
     assert [value.text for value in measured_for("sphericity", measured)] == ["circularity 0.83", "9.4 mm"]
     assert [value.text for value in measured_for("margin", measured)] == ["edge 0.50 /mm", "9.4 mm"]
+    edge = replace(measured, plain=replace(plain, axis_ratio=0.756, solidity=0.9, lobes=0.121, raggedness=0.03))
+    shown = [measured_for(name, edge)[0].text for name in ("sphericity", "lobulation", "spiculation")]
+    assert shown == ["axes 0.76", "lobes 12 %", "ragged 3 %"]
     assert [value.text for value in measured_for("texture", measured)] == ["mean −120 HU", "9.4 mm"]
     read = replace(measured, scores={name: ScoreReading(3.84, 0.55) for name in ATTRIBUTE_NAMES})
     assert measured_for("texture", read)[0].text == "read as 3.8 ± 0.6"

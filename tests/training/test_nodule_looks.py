@@ -28,15 +28,14 @@ def looks_of(mask, blur=0.6, inside=30.0, spacing=0.7):
 
 def test_sphericity_is_the_ratio_of_the_axes():
     assert looks_of(DISC)["sphericity"] == pytest.approx(1, abs=0.02)
-    assert looks_of(ELLIPSE)["sphericity"] == pytest.approx(1 / 3, abs=0.03)
+    assert looks_of(ELLIPSE)["sphericity"] == pytest.approx(1 / 3, abs=0.05)
 
 
-def test_lobes_leave_the_hull_free_and_spikes_lengthen_the_outline():
+def test_lobes_and_spikes_are_told_from_a_disc_and_from_each_other():
     disc, lobes, spikes = (looks_of(mask) for mask in (DISC, LOBES, SPIKES))
 
-    assert disc["lobulation"] < 0.06 < 0.12 < lobes["lobulation"]
-    assert disc["spiculation"] == pytest.approx(1, abs=0.08)
-    assert spikes["spiculation"] > lobes["spiculation"] > 1.2
+    assert lobes["lobulation"] > 3 * max(disc["lobulation"], spikes["lobulation"])
+    assert spikes["spiculation"] > 2 * lobes["spiculation"] > 2 * disc["spiculation"]
 
 
 def test_margin_falls_as_the_edge_is_blurred_and_does_not_depend_on_density():
