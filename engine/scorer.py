@@ -1,4 +1,4 @@
-"""The scorer: a small network that gives the five LIDC scores of a nodule as readers would, and how sure it is.
+"""The scorer: small networks that give the five LIDC scores of a nodule as readers would, and how sure they are.
 
 It was trained on real nodules of LIDC-IDRI (`training.train_scorer`). It sees the nodule where `engine.measurement`
 found it: HU and mask in a window as large as the nodule asks for, and a few plain measures. For each attribute it

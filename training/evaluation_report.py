@@ -67,8 +67,8 @@ def _errors(errors: Figures) -> str:
 _PROXIES = {
     "sphericity": "minor over major axis",
     "margin": "slope over rise, 1/mm",
-    "lobulation": "hull left free",
-    "spiculation": "perimeter^2 / (4 pi area)",
+    "lobulation": "amplitude of harmonics 3 to 5",
+    "spiculation": "amplitude of harmonics 6 to 15",
     "texture": "mean HU inside",
 }
 
