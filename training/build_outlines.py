@@ -5,9 +5,9 @@
 Of each annotation the largest outline counts. What a score adds to a harmonic is fitted by least squares, rare scores
 counting more; then it is divided by the correlation of two readers' scores of one nodule. A reader's score is a noisy
 measure of what there is to see, which flattens a slope by as much (Spearman 1904, "The Proof and Measurement of
-Association between Two Things"). Last, what lobulation adds to lobes and spiculation to finer waves is doubled. In LIDC
-the two go together, and show on average over many nodules; asked for, each must show in one, and not as the other.
-Amplitudes stay within those of readers' outlines all the same.
+Association between Two Things"). Last, what lobulation adds to lobes and spiculation to finer waves is doubled, about the
+mean score: in LIDC the two go together, and show on average over many nodules; asked for, each must show in one, and not
+as the other. Amplitudes stay within those of readers' outlines all the same.
 
 The table holds no identifiers, no outlines and no pixels.
 """
@@ -166,9 +166,11 @@ def fit_table(amplitudes: Floats, diameters_mm: Floats, scores: NDArray[np.int64
     factors = np.column_stack([np.ones(len(more)), more, np.log2(diameters_mm / USUAL_DIAMETER_MM)])
     weights = np.sqrt(score_rarity(scores, _MOST_RARE))[:, None]
     slopes = np.linalg.lstsq(factors * weights, logarithms * weights, rcond=None)[0]
+    plain = slopes[1:4].T / agreed
+    stressed = plain * _stress(amplitudes.shape[1])
     fields = {
-        "mean": slopes[0],
-        "by_score": slopes[1:4].T / agreed * _stress(amplitudes.shape[1]),
+        "mean": slopes[0] - (stressed - plain) @ more.mean(axis=0),
+        "by_score": stressed,
         "by_size": slopes[4],
         "deviation": _SPREAD * (logarithms - factors @ slopes).std(axis=0),
         "largest": np.percentile(amplitudes, _LARGEST_PERCENTILE, axis=0),
