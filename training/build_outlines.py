@@ -5,9 +5,9 @@
 Of each annotation the largest outline counts. What a score adds to a harmonic is fitted by least squares, rare scores
 counting more; then it is divided by the correlation of two readers' scores of one nodule. A reader's score is a noisy
 measure of what there is to see, which flattens a slope by as much (Spearman 1904, "The Proof and Measurement of
-Association between Two Things"). Last, what lobulation adds to lobes and spiculation to finer waves is doubled, about the
-mean score: in LIDC the two go together, and show on average over many nodules; asked for, each must show in one, and not
-as the other. Amplitudes stay within those of readers' outlines all the same.
+Association between Two Things"). Last, what lobulation adds to lobes and spiculation to finer waves is doubled, about
+the mean score: in LIDC the two go together, and show on average over many nodules; asked for, each must show in one,
+and not as the other. Amplitudes stay within those of readers' outlines all the same.
 
 The table holds no identifiers, no outlines and no pixels.
 """
