@@ -25,6 +25,8 @@ _CLIP, _SMOOTHING = (-1000.0, 200.0), 0.6
 _NEAR_PIXELS = 2.0
 #: Lung is measured in a ring of these distances in pixels, and is darker than this; its HU where there is none.
 _RING, _LUNG_BELOW, _USUAL_LUNG = (1.5, 6.0), -500.0, -850.0
+#: Nothing farther from the mask is looked at.
+REACH = 8
 #: The nodule's own HU: this percentile inside the mask.
 _PERCENTILE = 75
 #: Nothing has an edge that rises by less, in HU.
@@ -49,8 +51,8 @@ def measure_edge_shape(hu: NDArray[Any], mask: Mask) -> EdgeShape | None:
 
     Parameters
     ----------
-    hu, mask : (rows, columns) of a slice, at least one pixel of the mask True
-        Pixels count as square.
+    hu, mask : (rows, columns) of a slice, or of as much of it as lies within `REACH` pixels of the mask
+        At least one pixel of the mask is True. Pixels count as square.
 
     Returns
     -------
@@ -71,14 +73,10 @@ def measure_edge_shape(hu: NDArray[Any], mask: Mask) -> EdgeShape | None:
     )
 
 
-def _inside_the_edge(hu: NDArray[Any], whole_mask: Mask) -> Mask | None:
+def _inside_the_edge(hu: NDArray[Any], mask: Mask) -> Mask | None:
     """Return which points of a grid `_FINER` times as fine lie inside the edge: the largest component, holes filled."""
     ndimage: Any = import_module("scipy.ndimage")
-    margin = int(_RING[1]) + 2
-    rows, columns = np.nonzero(whole_mask)
-    around = tuple(slice(max(0, int(at.min()) - margin), int(at.max()) + margin + 1) for at in (rows, columns))
-    mask = whole_mask[around]
-    smooth = ndimage.gaussian_filter(np.clip(hu[around].astype(np.float64), *_CLIP), _SMOOTHING)
+    smooth = ndimage.gaussian_filter(np.clip(hu.astype(np.float64), *_CLIP), _SMOOTHING)
     distance = ndimage.distance_transform_edt(~mask)
     ring = smooth[(distance > _RING[0]) & (distance < _RING[1]) & (smooth < _LUNG_BELOW)]
     lung = float(np.median(ring)) if ring.size > 5 else _USUAL_LUNG

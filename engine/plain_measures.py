@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.ct import CTSlice
-from engine.edge_shape import measure_edge_shape
+from engine.edge_shape import REACH, measure_edge_shape
 
 Mask = NDArray[np.bool_]
 
@@ -59,7 +59,8 @@ def measure_plainly(ct_slice: CTSlice, mask: Mask) -> PlainMeasures:
     """Measure the nodule of `mask`, bool of (rows, columns) of the slice, at least one pixel True."""
     hu = ct_slice.hu[mask]
     shaped = _has_shape(mask)
-    edge = measure_edge_shape(ct_slice.hu, mask) if shaped else None
+    near = _surroundings(mask, REACH)
+    edge = measure_edge_shape(ct_slice.hu[near], mask[near]) if shaped else None
     return PlainMeasures(
         sd_hu=float(hu.std()),
         circularity=_circularity(mask) if shaped else None,

@@ -14,8 +14,8 @@ Texture and margin still go together in what the scorer reads. For these two, so
 scores, so that what the scorer never reads, ground glass with a sharp margin, is asked for too: half of them for
 texture, which a generator learns quickly, and a quarter for margin.
 
-The embedded generator was not trained so; its card says what was tried. The scorer was trained on the same patients as
-the generators, none of those held out.
+The embedded generator was trained so in its last third; its card says what else was tried. The scorer was trained on
+the same patients as the generators, none of those held out.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.errors import InputError
 from engine.scorer import NoduleScorer, ScorerConfig, expected_scores, raw_scores, save_scorer
@@ -98,8 +98,12 @@ class ScorerTrainer:
 
     def _of_left_out(self) -> Tensor:
         """Logits of all samples, (N, 5, 5), each of the member that learned nothing of its patient."""
-        logits = predict(self.run.network, self.samples, self.config)
-        return logits[torch.arange(len(logits)), torch.from_numpy(self.folds)]
+        logits = torch.zeros(len(self.samples), 5, 5)
+        for fold, member in enumerate(self.run.network.members):
+            rows = np.flatnonzero(self.folds == fold)
+            if rows.size:
+                logits[torch.from_numpy(rows)] = predict(member, self.samples.chosen(rows), self.config)
+        return logits
 
 
 def _normalising(samples: ScorerSamples) -> ScorerConfig:
@@ -111,8 +115,8 @@ def _normalising(samples: ScorerSamples) -> ScorerConfig:
 
 
 @torch.inference_mode()
-def predict(network: NoduleScorer, samples: ScorerSamples, config: ScorerConfig) -> Tensor:
-    """Return the logits of all samples, (N, members, 5, 5)."""
+def predict(network: nn.Module, samples: ScorerSamples, config: ScorerConfig) -> Tensor:
+    """Return the logits of all samples: (N, members, 5, 5) of a scorer's network, (N, 5, 5) of a member."""
     network.eval()
     batches = np.array_split(np.arange(len(samples)), max(1, len(samples) // _MANY))
     return torch.cat([network(*scorer_inputs(samples, chosen, config, None)) for chosen in batches])

@@ -53,7 +53,7 @@ def test_what_scores_add_is_found_and_made_up_for_disagreement() -> None:
     assert table["by_size"] == pytest.approx([0.1, 0.1], abs=0.05)
     # A nodule of mean scores is as it would be without stress.
     usual = np.array(table["mean"]) + (stressed - adds) / [0.5, 0.4, 0.25] @ more.mean(axis=0)
-    assert np.exp(usual) == pytest.approx([0.2, 0.1], rel=0.2)
+    assert np.exp(usual) == pytest.approx([0.2, 0.1], rel=0.1)
     assert set(table) == set(OutlineTable.__dataclass_fields__)
 
 

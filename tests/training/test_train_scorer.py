@@ -77,7 +77,7 @@ def test_patients_are_parted_by_themselves():
     folds = [fold_of(f"LIDC-IDRI-{number:04d}", 4) for number in range(400)]
 
     assert np.bincount(folds).tolist() == pytest.approx([100] * 4, abs=25)
-    assert folds == [fold_of(f"LIDC-IDRI-{number:04d}", 4) for number in range(400)]
+    assert folds[:8] == [2, 1, 1, 1, 0, 2, 0, 0]  # in every process, and in every version: calibration rests on it
 
 
 def test_augmentation_keeps_the_nodule_in_sight(samples):
