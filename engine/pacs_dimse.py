@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -138,17 +139,8 @@ class DimseService:
         entity: Any = ApplicationEntity(ae_title=self._server.calling)
         entity.connection_timeout = entity.acse_timeout = _CONNECT_SECONDS
         entity.dimse_timeout = entity.network_timeout = _ANSWER_SECONDS
-        try:
-            association = entity.associate(
-                self._server.host,
-                self._server.port,
-                [build_context(_VERIFICATION), *contexts],
-                self._server.called,
-                ext_neg=list(roles),
-                evt_handlers=list(handlers),
-            )
-        except (OSError, UnicodeError) as error:  # UnicodeError: a label that no name of a computer may have.
-            raise InputError(f'There is no computer called "{self._server.host}"; check the address.') from error
+        asked = [build_context(_VERIFICATION), *contexts]
+        association = self._associate(entity, asked, roles, handlers)
         if not association.is_established:
             raise InputError(self._why_not(association))
         try:
@@ -158,6 +150,28 @@ class DimseService:
             if association.is_established:
                 association.abort()
             association.join(_CONNECT_SECONDS)
+
+    def _associate(
+        self, entity: Any, contexts: list[PresentationContext], roles: Sequence[Any], handlers: Sequence[Any]
+    ) -> Association:
+        """Ask for an association, again if it was broken off at once.
+
+        A server that refuses may close the connection so soon that its reason is lost on the way: one refusal in 150 of
+        Orthanc was.
+        """
+        server, began = self._server, time.monotonic()
+
+        def ask() -> Association:
+            return entity.associate(
+                server.host, server.port, contexts, server.called, ext_neg=list(roles), evt_handlers=list(handlers)
+            )
+
+        try:
+            association = ask()
+            answered = association.is_established or association.is_rejected
+            return association if answered or time.monotonic() - began >= _CONNECT_SECONDS else ask()
+        except (OSError, UnicodeError) as error:  # UnicodeError: a label that no name of a computer may have.
+            raise InputError(f'There is no computer called "{server.host}"; check the address.') from error
 
     def _why_not(self, association: Association) -> str:
         if not association.is_rejected:

@@ -133,6 +133,19 @@ def test_a_kind_of_object_is_not_taken(pacs_export):
     assert len(received) == SLICES
 
 
+def test_an_association_that_is_broken_off_before_the_answer_is_asked_for_again():
+    asked = []
+
+    def request(event):
+        asked.append(event.assoc)
+        if len(asked) == 1:
+            event.assoc.abort(block=False)
+
+    with dimse_server([(evt.EVT_REQUESTED, request)]) as server:
+        check_connection(server)
+    assert len(asked) == 2
+
+
 def test_the_server_dies_in_the_middle(pacs_export):
     received = {}
 
