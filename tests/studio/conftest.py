@@ -2,6 +2,7 @@
 
 import os
 import threading
+from functools import partial
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
@@ -19,7 +20,7 @@ from studio.main_window import MainWindow
 from studio.reading import Reading, TrialClock
 from studio.reading_window import ReadingWindow
 from studio.theme import apply_theme
-from tests.scripted_engine import Loading, ScriptedRunner
+from tests.scripted_engine import PATIENCE, Loading, ScriptedRunner
 from tests.studio.live_driving import RememberingRunner
 from tests.studio.reader import Time, press
 
@@ -34,6 +35,14 @@ def qapp(qapp, tmp_path_factory):
     qapp.setApplicationName("Nodule Studio tests")
     apply_theme(qapp)
     return qapp
+
+
+@pytest.fixture
+def qtbot(qtbot):
+    """pytest-qt's, as patient as a busy machine asks for: it gives up after five seconds by itself."""
+    for wait in (qtbot.waitUntil, qtbot.waitSignal, qtbot.waitActive):
+        setattr(qtbot, wait.__name__, partial(wait, timeout=round(PATIENCE * 1000)))
+    return qtbot
 
 
 @pytest.fixture(autouse=True)

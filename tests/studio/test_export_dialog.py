@@ -61,7 +61,7 @@ def choose(dialog, *names):
 
 def write(dialog, qtbot):
     QTest.mouseClick(dialog.export, LEFT)
-    qtbot.waitUntil(lambda: bool(dialog.outcome.text()), timeout=30000)
+    qtbot.waitUntil(lambda: bool(dialog.outcome.text()))
 
 
 def test_without_an_accepted_nodule_it_says_why(window, qtbot):

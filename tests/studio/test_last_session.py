@@ -329,8 +329,8 @@ def test_a_project_that_was_opened_is_saved_where_it_is(worked, make_window, tmp
     save_project(worked, folder, monkeypatch, qtbot)
     window = make_window()
     window.projects.open(folder)
-    qtbot.waitUntil(lambda: window.session.candidate is not None, timeout=20000)
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
     window.session.notice = None
     window.projects.save()
-    qtbot.waitUntil(lambda: window.session.notice is not None, timeout=20000)
+    qtbot.waitUntil(lambda: window.session.notice is not None)
     assert window.session.notice.text == f"The project was saved to {folder}."

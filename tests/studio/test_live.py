@@ -121,7 +121,7 @@ def test_a_box_that_is_dragged_on_and_on_shows_something(make_live, qtbot):
             seen.add(live.session.sketch.made.request.box)
         return len(seen) >= 5
 
-    qtbot.waitUntil(drag_on, timeout=20000)
+    qtbot.waitUntil(drag_on)
     release(live.view, (50, 60))
     qtbot.waitUntil(lambda: live.session.candidate is not None and live.session.job is None)
     assert live.session.candidate.place == live.session.box

@@ -27,7 +27,7 @@ def empty(make_window):
 
 def opened(window, path, qtbot):
     window.open_path(path)
-    qtbot.waitUntil(lambda: window.session.volume is not None and window.session.opening is None, timeout=20000)
+    qtbot.waitUntil(lambda: window.session.volume is not None and window.session.opening is None)
     return window.session.volume
 
 
@@ -58,7 +58,7 @@ def test_a_dicom_file_and_a_zip_are_opened(empty, chest, write_ct_series, tmp_pa
         for file in files:
             packed.write(file, file.name)
     empty.open_path(tmp_path / "series.zip")
-    qtbot.waitUntil(lambda: len(empty.session.volume) == 4, timeout=20000)
+    qtbot.waitUntil(lambda: len(empty.session.volume) == 4)
 
 
 def test_of_several_series_the_user_picks_one(empty, chest, write_ct_series, tmp_path, qtbot):
@@ -66,7 +66,7 @@ def test_of_several_series_the_user_picks_one(empty, chest, write_ct_series, tmp
     write_ct_series(tmp_path, chest[:3] + 5, description="SOFT", prefix="b")
     write_ct_series(tmp_path, chest, description="COR", prefix="c", orientation=CORONAL)
     empty.open_path(tmp_path)
-    qtbot.waitUntil(lambda: empty.findChild(SeriesDialog) is not None, timeout=20000)
+    qtbot.waitUntil(lambda: empty.findChild(SeriesDialog) is not None)
     dialog = empty.findChild(SeriesDialog)
     rows = [dialog.series.topLevelItem(index) for index in range(dialog.series.topLevelItemCount())]
     by_name = {row.text(0): row for row in rows}
@@ -80,7 +80,7 @@ def test_of_several_series_the_user_picks_one(empty, chest, write_ct_series, tmp
     assert not refused.flags() & Qt.ItemFlag.ItemIsEnabled
     dialog.series.setCurrentItem(by_name["SOFT"])
     QTest.mouseClick(dialog.open_button, LEFT)
-    qtbot.waitUntil(lambda: empty.session.volume is not None, timeout=20000)
+    qtbot.waitUntil(lambda: empty.session.volume is not None)
     assert empty.session.volume.description == "SOFT"
     assert len(empty.session.volume) == 3
 
@@ -96,7 +96,7 @@ def test_no_series_is_opened_when_the_choice_is_cancelled(empty, chest, write_ct
     write_ct_series(tmp_path, chest, description="LUNG", prefix="a")
     write_ct_series(tmp_path, chest, description="SOFT", prefix="b")
     empty.open_path(tmp_path)
-    qtbot.waitUntil(lambda: empty.findChild(SeriesDialog) is not None, timeout=20000)
+    qtbot.waitUntil(lambda: empty.findChild(SeriesDialog) is not None)
     QTest.mouseClick(empty.findChild(SeriesDialog).cancel_button, LEFT)
     assert empty.session.opening is None
     assert empty.session.volume is None
@@ -110,7 +110,7 @@ def test_what_cannot_be_opened_is_told_and_what_is_open_stays(window, chest, wri
     elif kind == "coronal":
         write_ct_series(path, chest, orientation=CORONAL)
     window.open_path(path)
-    qtbot.waitUntil(lambda: window.session.notice is not None, timeout=20000)
+    qtbot.waitUntil(lambda: window.session.notice is not None)
     assert window.notice_bar.isVisible()
     assert window.notice_bar.property("severity") == "error"
     assert kind in window.notice_bar.text.text()
@@ -195,12 +195,12 @@ def drop(window, *paths):
 def test_a_folder_can_be_dropped(empty, chest, write_ct_series, tmp_path, qtbot):
     write_ct_series(tmp_path / "series", chest)
     drop(empty, tmp_path / "series")
-    qtbot.waitUntil(lambda: empty.session.volume is not None, timeout=20000)
+    qtbot.waitUntil(lambda: empty.session.volume is not None)
 
 
 def test_of_several_files_the_folder_is_opened(empty, chest, write_ct_series, tmp_path, qtbot):
     drop(empty, *write_ct_series(tmp_path, chest)[:2])
-    qtbot.waitUntil(lambda: empty.session.volume is not None, timeout=20000)
+    qtbot.waitUntil(lambda: empty.session.volume is not None)
     assert len(empty.session.volume) == 4
 
 
@@ -217,7 +217,7 @@ def test_another_series_leaves_nothing_of_the_one_before(window, chest, write_ct
     write_ct_series(tmp_path, chest)
     before = window.session.volume
     window.open_path(tmp_path)
-    qtbot.waitUntil(lambda: window.session.volume is not before, timeout=20000)
+    qtbot.waitUntil(lambda: window.session.volume is not before)
     assert window.session.candidate is None
     assert window.session.box is None
     assert not window.session.undo_stack.canUndo()
@@ -249,7 +249,7 @@ def test_the_command_line_opens_a_path(chest, write_ct_series, tmp_path, monkeyp
             shown.append(self)
 
     def run(app):
-        qtbot.waitUntil(lambda: shown[0].session.volume is not None, timeout=20000)
+        qtbot.waitUntil(lambda: shown[0].session.volume is not None)
         qtbot.waitUntil(lambda: shown[0].session.engine.detail == "scripted device")
         shown[0].close()
         return 0
@@ -277,7 +277,7 @@ def test_real_series_are_opened(empty, data_folder, qtbot):
 
 def test_real_files_that_no_decoder_takes_are_refused(empty, data_folder, qtbot):
     empty.open_path(data_folder / "dicom" / "undecodable")
-    qtbot.waitUntil(lambda: empty.session.notice is not None, timeout=20000)
+    qtbot.waitUntil(lambda: empty.session.notice is not None)
     assert empty.session.volume is None
 
 
@@ -299,7 +299,7 @@ def test_a_nodule_accepted_while_a_ct_is_read_is_not_dropped_without_a_question(
     generate(window, qtbot)
     window.open_path(tmp_path / "series")
     QTest.keyClick(window.view, Qt.Key.Key_A)
-    qtbot.waitUntil(lambda: window.session.opening is None and window.session.notice is not None, timeout=20000)
+    qtbot.waitUntil(lambda: window.session.opening is None and window.session.notice is not None)
     assert window.session.volume is volume
     assert window.session.accepted[0].result.request.box == box
     window.session.notice.do()

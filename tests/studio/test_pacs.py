@@ -19,11 +19,11 @@ from studio.send_dialog import SendDialog
 from studio.server_fields import stored_addresses
 from tests.engine.pacs_exports import SLICES, datasets_of, write_export, write_source
 from tests.pacs_servers import closed_port, dimse_server
+from tests.scripted_engine import PATIENCE
 from tests.studio.driving import LEFT, draw_box, generate
 
 KEY = Qt.Key
 CTRL_SHIFT = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
-PATIENCE = 30000
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def send_dialog(window, folder, monkeypatch, qtbot):
         window.activateWindow()
     QTest.keyClick(window.view, KEY.Key_E, CTRL_SHIFT)
     dialog = shown(window, SendDialog)
-    qtbot.waitUntil(lambda: bool(dialog.what.text() or dialog.outcome.text()), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: bool(dialog.what.text() or dialog.outcome.text()))
     return dialog
 
 
@@ -120,7 +120,7 @@ def idle(dialog):
 def click(button, qtbot, dialog):
     assert button.isEnabled(), button.toolTip()
     QTest.mouseClick(button, LEFT)
-    qtbot.waitUntil(lambda: idle(dialog), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: idle(dialog))
 
 
 def test_an_export_is_sent(window, export, pacs, monkeypatch, qtbot):
@@ -231,10 +231,10 @@ def test_what_was_just_exported_is_sent(window, tmp_path, qtbot):
     assert not dialog.send.isVisible()
     dialog.folder.setText(str(tmp_path / "out"))
     QTest.mouseClick(dialog.export, LEFT)
-    qtbot.waitUntil(dialog.send.isVisible, timeout=PATIENCE)
+    qtbot.waitUntil(dialog.send.isVisible)
     QTest.mouseClick(dialog.send, LEFT)
     sending = shown(window, SendDialog)
-    qtbot.waitUntil(lambda: sending.what.text() == "1 CT, 1 SEG, 1 SR", timeout=PATIENCE)
+    qtbot.waitUntil(lambda: sending.what.text() == "1 CT, 1 SEG, 1 SR")
     assert sending.folders.text() == str(tmp_path / "out" / "slice-003")
     sending.close()
 
@@ -249,9 +249,9 @@ def found(window, pacs, tmp_path, qtbot):
     dialog.folder.text.setText(str(tmp_path / "fetched"))
     assert dialog.outcome.text() == dialog.open_button.toolTip() == "Choose a study."
     QTest.keyClick(dialog.search.fields["Patient name"], KEY.Key_Return)
-    qtbot.waitUntil(lambda: dialog.studies.topLevelItemCount() == 1, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: dialog.studies.topLevelItemCount() == 1)
     assert [item.text(0) for item in dialog.studies.selectedItems()] == ["Müller Jürgen"]
-    qtbot.waitUntil(lambda: dialog.series.chosen is not None and idle(dialog), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: dialog.series.chosen is not None and idle(dialog))
     return dialog
 
 
@@ -261,7 +261,7 @@ def test_a_series_is_found_fetched_and_opened(window, found, source, tmp_path, q
     assert [found.series.topLevelItem(0).text(column) for column in range(4)] == ["1", "CHEST", "CT", str(SLICES)]
     before = window.session.volume
     QTest.keyClick(found.series, KEY.Key_Return)
-    qtbot.waitUntil(lambda: window.session.volume is not before, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: window.session.volume is not before)
     volume, expected = window.session.volume, read_volume(source)
     assert (volume.hu == expected.hu).all()
     assert volume.source.parent == tmp_path / "fetched"
@@ -288,10 +288,10 @@ def test_fetching_is_cancelled_and_leaves_nothing(window, found, pacs, tmp_path)
 def test_what_was_found_stays_with_its_server_whatever_is_typed_meanwhile(found, pacs, tmp_path, qtbot):
     QTest.mouseClick(found.search.search, LEFT)
     found.server.address.setEditText("another")
-    qtbot.waitUntil(lambda: found.studies.topLevelItemCount() == 1, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: found.studies.topLevelItemCount() == 1)
     assert stored_addresses() == [pacs.address]
     assert found.series.topLevelItemCount() == 0
-    qtbot.waitUntil(lambda: found.series.chosen is not None and idle(found), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: found.series.chosen is not None and idle(found))
     assert found.open_button.isEnabled()
     found.close()
 

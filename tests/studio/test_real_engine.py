@@ -13,7 +13,6 @@ from tests.checkpoints import save_tiny_checkpoint
 from tests.studio.driving import LEFT, draw_box
 
 KEY = Qt.Key
-SECONDS = 60_000
 
 
 @pytest.fixture
@@ -33,7 +32,7 @@ def test_a_nodule_is_placed_accepted_recorded_and_exported(real, tmp_path, qtbot
     steps = []
     session.preview_changed.connect(lambda: session.preview and steps.append(session.preview.step))
     QTest.keyClick(real.view, KEY.Key_G)
-    qtbot.waitUntil(lambda: session.candidate is not None, timeout=SECONDS)
+    qtbot.waitUntil(lambda: session.candidate is not None)
     assert steps == sorted(steps)
     assert steps[-1] <= session.options.steps
     after = session.candidate.result.slice.hu
@@ -49,7 +48,7 @@ def test_a_nodule_is_placed_accepted_recorded_and_exported(real, tmp_path, qtbot
     dialog = real.findChild(ExportDialog)
     dialog.folder.setText(str(tmp_path / "out"))
     QTest.mouseClick(dialog.export, LEFT)
-    qtbot.waitUntil(lambda: bool(session.exported), timeout=SECONDS)
+    qtbot.waitUntil(lambda: bool(session.exported))
     assert (tmp_path / "out" / "slice-003" / "slice.dcm").is_file()
 
 
@@ -59,7 +58,7 @@ def test_the_same_seed_gives_the_same_nodule(real, qtbot):
     found = []
     for _ in range(2):
         QTest.keyClick(real.view, KEY.Key_G)
-        qtbot.waitUntil(lambda: session.candidate is not None and session.job is None, timeout=SECONDS)
+        qtbot.waitUntil(lambda: session.candidate is not None and session.job is None)
         found.append(session.candidate.result.slice.hu)
         QTest.keyClick(real.view, KEY.Key_D)
     assert (found[0] == found[1]).all()

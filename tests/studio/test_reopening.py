@@ -53,7 +53,7 @@ def exported(make_window, series, tmp_path, qtbot):
 
 
 def shown(window, qtbot):
-    qtbot.waitUntil(lambda: window.session.candidate is not None, timeout=20000)
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
     return window.session.candidate
 
 
@@ -117,7 +117,7 @@ def test_a_ct_that_was_moved_is_asked_for_and_the_result_follows(exported, serie
     window, folder = exported()
     series.rename(tmp_path / "moved")
     drop(window, folder)
-    qtbot.waitUntil(lambda: window.session.notice is not None, timeout=20000)
+    qtbot.waitUntil(lambda: window.session.notice is not None)
     assert window.session.notice.text == (
         "The CT of this result is not found on this computer: open it (series, slice 2), and the result follows."
     )
@@ -130,7 +130,7 @@ def test_another_ct_than_the_one_asked_for_is_told(exported, series, tmp_path, w
     shutil.rmtree(series)
     write_ct_series(tmp_path / "other", chest)
     drop(window, folder)
-    qtbot.waitUntil(lambda: window.session.notice is not None, timeout=20000)
+    qtbot.waitUntil(lambda: window.session.notice is not None)
     drop(window, tmp_path / "other")
     qtbot.waitUntil(
         lambda: window.session.notice is not None and "No slice" in window.session.notice.text, timeout=20000
@@ -141,14 +141,14 @@ def test_another_ct_than_the_one_asked_for_is_told(exported, series, tmp_path, w
 def test_in_a_slice_with_accepted_nodules_only_the_settings_are_taken(exported, series, qtbot):
     window, folder = exported(formats=())
     window.open_path(series)
-    qtbot.waitUntil(lambda: window.session.volume is not None, timeout=20000)
+    qtbot.waitUntil(lambda: window.session.volume is not None)
     window.session.go_to_slice(1)
     window.view.setFocus()
     draw_box(window, row=5, column=5)
     generate(window, qtbot)
     commands.accept(window.session)
     drop(window, folder)
-    qtbot.waitUntil(lambda: window.session.options.seed == 41, timeout=20000)
+    qtbot.waitUntil(lambda: window.session.options.seed == 41)
     assert "undo the nodules" in window.session.notice.text
     assert window.session.candidate is None
 
@@ -167,7 +167,7 @@ def test_a_slice_that_was_made_whole_opens_from_its_files(make_window, tmp_path,
     exports.export_files(volume, 0, result, tmp_path / "out", ["NRRD"])
     window = make_window()
     drop(window, tmp_path / "out")
-    qtbot.waitUntil(lambda: window.session.volume is not None, timeout=20000)
+    qtbot.waitUntil(lambda: window.session.volume is not None)
     assert (window.session.volume.hu[0] == result.slice.hu).all()
     assert window.session.box_here == result.request.box
     assert window.session.options == result.request.options
@@ -178,6 +178,6 @@ def test_what_is_no_request_is_told_in_one_sentence(make_window, tmp_path, qtbot
     (tmp_path / "request.json").write_text(content)
     window = make_window()
     drop(window, tmp_path / "request.json")
-    qtbot.waitUntil(lambda: window.session.notice is not None, timeout=20000)
+    qtbot.waitUntil(lambda: window.session.notice is not None)
     assert "request.json" in window.session.notice.text
     assert window.session.volume is None

@@ -23,7 +23,7 @@ def test_a_sample_opens_from_the_first_page(two_samples, make_window, chest, qtb
     button = next(button for button in window.welcome.findChildren(QPushButton) if button.text() == "Open a sample")
     assert button.isVisible()
     button.click()
-    qtbot.waitUntil(lambda: window.session.volume is not None and window.session.opening is None, timeout=20000)
+    qtbot.waitUntil(lambda: window.session.volume is not None and window.session.opening is None)
     assert (window.session.volume.hu == chest[:1]).all()
 
 
@@ -32,7 +32,7 @@ def test_each_sample_is_in_the_menu(two_samples, make_window, tmp_path, qtbot):
     first, second = sample_menu(window).actions()
     assert (first.text(), second.text()) == ("Generated slice 1", "Generated slice 2")
     second.trigger()
-    qtbot.waitUntil(lambda: window.session.volume is not None and window.session.opening is None, timeout=20000)
+    qtbot.waitUntil(lambda: window.session.volume is not None and window.session.opening is None)
     assert window.session.volume.source == tmp_path / "samples" / "seed-2" / "slice.dcm"
 
 

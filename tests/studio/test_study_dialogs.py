@@ -53,7 +53,7 @@ def building(make_window, tmp_path, qtbot):
 
 
 def looked_through(dialog, qtbot):
-    qtbot.waitUntil(lambda: "Looking" not in dialog.reason.text(), timeout=20000)
+    qtbot.waitUntil(lambda: "Looking" not in dialog.reason.text())
 
 
 def limits(dialog):
@@ -128,13 +128,13 @@ def test_the_study_is_built_and_the_key_lies_beside_it(building, tmp_path, qtbot
     building.folder.text.setText(str(tmp_path / "study"))
     assert building.key.path == tmp_path / "study-KEY.json"
     QTest.mouseClick(building.build, LEFT)
-    qtbot.waitUntil(lambda: bool(building.outcome.text()), timeout=20000)
+    qtbot.waitUntil(lambda: bool(building.outcome.text()))
     assert building.outcome.text().startswith("A study of 8 trials for 2 readers was written to")
     study = open_study(tmp_path / "study")
     assert (study.title, study.readers, len(study.trials)) == ("Told apart?", ("anna", "ben"), 8)
     assert (tmp_path / "study-KEY.json").is_file()
     QTest.mouseClick(building.build, LEFT)
-    qtbot.waitUntil(lambda: "not empty" in building.outcome.text(), timeout=20000)
+    qtbot.waitUntil(lambda: "not empty" in building.outcome.text())
 
 
 def test_without_results_it_says_so(make_window, qtbot):
@@ -255,7 +255,7 @@ def test_a_study_is_analysed_and_the_report_opened(make_window, tmp_path, qtbot,
     assert dialog.out.path == tmp_path / "study-report"
     QTest.mouseClick(dialog.analyse, LEFT)
     assert dialog.reason.text() == "Analysing…"
-    qtbot.waitUntil(lambda: bool(dialog.outcome.text()), timeout=20000)
+    qtbot.waitUntil(lambda: bool(dialog.outcome.text()))
     assert dialog.outcome.text() == f"Written to {tmp_path / 'study-report'}: figures.csv, report.html"
     report = tmp_path / "study-report" / "report.html"
     assert report.read_text() == "study KEY.json"
@@ -270,7 +270,7 @@ def test_a_key_of_another_study_is_refused(make_window, tmp_path, qtbot):
     dialog.folder.text.setText(str(study.folder))
     dialog.key.text.setText(str(tmp_path / "KEY.json"))
     QTest.mouseClick(dialog.analyse, LEFT)
-    qtbot.waitUntil(lambda: bool(dialog.outcome.text()), timeout=60000)
+    qtbot.waitUntil(lambda: bool(dialog.outcome.text()))
     assert "KEY.json" in dialog.outcome.text()
     assert dialog.outcome.text().count(".") <= 3
     assert not dialog.open_button.isVisible()

@@ -21,8 +21,6 @@ CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModi
 KEY = Qt.Key
 #: Where the lung of the made-up chest is, and where its spine is: (row, column).
 LUNG, SPINE = (262, 150), (358, 246)
-#: The table of LIDC and scipy are read at the first use.
-PATIENCE = 20_000
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +40,7 @@ def chest_window(make_window, chest):
 def suggested_box(window, qtbot, by=lambda window: QTest.keyClick(window.view, KEY.Key_P)):
     before = window.session.box
     by(window)
-    qtbot.waitUntil(lambda: window.session.box not in (None, before), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: window.session.box not in (None, before))
     return window.session.box.box
 
 
@@ -78,13 +76,13 @@ def test_a_place_is_not_put_on_another_slice_than_it_was_drawn_for(make_window, 
     window.session.show_volume(CTVolume(hu, chest.pixel_spacing, ((0.0, 0.0, 0.0), (0.0, 0.0, 2.5))))
     window.suggesting.suggest_place()
     window.session.go_to_slice(0)
-    qtbot.waitUntil(lambda: not window.suggesting.is_busy, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not window.suggesting.is_busy)
     assert window.session.box is None
 
 
 def test_a_slice_without_lungs_is_told(window, qtbot):
     QTest.keyClick(window.view, KEY.Key_P)
-    qtbot.waitUntil(lambda: window.session.notice is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: window.session.notice is not None)
     assert "no lung in this slice" in window.notice_bar.text.text()
     assert window.session.box is None
 
@@ -102,7 +100,7 @@ def test_suggested_scores_can_be_undone_and_the_seed_stays(window, qtbot):
     session = window.session
     session.attributes = before = NoduleAttributes(1, 1, 5, 5, 1)  # No reader gave these.
     QTest.keyClick(window.view, KEY.Key_P, SHIFT)
-    qtbot.waitUntil(lambda: session.attributes != before, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: session.attributes != before)
     suggested = session.attributes
     assert None not in suggested.scores
     session.options = replace(session.options, seed=77)
@@ -120,14 +118,14 @@ def test_how_usual_the_scores_are_follows_scores_and_size(window, qtbot):
     def is_shown(side):
         return label.text() == plausibility_sentence(session.attributes, side and extent_in_box(side))
 
-    qtbot.waitUntil(lambda: is_shown(None), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: is_shown(None))
     assert label.text().startswith("A usual combination")
     for score in (1, 2, 3):  # Faster than they are looked up: the last one counts.
         session.attributes = NoduleAttributes(score, 1, 5, 5, 1)
-    qtbot.waitUntil(lambda: is_shown(None), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: is_shown(None))
     assert label.text().startswith("A rare combination")
     draw_box(window)
-    qtbot.waitUntil(lambda: is_shown(14.0), timeout=PATIENCE)
+    qtbot.waitUntil(lambda: is_shown(14.0))
     assert "of this size" in label.text()
 
 
@@ -137,9 +135,9 @@ def test_the_box_of_a_generated_slice_is_as_large_as_its_nodule(window, qtbot):
     draw_box(window)
     with_room, tight = (plausibility_sentence(session.attributes, extent) for extent in (extent_in_box(14.0), 14.0))
     assert with_room != tight
-    qtbot.waitUntil(lambda: label.text() == with_room, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: label.text() == with_room)
     session.generated = SliceRequest(session.box_here, session.attributes, session.options, 0.7)
-    qtbot.waitUntil(lambda: label.text() == tight, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: label.text() == tight)
 
 
 def test_a_box_outside_the_lungs_is_warned_of_and_not_refused(chest_window, chest, qtbot):
@@ -147,7 +145,7 @@ def test_a_box_outside_the_lungs_is_warned_of_and_not_refused(chest_window, ches
     assert place.text() == "None drawn"
     commands.set_box(window.session, BoundingBox(*SPINE, 20, chest.slice_at(0).shape))
     assert place.text() == "14.0 mm"
-    qtbot.waitUntil(lambda: window.session.share_in_lungs is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: window.session.share_in_lungs is not None)
     assert place.text() == "14.0 mm, outside the lungs"
     assert place.property("role") == "warning"
     assert window.panel.placing.generate.isEnabled()
@@ -157,7 +155,7 @@ def test_a_box_outside_the_lungs_is_warned_of_and_not_refused(chest_window, ches
 def test_the_warning_stays_while_the_box_is_dragged_and_goes_at_once_when_it_is_in(chest_window, chest, qtbot):
     window, place = chest_window, chest_window.panel.box.place
     commands.set_box(window.session, BoundingBox(*SPINE, 20, chest.slice_at(0).shape))
-    qtbot.waitUntil(lambda: window.session.share_in_lungs is not None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: window.session.share_in_lungs is not None)
     texts = []
     window.session.box_changed.connect(lambda: texts.append(place.text()))
     drag(window.view, (SPINE[0] + 10, SPINE[1] + 10), (LUNG[0] + 10, LUNG[1] + 10))
@@ -171,7 +169,7 @@ def test_lungs_that_are_found_after_their_series_was_closed_are_not_kept(make_wi
     window.session.show_volume(chest)
     commands.set_box(window.session, BoundingBox(*LUNG, 20, chest.slice_at(0).shape))
     window.session.close_volume()
-    qtbot.waitUntil(lambda: window.lungs._task is None, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: window.lungs._task is None)
     assert window.session.lungs is None
 
 
@@ -189,5 +187,5 @@ def test_a_box_half_in_the_lungs_and_one_on_another_slice(window):
 def test_a_box_that_was_drawn_meanwhile_stays(chest_window, qtbot):
     chest_window.suggesting.suggest_place()
     own = draw_box(chest_window, 250, 140, 40)
-    qtbot.waitUntil(lambda: not chest_window.suggesting.is_busy, timeout=PATIENCE)
+    qtbot.waitUntil(lambda: not chest_window.suggesting.is_busy)
     assert chest_window.session.box_here == own

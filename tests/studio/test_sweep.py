@@ -19,7 +19,6 @@ from studio.sweep_panel import progress_text
 from tests.scripted_engine import Gate, ScriptedRunner, raising, scripted_request
 from tests.studio.driving import LEFT, draw_box, finish_queue, generate, grey_of
 
-SECONDS = 60_000
 ALT, KEY, STATE = Qt.KeyboardModifier.AltModifier, Qt.Key, CellState
 
 
@@ -325,7 +324,7 @@ def test_a_grid_is_asked_for_and_made(make_window, volume, qtbot):
     dialog.across.setCurrentText("Margin")
     QTest.mouseClick(dialog.start, LEFT)
     assert window.session.sweep.swept == ("texture", "margin")
-    qtbot.waitUntil(lambda: states(window) == [STATE.DONE] * 25, timeout=SECONDS)
+    qtbot.waitUntil(lambda: states(window) == [STATE.DONE] * 25)
     cells = window.sweep_panel.board.cells
     QTest.mouseClick(cells[12], LEFT)
     QTest.keyClick(cells[12], KEY.Key_Down)

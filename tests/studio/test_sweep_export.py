@@ -18,7 +18,6 @@ from tests.scripted_engine import ScriptedRunner, scripted_request, scripted_res
 from tests.studio.driving import draw_box, grey_of
 
 KEY = Qt.Key
-SECONDS = 60_000
 
 
 def scripted_sweep(across="texture", down=None, made=5):
@@ -92,7 +91,7 @@ def test_the_set_has_a_folder_for_each_result(swept, tmp_path, qtbot, monkeypatc
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
     swept.commands["Export the set of the sweep…"].trigger()
     folder = tmp_path / "sweep-sphericity"
-    qtbot.waitUntil(lambda: "was written" in swept.notice_bar.text.text(), timeout=SECONDS)
+    qtbot.waitUntil(lambda: "was written" in swept.notice_bar.text.text())
     assert sorted(path.name for path in folder.iterdir()) == [
         "sheet.png",
         *(f"sphericity-{score}" for score in range(1, 6)),

@@ -65,7 +65,7 @@ def test_the_lungs_are_tinted(make_window, qtbot):
     lung, spine = (262, 150), (368, 256)
     assert pixel(window.view, *lung).saturation() == 0
     QTest.keyClick(window.view, KEY.Key_L)
-    qtbot.waitUntil(lambda: window.session.lungs_here is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.session.lungs_here is not None)
     assert pixel(window.view, *lung).saturation() > 20
     assert pixel(window.view, *spine).saturation() == 0
     QTest.keyClick(window.view, KEY.Key_L)
