@@ -14,8 +14,9 @@ from studio.theme import colour
 _BAR_WIDTH = 20.0
 #: So rare that its bar would not be seen: it is drawn this high.
 _LEAST_BAR = 1.5
-#: Read back by more than this from what was asked for: that is shown.
-FAR_OFF = 1.0
+#: Read back further than this from what was asked for, and than so many standard deviations of the scorer's errors:
+#: that is shown. Less is no sign of a nodule that does not obey: the scorer errs as much on nodules of patients.
+_FAR_OFF, _FAR_OFF_DEVIATIONS = 1.0, 2.0
 
 
 def paint_shares(painter: QPainter, scores: ReaderScores, stops: list[float], track: float) -> None:
@@ -68,5 +69,5 @@ def reading_text(attribute: str, asked: int | None, shown: int, reading: ScoreRe
 
 
 def is_far_off(asked: int | None, reading: ScoreReading) -> bool:
-    """Whether a reading lies further than 1 from what was asked for."""
-    return asked is not None and abs(reading.score - asked) > FAR_OFF
+    """Whether a reading lies further from what was asked for than the scorer's errors explain."""
+    return asked is not None and abs(reading.score - asked) > max(_FAR_OFF, _FAR_OFF_DEVIATIONS * reading.deviation)

@@ -17,7 +17,7 @@ from engine.score_reading import ScoreReading
 from studio import reasons
 from studio.history_list import Which
 from studio.queue import SEEDS
-from studio.slider_marks import readers_text, reading_text
+from studio.slider_marks import is_far_off, readers_text, reading_text
 from tests.scripted_engine import Gate, ScriptedRunner
 from tests.studio.driving import LEFT, draw_box, generate
 
@@ -184,3 +184,11 @@ def test_sliders_tell_how_readers_scored():
     assert table["texture"].shares[4] > 0.7
     assert readers_text("texture", 5, table["texture"]).startswith("74 % of LIDC's readings have texture 5")
     assert reading_text("margin", None, 3, ScoreReading(4.2, 0.5)) == "reads 4.2 ± 0.5"
+
+
+@pytest.mark.parametrize(
+    ("score", "deviation", "far"), [(2.1, 0.4, True), (1.9, 0.2, False), (2.8, 1.0, False), (3.1, 1.0, True)]
+)
+def test_a_reading_is_far_off_only_where_the_scorer_does_not_err_so_much(score, deviation, far):
+    assert is_far_off(1, ScoreReading(score, deviation)) is far
+    assert not is_far_off(None, ScoreReading(score, deviation))
