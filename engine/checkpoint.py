@@ -2,6 +2,7 @@
 
 checkpoint.json        what it is (`CheckpointConfig`), the hashes of its weights, and a hash of itself
 model.safetensors      EMA weights of the network, fp16
+guide.safetensors      those of the same network after less training, fp16, where guidance leads away from it
 vqvae.safetensors      weights of the codec, fp16, where it has any
 README.md              the card, for people
 """
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 MANIFEST = "checkpoint.json"
 WEIGHTS = "model.safetensors"
+GUIDE_WEIGHTS = "guide.safetensors"
 CODEC_WEIGHTS = "vqvae.safetensors"
 #: Checkpoints that come with the studio: the nodule generator, and the slice generator.
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "resources" / "checkpoints"
@@ -74,7 +76,8 @@ class CheckpointConfig:
 class Checkpoint:
     """A checkpoint, loaded: ready to run on a device. `sha256` names it.
 
-    Of the grid of a slice generator, only the size counts: its window is the whole slice.
+    Of the grid of a slice generator, only the size counts: its window is the whole slice. `guide` is the network after
+    less training, for guidance; see `engine.denoiser`.
     """
 
     config: CheckpointConfig
@@ -83,6 +86,7 @@ class Checkpoint:
     grid: WindowGrid
     codec: Codec
     device: Device
+    guide: ConditionedUNet | None = None
 
 
 def digest_of_manifest(manifest: Manifest) -> str:
@@ -92,7 +96,11 @@ def digest_of_manifest(manifest: Manifest) -> str:
 
 
 def save_checkpoint(
-    folder: Path, config: CheckpointConfig, weights: Mapping[str, Any], codec_weights: Mapping[str, Any] | None = None
+    folder: Path,
+    config: CheckpointConfig,
+    weights: Mapping[str, Any],
+    codec_weights: Mapping[str, Any] | None = None,
+    guide_weights: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a checkpoint.
 
@@ -101,6 +109,8 @@ def save_checkpoint(
     weights : state dict of the network
         Floating-point tensors are stored as fp16.
     codec_weights : state dict of the codec, if it has one
+        Stored likewise.
+    guide_weights : state dict of the network after less training, if guidance is to lead away from it
         Stored likewise.
 
     Raises
@@ -119,6 +129,8 @@ def save_checkpoint(
     manifest["weights_sha256"] = save_halves(weights, folder / WEIGHTS)
     if codec_weights is not None:
         manifest["vqvae_sha256"] = save_halves(codec_weights, folder / CODEC_WEIGHTS)
+    if guide_weights is not None:
+        manifest["guide_sha256"] = save_halves(guide_weights, folder / GUIDE_WEIGHTS)
     manifest["sha256"] = digest_of_manifest(manifest)
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
@@ -160,8 +172,9 @@ def read_manifest(folder: Path) -> Manifest:
     if digest_of_manifest(manifest) != manifest.get("sha256"):
         raise InputError(f"{MANIFEST} in the checkpoint {folder} was altered; get a fresh copy of the folder.")
     _verify_file(folder, WEIGHTS, manifest.get("weights_sha256"))
-    if "vqvae_sha256" in manifest:
-        _verify_file(folder, CODEC_WEIGHTS, manifest["vqvae_sha256"])
+    for key, name in (("vqvae_sha256", CODEC_WEIGHTS), ("guide_sha256", GUIDE_WEIGHTS)):
+        if key in manifest:
+            _verify_file(folder, name, manifest[key])
     return manifest
 
 
@@ -235,23 +248,29 @@ def load_checkpoint(folder: Path, device: Device | None = None) -> Checkpoint:
         If the folder is no checkpoint, or is damaged or altered.
     """
     # Only here is torch needed; reading a manifest, as `nodule-engine info` does, is quick without it.
-    import torch
-    from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
-
     from engine.device import choose_device
-    from engine.network import ConditionedUNet, NetworkConfig
     from engine.window import WindowGrid
 
     manifest = read_manifest(folder)
     config = config_of(manifest)
     chosen = device or choose_device()
     grid, codec = WindowGrid(**config.grid), _load_codec(folder, config, chosen)
+    network = _load_network(folder / WEIGHTS, config, codec, chosen)
+    guide = _load_network(folder / GUIDE_WEIGHTS, config, codec, chosen) if "guide_sha256" in manifest else None
+    return Checkpoint(config, manifest["sha256"], network, grid, codec, chosen, guide)
+
+
+def _load_network(weights: Path, config: CheckpointConfig, codec: Codec, device: Device) -> ConditionedUNet:
+    import torch
+    from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
+
+    from engine.network import ConditionedUNet, NetworkConfig
+
     settings: dict[str, Any] = {**config.network, "blocks": tuple(config.network["blocks"])}
-    network: Any = ConditionedUNet(NetworkConfig(**settings), codec, grid.size)
-    network.load_state_dict(load_file(folder / WEIGHTS))
-    network.to(device=chosen.device, dtype=chosen.dtype, memory_format=torch.channels_last)
-    network.eval().requires_grad_(False)
-    return Checkpoint(config, manifest["sha256"], network, grid, codec, chosen)
+    network: Any = ConditionedUNet(NetworkConfig(**settings), codec, config.grid["size"])
+    network.load_state_dict(load_file(weights))
+    network.to(device=device.device, dtype=device.dtype, memory_format=torch.channels_last)
+    return network.eval().requires_grad_(False)
 
 
 def _load_codec(folder: Path, config: CheckpointConfig, device: Device) -> Codec:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from engine.checkpoint import Checkpoint
 from engine.conditioning import box_features, box_mask, context_channels, slice_context
+from engine.network import ConditionedUNet
 from engine.outline import draw_outlines
 from engine.sampling import Denoiser, SamplingLimits, clip_x0
 
@@ -77,9 +78,11 @@ def make_slice_denoiser(
 def _guided(checkpoint: Checkpoint, conditions: _Conditions, unshaped: Tensor, guidance: float) -> Denoiser:
     """Return prediction = without + guidance * (with - without) as a function of x_t and t (Ho and Salimans 2022).
 
-    "Without" leaves the attributes and the outline drawn from them away and keeps the box; both run as one batch. Only
-    "with" runs where guidance is switched off: by 1, above the highest t for which it is meant, or where the network
-    sees no attributes.
+    "Without" leaves the attributes and the outline drawn from them away and keeps the box; both run as one batch. Where
+    the checkpoint has a guide, "without" is the guide's: guidance then leads away from what less training makes, too
+    (Karras et al. 2024, "Guiding a diffusion model with a bad version of itself"). Only "with" runs where guidance is
+    switched off: by 1, above the highest t for which it is meant, or where the network sees no attributes and has no
+    guide.
 
     Parameters
     ----------
@@ -89,24 +92,25 @@ def _guided(checkpoint: Checkpoint, conditions: _Conditions, unshaped: Tensor, g
     limits = SamplingLimits(**checkpoint.config.sampling)
     context, levels, features = conditions
     given = _Conditions(context.to(device, dtype), levels.to(device), features.to(device, dtype))
-    both = _Conditions(
-        torch.cat((given.context, unshaped.to(device, dtype))),
-        torch.cat((given.levels, torch.zeros_like(given.levels))),
-        given.features.repeat(2, 1),
-    )
-    is_guided = guidance != 1 and checkpoint.network.config.sees_attributes
+    bare = _Conditions(unshaped.to(device, dtype), torch.zeros_like(given.levels), given.features)
+    both = _Conditions(*(torch.cat(pair) for pair in zip(given, bare, strict=True)))
+    guide = checkpoint.guide
+    is_guided = guidance != 1 and (checkpoint.network.config.sees_attributes or guide is not None)
 
-    def predict(noisy: Tensor, step: Tensor, conditions: _Conditions) -> Tensor:
+    def predict(network: ConditionedUNet, noisy: Tensor, step: Tensor, conditions: _Conditions) -> Tensor:
         steps = step.to(device).expand(len(noisy))
-        predicted: Tensor = checkpoint.network(noisy, steps, *conditions)
+        predicted: Tensor = network(noisy, steps, *conditions)
         return predicted.float()
 
     def denoise_batch(noisy: Tensor, step: Tensor) -> Tensor:
         batch = noisy.to(dtype)
         if not is_guided or not limits.allow_guidance(int(step)):
-            return predict(batch, step, given)
-        with_attributes, without = predict(batch.repeat(2, 1, 1, 1), step, both).chunk(2)
-        return without + guidance * (with_attributes - without)
+            return predict(checkpoint.network, batch, step, given)
+        if guide is None:
+            predicted, without = predict(checkpoint.network, batch.repeat(2, 1, 1, 1), step, both).chunk(2)
+        else:
+            predicted, without = predict(checkpoint.network, batch, step, given), predict(guide, batch, step, bare)
+        return without + guidance * (predicted - without)
 
     if limits.largest_x0 is None:
         return denoise_batch

@@ -165,3 +165,31 @@ def test_settings_of_sampling_may_be_left_out(folder: Path, tmp_path: Path) -> N
 def test_the_embedded_checkpoint_is_whole() -> None:
     assert read_manifest(DEFAULT_CHECKPOINT)["training"]["samples_seen"] > 0
     assert (DEFAULT_CHECKPOINT / "README.md").read_text().startswith("# ")
+
+
+@pytest.fixture
+def guided_folder(slice_folder: Path, tmp_path: Path) -> Path:
+    loaded, other = load_checkpoint(slice_folder), save_tiny_slice_checkpoint(tmp_path / "other", "paper-3", seed=1)
+    codec: Any = loaded.codec
+    guide = load_checkpoint(other).network.state_dict()
+    save_checkpoint(tmp_path / "guided", loaded.config, loaded.network.state_dict(), codec.state_dict(), guide)
+    return tmp_path / "guided"
+
+
+def test_a_guide_comes_back(guided_folder: Path, slice_folder: Path, tmp_path: Path) -> None:
+    guided, guide = load_checkpoint(guided_folder), load_checkpoint(tmp_path / "other").network.state_dict()
+
+    assert guided.guide is not None
+    assert all(torch.equal(weights, guide[name]) for name, weights in guided.guide.state_dict().items())
+    assert load_checkpoint(slice_folder).guide is None
+    assert guided.sha256 != read_manifest(slice_folder)["sha256"]
+
+
+def test_a_guide_that_is_missing_or_another_is_refused(guided_folder: Path, slice_folder: Path) -> None:
+    (guided_folder / "guide.safetensors").write_bytes((slice_folder / "model.safetensors").read_bytes())
+    with pytest.raises(InputError, match=r"guide\.safetensors .* was altered"):
+        load_checkpoint(guided_folder)
+
+    (guided_folder / "guide.safetensors").unlink()
+    with pytest.raises(InputError, match=r"guide\.safetensors is missing"):
+        load_checkpoint(guided_folder)

@@ -116,6 +116,23 @@ def test_only_networks_that_see_attributes_are_guided(
     assert [len(levels) for levels in network.levels] == [times]
 
 
+@pytest.mark.parametrize("conditioning", ["tokens", "paper-1"])
+def test_a_guide_is_what_guidance_leads_away_from(tmp_path: Path, conditioning: str) -> None:
+    float32 = Device(torch.device("cpu"), torch.float32, "CPU")
+    plain, other = (
+        load_checkpoint(save_tiny_slice_checkpoint(tmp_path / str(seed), conditioning, seed=seed), float32)
+        for seed in (0, 1)
+    )
+    guide: Any = Watched(other.network)
+    guided, network = watch(replace(plain, guide=guide), guidance=2.0)
+    without = make_slice_denoiser(other, BOX, SPACING, torch.zeros_like(LEVELS), 1.0)
+
+    predicted, given, none = (run(one, 500, 3, 16) for one in (guided, watch(plain, 1.0)[0], without))
+
+    assert torch.allclose(predicted, none + 2 * (given - none), atol=1e-4)
+    assert (network.levels, guide.levels) == ([[[4, 4, 1, 2, 5]]], [[[0] * 5]])
+
+
 def test_the_largest_x0_of_the_manifest_holds(nodule: Checkpoint) -> None:
     free, _ = watch(nodule, 1.0)
     limited, _ = watch(nodule, 1.0, largest_x0=0.01)

@@ -1,0 +1,68 @@
+"""Give a generator a guide: an earlier state of its own training, from which guidance leads away.
+
+    python -m training.add_guide --checkpoint runs/slice/checkpoint --guide EARLIER --out resources/checkpoints/slice
+
+What both get wrong, the one with less training gets more wrong; leading away from it strengthens what training has
+brought (Karras et al. 2024, "Guiding a diffusion model with a bad version of itself"). It costs what guidance by
+attributes costs, and does both in one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
+
+from engine.checkpoint import CODEC_WEIGHTS, WEIGHTS, config_of, read_manifest, save_checkpoint
+from engine.errors import InputError
+
+
+def add_guide(checkpoint: Path, guide: Path, out: Path) -> None:
+    """Write a checkpoint that is guided by another.
+
+    Parameters
+    ----------
+    checkpoint, guide : folders of checkpoints of the same network and codec
+    out : folder to write, its name becomes the checkpoint's; it may be that of `checkpoint`
+
+    Raises
+    ------
+    InputError
+        If one is no checkpoint, or the guide is not of the same network.
+    """
+    manifest, guides = read_manifest(checkpoint), read_manifest(guide)
+    config, earlier = config_of(manifest), config_of(guides)
+    same = [manifest.get("vqvae_sha256") == guides.get("vqvae_sha256")]
+    same += [getattr(config, name) == getattr(earlier, name) for name in ("kind", "network", "codec", "scheduler")]
+    if not all(same):
+        raise InputError(
+            f"The guide {guide} is not an earlier state of {checkpoint}: network, codec or schedule differ; "
+            "give one of the same training."
+        )
+    told = {"samples_seen": earlier.training.get("samples_seen"), "sha256": guides["sha256"]}
+    config = replace(config, name=out.name, training={**config.training, "guide": told})
+    codec = load_file(checkpoint / CODEC_WEIGHTS) if "vqvae_sha256" in manifest else None
+    save_checkpoint(out, config, load_file(checkpoint / WEIGHTS), codec, load_file(guide / WEIGHTS))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the command line and write the checkpoint; 2 if the input is of no use."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, required=True, help="the one to be guided")
+    parser.add_argument("--guide", type=Path, required=True, help="an earlier one of the same training")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the guided one; its name becomes its own")
+    given = parser.parse_args(arguments)
+    try:
+        add_guide(**vars(given))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
