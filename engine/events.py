@@ -44,7 +44,8 @@ class EngineState(Enum):
 class SamplingOptions:
     """How the denoising runs: seed of the noise, number of U-Net steps, strength of guidance, solver.
 
-    `guidance` is w in v = v_none + w (v_attributes - v_none): 1 switches guidance off.
+    `guidance` is w in v = v_none + w (v_attributes - v_none): 1 switches guidance off. Where a checkpoint has a guide,
+    v_none is the guide's; see `engine.denoiser`.
 
     Raises
     ------

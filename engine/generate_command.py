@@ -43,8 +43,10 @@ def add_generate(commands: Any) -> None:
 
 
 def checkpoint_folder(configuration: str | None) -> Path:
-    """Return where the slice generator of a configuration lies; None stands for the best one."""
-    return CHECKPOINTS / (f"slice-{configuration}" if configuration else DEFAULT_SLICE_CHECKPOINT.name)
+    """Return where the slice generator of a configuration lies; None stands for the best one, which is ours."""
+    return CHECKPOINTS / (
+        DEFAULT_SLICE_CHECKPOINT.name if configuration in (None, "studio") else f"slice-{configuration}"
+    )
 
 
 def _spacing(text: str) -> float:

@@ -179,7 +179,7 @@ def test_bad_input_is_one_sentence(arguments, changes, words, tmp_path, capfd):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(("configuration", "folder"), [(None, "slice"), ("2", "slice-2"), ("studio", "slice-studio")])
+@pytest.mark.parametrize(("configuration", "folder"), [(None, "slice"), ("2", "slice-2"), ("studio", "slice")])
 def test_a_configuration_is_a_folder_of_the_program(arguments, configuration, folder, tmp_path, monkeypatch, capfd):
     monkeypatch.setattr(generate_command, "CHECKPOINTS", tmp_path)
     made = arguments(configuration=configuration, checkpoint=None)

@@ -229,6 +229,7 @@ def test_slices_to_be_made_have_places_sizes_and_scores_of_lidc() -> None:
         assert 0.7 < spacing < 2.1
         assert spacing == round(spacing, 4)
         assert box.side * spacing <= BOX_SIDE_MM[1]
+        assert box.side >= 8
         assert None not in attributes.scores
     columns = np.array([box.centre[1] for box, _, _ in suggestions])
     # Two lungs, and hardly a nodule between them.
