@@ -1,7 +1,7 @@
 """The way through the program that its pictures are taken on: real mouse and key events, one state after the other.
 
     empty, slice, box, sampling, candidate, queue, finished, compare, ladder, light, search, accepted, export,
-    exported, study
+    exported, study, generated
 
 The first nodule is made from what the window starts with, so that the pictures come out the same each time, but for
 the hour in the history and what the device of this computer rounds differently.
@@ -9,7 +9,7 @@ the hour in the history and what the device of this computer rounds differently.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PySide6.QtCore import QPoint, Qt
@@ -38,6 +38,8 @@ Key, Modifier = Qt.Key, Qt.KeyboardModifier
 LEFT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton
 #: Pixels of the window that bring the box into the middle of a narrower pane.
 _PAN = 150
+#: Of the slice that is made whole: one with the usual scores and a nodule that is large enough to be seen.
+_SLICE_SEED = 14
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def walk(window: MainWindow, way: Way, album: Album, scratch: Path) -> None:
     _change_theme(window, album)
     _export(window, album, scratch)
     _read_study(window, album, scratch / "study")
+    _generate_slice(window, album)
 
 
 def _open(window: MainWindow, way: Way, album: Album) -> None:
@@ -206,3 +209,14 @@ def _read_study(window: MainWindow, album: Album, folder: Path) -> None:
         QTest.keyClick(reading, key)
     album.keep(reading, "study")
     reading.close()
+
+
+def _generate_slice(window: MainWindow, album: Album) -> None:
+    session = window.session
+    session.options = replace(session.options, seed=_SLICE_SEED)
+    window.activateWindow()
+    wait(window.isActiveWindow)
+    QTest.keyClick(window, Key.Key_G, Modifier.ControlModifier)
+    wait(lambda: session.generated is not None and session.job is None)
+    wait_a_moment()
+    album.keep(window, "generated")
