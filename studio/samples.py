@@ -27,6 +27,6 @@ class SampleMenu(QMenu):
         self.setProperty(LISTS_FILES, True)
         paths = sample_slices()
         for number, path in enumerate(paths, start=1):
-            action = self.addAction(f"Generated slice {number}")
+            action = self.addAction(f"Sample {number}")
             action.triggered.connect(lambda _=False, path=path: self.chosen.emit(path))
         self.menuAction().setVisible(bool(paths))

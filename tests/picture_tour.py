@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from engine.ct import LUNG
 from engine.events import EngineState
+from engine.prior import suggest_for_generation
 from engine.study import AnswerBook
 from engine.study_trials import TrialImages, write_study
 from studio.command_search import CommandSearch
@@ -38,8 +39,8 @@ Key, Modifier = Qt.Key, Qt.KeyboardModifier
 LEFT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.MiddleButton
 #: Pixels of the window that bring the box into the middle of a narrower pane.
 _PAN = 150
-#: Of the slice that is made whole: one with the usual scores and a nodule that is large enough to be seen.
-_SLICE_SEED = 14
+#: Of the slice that is made whole, with the box and the scores that go with it.
+_SLICE_SEED = 16
 
 
 @dataclass(frozen=True)
@@ -212,11 +213,10 @@ def _read_study(window: MainWindow, album: Album, folder: Path) -> None:
 
 
 def _generate_slice(window: MainWindow, album: Album) -> None:
+    """Make a slice whole; not by its key, for which box and scores are drawn anew each time."""
     session = window.session
     session.options = replace(session.options, seed=_SLICE_SEED)
-    window.activateWindow()
-    wait(window.isActiveWindow)
-    QTest.keyClick(window, Key.Key_G, Modifier.ControlModifier)
+    window.slices.generate_with(*suggest_for_generation(_SLICE_SEED))
     wait(lambda: session.generated is not None and session.job is None)
     wait_a_moment()
     album.keep(window, "generated")

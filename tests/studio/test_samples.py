@@ -30,7 +30,7 @@ def test_a_sample_opens_from_the_first_page(two_samples, make_window, chest, qtb
 def test_each_sample_is_in_the_menu(two_samples, make_window, tmp_path, qtbot):
     window = make_window()
     first, second = sample_menu(window).actions()
-    assert (first.text(), second.text()) == ("Generated slice 1", "Generated slice 2")
+    assert (first.text(), second.text()) == ("Sample 1", "Sample 2")
     second.trigger()
     qtbot.waitUntil(lambda: window.session.volume is not None and window.session.opening is None)
     assert window.session.volume.source == tmp_path / "samples" / "seed-2" / "slice.dcm"

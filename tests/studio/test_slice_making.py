@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from engine.events import SamplingOptions, SliceRequest
 from engine.job_runner import GeneratorRunner
 from engine.nodule import NoduleAttributes
-from studio import reasons
+from studio import reasons, samples
 from studio.main_window import MainWindow
 from studio.sweep import CellState
 from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
@@ -56,6 +56,7 @@ def forming(window: MainWindow, qtbot) -> None:
 
 def test_without_a_generator_the_menu_says_why_and_the_first_page_is_silent(make_window, monkeypatch, tmp_path):
     monkeypatch.setattr(reasons, "DEFAULT_SLICE_CHECKPOINT", tmp_path / "none")
+    monkeypatch.setattr(samples, "_FOLDER", tmp_path / "none")
     window = make_window()
     why = "The slice generator is not part of this version yet."
     action = window.commands["Generate a slice"]
