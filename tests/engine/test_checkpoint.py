@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 import torch
 
-from engine.checkpoint import DEFAULT_CHECKPOINT, config_of, load_checkpoint, read_manifest, save_checkpoint
+from engine.checkpoint import (
+    DEFAULT_CHECKPOINT,
+    DEFAULT_SLICE_CHECKPOINT,
+    config_of,
+    load_checkpoint,
+    read_manifest,
+    save_checkpoint,
+)
 from engine.device import Device
 from engine.errors import InputError
 from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint, tiny_vq_codec
@@ -162,9 +169,10 @@ def test_settings_of_sampling_may_be_left_out(folder: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(not DEFAULT_CHECKPOINT.exists(), reason="the embedded checkpoint is not in this tree")
-def test_the_embedded_checkpoint_is_whole() -> None:
-    assert read_manifest(DEFAULT_CHECKPOINT)["training"]["samples_seen"] > 0
-    assert (DEFAULT_CHECKPOINT / "README.md").read_text().startswith("# ")
+@pytest.mark.parametrize("embedded", [DEFAULT_CHECKPOINT, DEFAULT_SLICE_CHECKPOINT])
+def test_embedded_checkpoints_are_whole(embedded: Path) -> None:
+    assert read_manifest(embedded)["training"]["samples_seen"] > 0
+    assert (embedded / "README.md").read_text().startswith("# ")
 
 
 @pytest.fixture

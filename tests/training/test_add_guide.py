@@ -26,14 +26,17 @@ def test_the_guided_checkpoint_has_the_weights_of_both(tmp_path: Path) -> None:
     assert guided.config.training["guide"] == {"samples_seen": 0, "sha256": read_manifest(earlier)["sha256"]}
 
 
-def test_a_slice_generator_keeps_its_vqvae(tmp_path: Path) -> None:
-    own = save_tiny_slice_checkpoint(tmp_path / "own")
+def test_a_slice_generator_keeps_its_vqvae_and_may_be_guided_where_it_is(tmp_path: Path) -> None:
+    own, same = save_tiny_slice_checkpoint(tmp_path / "own"), save_tiny_slice_checkpoint(tmp_path / "same")
 
-    assert main(["--checkpoint", str(own), "--guide", str(own), "--out", str(tmp_path / "guided")]) == 0
+    assert main(["--checkpoint", str(own), "--guide", str(same), "--out", str(own)]) == 0
 
-    guided = load_checkpoint(tmp_path / "guided")
+    guided, before = load_checkpoint(own), load_checkpoint(same)
     assert guided.guide is not None
-    assert guided.codec.settings() == load_checkpoint(own).codec.settings()
+    assert guided.codec.settings() == before.codec.settings()
+    for network in (guided.network, guided.guide):
+        weights = before.network.state_dict()
+        assert all(torch.equal(tensor, weights[name]) for name, tensor in network.state_dict().items())
 
 
 def test_a_guide_of_another_training_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
