@@ -19,6 +19,7 @@ from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariable
 
 from engine.checkpoint import CODEC_WEIGHTS, WEIGHTS, config_of, read_manifest, save_checkpoint
 from engine.errors import InputError
+from training.command import command
 
 
 def add_guide(checkpoint: Path, guide: Path, out: Path) -> None:
@@ -49,19 +50,15 @@ def add_guide(checkpoint: Path, guide: Path, out: Path) -> None:
     save_checkpoint(out, config, load_file(checkpoint / WEIGHTS), codec, load_file(guide / WEIGHTS))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the command line and write the checkpoint; 2 if the input is of no use."""
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line and write the checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True, help="the one to be guided")
     parser.add_argument("--guide", type=Path, required=True, help="an earlier one of the same training")
     parser.add_argument("--out", type=Path, required=True, help="folder of the guided one; its name becomes its own")
     given = parser.parse_args(arguments)
-    try:
-        add_guide(**vars(given))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    add_guide(**vars(given))
 
 
 if __name__ == "__main__":

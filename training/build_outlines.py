@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InputError
 from engine.nodule import ATTRIBUTE_NAMES
 from engine.outline import OUTLINES_FILE, SHAPE_SCORES, USUAL_DIAMETER_MM
+from training.command import command
 from training.lidc_annotations import Contour, area_of, read_contours
 from training.lidc_scores import read_annotation_scores
 from training.nodule_crops import score_rarity
@@ -54,22 +54,18 @@ _MOST_RARE = 6.0
 Floats = NDArray[np.float64]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Build the table and write it; return the exit code."""
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Build the table and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of prepared data with nodules")
     parser.add_argument("--out", type=Path, default=OUTLINES_FILE, help="table to write")
     options = parser.parse_args(arguments)
-    try:
-        _, readers = readers_of_nodules(read_nodules(options.data, held_out=None))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    _, readers = readers_of_nodules(read_nodules(options.data, held_out=None))
     amplitudes, diameters_mm, scores = read_amplitudes()
     table = fit_table(amplitudes, diameters_mm, scores, agreement(readers))
     options.out.write_text(json.dumps(table, indent=1) + "\n")
     print(f"{options.out}: {len(amplitudes)} outlines")
-    return 0
 
 
 def read_amplitudes() -> tuple[Floats, Floats, NDArray[np.int64]]:

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InputError
 from engine.lungs import lung_mask
 from engine.nodule import ATTRIBUTE_NAMES
 from engine.prior_table import PRIOR_FILE
+from training.command import command
 from training.lidc_annotations import read_contours
 from training.lung_walls import find_wall, wall_distance
 from training.prepared import SLICE_SIZE, PreparedNodules, PreparedSlices, read_nodules, read_slices
@@ -56,24 +56,20 @@ class Outline:
         return (self.low[0] + self.high[0] + 1) / 2, (self.low[1] + self.high[1] + 1) / 2
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Build the table and write it; return the exit code."""
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Build the table and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of prepared data with slices and nodules")
     parser.add_argument("--out", type=Path, default=PRIOR_FILE, help="table to write")
     options = parser.parse_args(arguments)
-    try:
-        walls = wall_distances(read_nodules(options.data, held_out=None))
-        lungs_mm = usual_lungs(read_slices(options.data, held_out=None))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    walls = wall_distances(read_nodules(options.data, held_out=None))
+    lungs_mm = usual_lungs(read_slices(options.data, held_out=None))
     outlines = read_outlines()
     table = {**annotation_table(outlines, walls), **paper_table(outlines), "lungs_mm": lungs_mm}
     np.savez_compressed(options.out, allow_pickle=False, **table)
     known = int(np.isfinite(table["wall_mm"]).sum())
     print(f"{options.out}: {len(table['extent_mm'])} annotations, {known} with their distance to the wall")
-    return 0
 
 
 def read_outlines() -> list[Outline]:

@@ -17,29 +17,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InputError
 from engine.nodule import ATTRIBUTE_NAMES
 from engine.reader_scores import READER_SCORES_FILE
+from training.command import command
 from training.prepared import read_nodules
 from training.scorer_samples import readers_of_nodules
 
 Table = dict[str, dict[str, Any]]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Build the table and write it; return the exit code."""
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Build the table and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of prepared data with nodules")
     parser.add_argument("--out", type=Path, default=READER_SCORES_FILE, help="table to write")
     options = parser.parse_args(arguments)
-    try:
-        _, readers = readers_of_nodules(read_nodules(options.data, held_out=None))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    _, readers = readers_of_nodules(read_nodules(options.data, held_out=None))
     options.out.write_text(json.dumps(table_of(readers), indent=1) + "\n")
     print(f"{options.out}: {int((readers[:, :, 0] > 0).sum())} readings of {len(readers)} nodules")
-    return 0
 
 
 def table_of(readers: NDArray[np.int8]) -> Table:

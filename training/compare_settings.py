@@ -9,7 +9,6 @@ logs of itself are over its own schedule's time steps, so they can only be compa
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from tqdm import tqdm
 from engine.checkpoint import Checkpoint, check_kind, load_checkpoint
 from engine.device import choose_device
 from engine.errors import InputError
+from training.command import command
 from training.nodule_crops import NoduleCrops, load_crops
 from training.nodule_loss import noise_schedule
 from training.nodule_samples import fixed_batch
@@ -81,22 +81,18 @@ def as_table(names: Sequence[str], errors: NDArray[np.float64]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the command line, compare, and print the table; 2 if the input is of no use."""
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line, compare, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoints", nargs="+", type=Path, metavar="CHECKPOINT", help="folders of checkpoints")
     parser.add_argument("--data", type=Path, required=True, help="lidc_nodule_crops.parquet")
     parser.add_argument("--count", type=int, default=192, help="held-out samples, default 192")
     given = parser.parse_args(arguments)
     device = replace(choose_device(), dtype=torch.float32)
-    try:
-        checkpoints = [load_checkpoint(folder, device) for folder in given.checkpoints]
-        errors = errors_by_noise_level(checkpoints, load_crops(given.data, held_out=True), given.count)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    checkpoints = [load_checkpoint(folder, device) for folder in given.checkpoints]
+    errors = errors_by_noise_level(checkpoints, load_crops(given.data, held_out=True), given.count)
     print(as_table([str(folder) for folder in given.checkpoints], errors))
-    return 0
 
 
 if __name__ == "__main__":

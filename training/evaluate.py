@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -32,6 +31,7 @@ from engine.errors import InputError
 from engine.events import GenerationRequest, SamplingOptions
 from engine.nodule import ATTRIBUTE_NAMES
 from training.attribute_sweeps import Sweep, readers_against_proxies, sweep_attribute
+from training.command import command
 from training.contact_sheet import draw_contact_sheet
 from training.evaluate_scorer import add_scorer_arguments, run_scorer
 from training.evaluate_slice import add_slice_arguments, run_slice
@@ -192,21 +192,17 @@ _KINDS = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the command line, evaluate, and print the report; 2 if the input is of no use."""
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line, evaluate, and print the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(dest="kind", required=True)
     for name, kind in _KINDS.items():
         kind.add_arguments(kinds.add_parser(name, help=kind.summary))
     given = vars(parser.parse_args(arguments))
-    try:
-        report = _KINDS[given["kind"]].run(given)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    report = _KINDS[given["kind"]].run(given)
     print(report)
     print(f"Written to {given['out']}.")
-    return 0
 
 
 if __name__ == "__main__":

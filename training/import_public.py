@@ -30,6 +30,7 @@ from tqdm import tqdm
 
 from engine.dicom_series import SAME_POSITION
 from engine.errors import InputError
+from training.command import command
 from training.lidc_annotations import AnnotatedScan, ReaderAnnotation, list_scans, read_annotated_scan, read_contours
 from training.lidc_scores import read_annotation_scores
 from training.nodule_crops import COARSEST_HU_PER_GREY
@@ -176,8 +177,9 @@ def _decoded(png: bytes) -> NDArray[Any]:
     return np.asarray(Image.open(io.BytesIO(png)))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--crops", type=Path, help="lidc_nodule_crops.parquet")
     parser.add_argument("--slices", type=Path, help="chest_slices.parquet")
@@ -185,19 +187,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.crops is None and options.slices is None:
         parser.error("give --crops, --slices or both")
-    try:
-        if options.crops is not None:
-            count = import_crops(options.crops, options.out)
-            write_description(options.out, "import_crops", file=options.crops.name, crops=count)
-            print(f"{count} crops of nodules from {options.crops.name}")
-        if options.slices is not None:
-            count = import_slices(options.slices, options.out)
-            write_description(options.out, "import_slices", file=options.slices.name, slices=count)
-            print(f"{count} slices from {options.slices.name}")
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    if options.crops is not None:
+        count = import_crops(options.crops, options.out)
+        write_description(options.out, "import_crops", file=options.crops.name, crops=count)
+        print(f"{count} crops of nodules from {options.crops.name}")
+    if options.slices is not None:
+        count = import_slices(options.slices, options.out)
+        write_description(options.out, "import_slices", file=options.slices.name, slices=count)
+        print(f"{count} slices from {options.slices.name}")
 
 
 if __name__ == "__main__":

@@ -18,12 +18,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from engine.checkpoint import DEFAULT_SLICE_CHECKPOINT, load_checkpoint
-from engine.errors import InputError
 from engine.events import SLICE_SAMPLING, Finished, SliceRequest
 from engine.exports import export_files
 from engine.prior import suggest_for_generation
 from engine.slice_generation import generate_slice
 from engine.whole_slices import volume_of
+from training.command import command
 
 
 def make_samples(checkpoint: Path, seeds: Sequence[int], out: Path, steps: int = SLICE_SAMPLING.steps) -> list[Path]:
@@ -45,20 +45,16 @@ def make_samples(checkpoint: Path, seeds: Sequence[int], out: Path, steps: int =
     return folders
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the command line and make them; 2 if the input is of no use."""
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line and make them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, default=DEFAULT_SLICE_CHECKPOINT)
     parser.add_argument("--seeds", type=int, nargs="+", required=True)
     parser.add_argument("--steps", type=int, default=SLICE_SAMPLING.steps)
     parser.add_argument("--out", type=Path, required=True, help="made if it is not there")
     given = parser.parse_args(arguments)
-    try:
-        make_samples(given.checkpoint, given.seeds, given.out, given.steps)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    make_samples(given.checkpoint, given.seeds, given.out, given.steps)
 
 
 if __name__ == "__main__":

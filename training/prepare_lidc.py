@@ -35,6 +35,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from engine.errors import InputError
+from training.command import command
 from training.isotropic import ISOTROPIC_MM
 from training.lidc_annotations import read_annotated_scan
 from training.lidc_rows import scan_rows
@@ -164,8 +165,9 @@ def _report(outcomes: Sequence[Outcome], prepared: Path, seconds: float) -> int:
     return SOME_SKIPPED if skipped else 0
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dicom", type=Path, required=True, help="folder of LIDC-IDRI: patients, studies, series")
     parser.add_argument("--out", type=Path, required=True, help="folder of prepared data; gone on with if it exists")
@@ -173,11 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--scheduler", help="address of a Dask scheduler, whose workers then do the work")
     options = parser.parse_args(arguments)
     start = time.monotonic()
-    try:
-        outcomes = prepare(options.dicom, options.out, max(1, options.workers), options.scheduler)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    outcomes = prepare(options.dicom, options.out, max(1, options.workers), options.scheduler)
     return _report(outcomes, options.out, time.monotonic() - start)
 
 

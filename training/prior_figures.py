@@ -21,11 +21,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from engine.errors import InputError
 from engine.lung_places import LungPlaces, find_lung_places
 from engine.lungs import LEAST_SHARE_IN_LUNG, share_in_lung
 from engine.nodule import BoundingBox, NoduleAttributes
 from engine.prior import extent_in_box, paper_box, paper_scores, plausibility, suggest_box, suggest_scores
+from training.command import command
 from training.prepared import PreparedSlices, read_slices
 
 #: Slices with less lung than this are not counted: there is hardly a place to suggest.
@@ -72,18 +72,15 @@ def share_of_rare_scores(draw_scores: Callable[[int, float], NoduleAttributes], 
     return float(np.mean([plausibility(draw_scores(seed, extent_mm), extent_mm) < _RARE for seed in range(count)]))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, and print two tables in Markdown; return the exit code."""
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and print two tables in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of prepared data with whole slices")
     parser.add_argument("--boxes", type=int, default=20, help="boxes drawn in each slice")
     parser.add_argument("--scores", type=int, default=1000, help="combinations of scores drawn for each size")
     options = parser.parse_args(arguments)
-    try:
-        slices = slices_with_lung(read_slices(options.data, held_out=True))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    slices = slices_with_lung(read_slices(options.data, held_out=True))
     paper = measure_places(slices, lambda lungs, seed: paper_box(lungs.slice.shape, seed), options.boxes)
     ours = measure_places(slices, lambda lungs, seed: suggest_box(lungs.slice, seed, lungs), options.boxes)
     print(f"{len(slices)} held-out slices with lung, {ours.boxes} boxes\n")
@@ -95,7 +92,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         drawn = (lambda seed, _: paper_scores(seed), suggest_scores)
         rare = [f"{share_of_rare_scores(draw, extent_in_box(side_mm), options.scores):.1%}" for draw in drawn]
         print(f"| {side_mm:g} mm | {' | '.join(rare)} |")
-    return 0
 
 
 if __name__ == "__main__":

@@ -20,10 +20,10 @@ import torch
 
 from engine.checkpoint import Checkpoint, CheckpointConfig
 from engine.codec import IdentityCodec
-from engine.errors import InputError
 from engine.network import ConditionedUNet, NetworkConfig
 from engine.window import WindowGrid
 from training.agreed_scores import with_agreed_scores
+from training.command import command
 from training.nodule_crops import NoduleCrops, load_crops, sampling_weights
 from training.nodule_loss import (
     NetworkInputs,
@@ -162,20 +162,16 @@ def train(
     trainer.run.close()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the command line and train; 2 if the input is of no use."""
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="lidc_nodule_crops.parquet")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument("--start-from", type=Path, help="checkpoint to go on from, if the run has no state of its own")
     add_run_arguments(parser, NoduleOptions)
     given = vars(parser.parse_args(arguments))
-    try:
-        train(take_options(given, NoduleOptions()), pace=take_options(given, DEFAULT_PACE), **given)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    train(take_options(given, NoduleOptions()), pace=take_options(given, DEFAULT_PACE), **given)
 
 
 if __name__ == "__main__":

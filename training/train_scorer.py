@@ -25,8 +25,8 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engine.errors import InputError
 from engine.scorer import NoduleScorer, ScorerConfig, expected_scores, raw_scores, save_scorer
+from training.command import command
 from training.run_options import Pace, add_run_arguments, take_options
 from training.scorer_figures import Figures, scorer_figures, within_one
 from training.scorer_loss import (
@@ -203,19 +203,15 @@ def train(options: ScorerOptions, data: Path, run: Path, pace: Pace = DEFAULT_PA
     return figures
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the command line and train; 2 if the input is of no use."""
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of prepared data")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     add_run_arguments(parser, ScorerOptions)
     given = vars(parser.parse_args(arguments))
-    try:
-        train(take_options(given, ScorerOptions()), pace=take_options(given, DEFAULT_PACE), **given)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    train(take_options(given, ScorerOptions()), pace=take_options(given, DEFAULT_PACE), **given)
 
 
 if __name__ == "__main__":

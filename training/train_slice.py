@@ -30,6 +30,7 @@ from engine.network import ConditionedUNet, NetworkConfig
 from engine.sampling import SamplingLimits
 from engine.vq_codec import LatentStatistics, load_vq_codec
 from engine.window import WindowGrid
+from training.command import command
 from training.nodule_loss import NetworkInputs, loss_of, predict, settings_of
 from training.prepared import SLICE_SIZE, PreparedSlices, read_slices
 from training.run_options import Pace, add_run_arguments, take_options
@@ -185,8 +186,9 @@ def train_slice(
     trainer.run.close()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the command line and train; 2 if the input is of no use."""
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--configuration", choices=CONFIGURATIONS, required=True, help="1, 2, 3 (the paper's) or studio"
@@ -199,12 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_run_arguments(parser, SliceOptions)
     given = vars(parser.parse_args(arguments))
     configuration = CONFIGURATIONS[given.pop("configuration")]
-    try:
-        train_slice(take_options(given, configuration), pace=take_options(given, DEFAULT_PACE), **given)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    train_slice(take_options(given, configuration), pace=take_options(given, DEFAULT_PACE), **given)
 
 
 if __name__ == "__main__":

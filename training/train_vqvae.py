@@ -23,9 +23,9 @@ import numpy as np
 import torch
 from accelerate.utils import DistributedDataParallelKwargs
 
-from engine.errors import InputError
 from engine.vq_codec import VQCodec, save_vq_codec
 from training.code_book import fit_codes
+from training.command import command
 from training.prepared import read_slices
 from training.run_options import Pace, add_run_arguments, take_options
 from training.training_run import TrainingRun, make_accelerator
@@ -164,19 +164,15 @@ def train_vqvae(options: VQVAEOptions, data: Path, run: Path, pace: Pace = DEFAU
     trainer.run.close()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the command line and train; 2 if the input is of no use."""
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="prepared data")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     add_run_arguments(parser, VQVAEOptions)
     given = vars(parser.parse_args(arguments))
-    try:
-        train_vqvae(take_options(given, VQVAEOptions()), pace=take_options(given, DEFAULT_PACE), **given)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    train_vqvae(take_options(given, VQVAEOptions()), pace=take_options(given, DEFAULT_PACE), **given)
 
 
 if __name__ == "__main__":

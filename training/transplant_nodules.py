@@ -30,6 +30,7 @@ import numpy as np
 from tqdm import tqdm
 
 from engine.errors import InputError
+from training.command import command
 from training.prepared import SliceRow, read_description, write_description, write_slices
 from training.prepared_files import count_rows
 from training.transplant_donors import Donors, read_donors
@@ -46,8 +47,9 @@ _HELD_OUT_EVERY = 10
 _TRIES = 100
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
+@command
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="prepared data with whole slices and with nodules")
     parser.add_argument("--out", type=Path, required=True, help="folder of prepared data to write or to add to")
@@ -55,12 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of all draws")
     parser.add_argument("--workers", type=int, default=cpu_count() or 1, help="processes; each loads all of the data")
     options = parser.parse_args(arguments)
-    try:
-        transplant_many(options.data, options.out, options.count, options.seed, max(1, options.workers))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    transplant_many(options.data, options.out, options.count, options.seed, max(1, options.workers))
 
 
 def transplant_many(data: Path, out: Path, count: int, seed: int, workers: int = 1) -> None:
