@@ -83,7 +83,11 @@ def _add_place(commands: Any) -> None:
         help="[the one that comes with the program]",
     )
     add_sampling(place, SamplingOptions())
-    add("--extend", action="store_true", help="let the nodule go on in the slices beside it, as far as it is long")
+    add(
+        "--extend",
+        action="store_true",
+        help="let the nodule go on in the slices beside it, as far as it is long; always writes the whole series, too",
+    )
     add("--whole-series", action="store_true", help="also write every slice of INPUT as a new DICOM series")
     add("--keep-identity", action="store_true", help="leave the patient's identity in [it is taken out]")
     place.set_defaults(run=_place)
@@ -103,12 +107,13 @@ def _place(options: argparse.Namespace) -> None:
         sampling_of(options),
     )
     result = run_request(request, options.checkpoint)
-    formats = (*ALL_FORMATS, SERIES) if options.whole_series else ALL_FORMATS
+    # An extended nodule stands in the whole series anyway: one with a slice of it alone would only be taken for it.
+    formats = (*ALL_FORMATS, SERIES) if options.whole_series and not options.extend else ALL_FORMATS
     export_options = ExportOptions(keep_identity=options.keep_identity)
     export_files(volume, index, result, options.out, formats, export_options)
     printed = summary(index, result, options.out)
     if options.extend:
-        extended = extend_and_export(volume, index, result, options.checkpoint, options.out, formats, export_options)
+        extended = extend_and_export(volume, index, result, options.checkpoint, options.out, export_options)
         printed["extended"] = extended
     print(json.dumps(printed))
     from engine.lungs import lung_warning

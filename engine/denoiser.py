@@ -93,7 +93,6 @@ def _guided(checkpoint: Checkpoint, conditions: _Conditions, unshaped: Tensor, g
     context, levels, features = conditions
     given = _Conditions(context.to(device, dtype), levels.to(device), features.to(device, dtype))
     bare = _Conditions(unshaped.to(device, dtype), torch.zeros_like(given.levels), given.features)
-    both = _Conditions(*(torch.cat(pair) for pair in zip(given, bare, strict=True)))
     guide = checkpoint.guide
     is_guided = guidance != 1 and (checkpoint.network.config.sees_attributes or guide is not None)
 
@@ -107,6 +106,7 @@ def _guided(checkpoint: Checkpoint, conditions: _Conditions, unshaped: Tensor, g
         if not is_guided or not limits.allow_guidance(int(step)):
             return predict(checkpoint.network, batch, step, given)
         if guide is None:
+            both = _Conditions(*(torch.cat(pair) for pair in zip(given, bare, strict=True)))
             predicted, without = predict(checkpoint.network, batch.repeat(2, 1, 1, 1), step, both).chunk(2)
         else:
             predicted, without = predict(checkpoint.network, batch, step, given), predict(guide, batch, step, bare)

@@ -10,7 +10,7 @@ from engine.checkpoint import load_checkpoint
 from engine.ct import CTVolume
 from engine.errors import InputError
 from engine.events import Finished, GenerationResult, Preview
-from engine.exports import SERIES, ExportOptions, export_extended, export_files
+from engine.exports import ALL_FORMATS, ExportOptions, export_extended, export_files
 from engine.job_runner import failure_sentence
 
 #: Inside the folder of the nodule: of the whole nodule.
@@ -23,18 +23,17 @@ def extend_and_export(
     result: GenerationResult,
     checkpoint_folder: Path,
     folder: Path,
-    formats: tuple[str, ...],
     options: ExportOptions,
 ) -> dict[str, Any]:
     """Extend a nodule and write it; return what is printed of it, as JSON types.
 
-    Beside the files of `result`, `folder` gets `slice-NNN` for each other slice, and `nodule` for all of them.
+    Beside the files of `result`, `folder` gets `slice-NNN` for each other slice, and `nodule` for all of them, with the
+    whole series.
 
     Parameters
     ----------
     index : int
         Of the slice in `volume` in which the nodule was placed.
-    formats : of each slice; the whole series stands in `nodule` once, not in each of them
 
     Raises
     ------
@@ -44,9 +43,8 @@ def extend_and_export(
     from engine.extension import extension_record
 
     results = {index: result, **_extended(volume, index, result, checkpoint_folder)}
-    single = [name for name in formats if name != SERIES]
     for near in sorted(results.keys() - {index}):
-        export_files(volume, near, results[near], folder / f"slice-{near:03}", single, options)
+        export_files(volume, near, results[near], folder / f"slice-{near:03}", ALL_FORMATS, options)
     export_extended(volume, index, results, folder / WHOLE_NODULE, options)
     record = extension_record(volume, index, results)
     return {

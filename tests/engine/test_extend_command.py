@@ -26,7 +26,7 @@ def series(tmp_path_factory, write_ct_series):
 
 
 def test_the_nodule_goes_on_and_can_be_repeated(series, tmp_path, capsys):
-    assert main(["place", str(series), *ARGUMENTS, "--extend", "--out", str(tmp_path)]) == 0
+    assert main(["place", str(series), *ARGUMENTS, "--extend", "--whole-series", "--out", str(tmp_path)]) == 0
 
     printed = json.loads(capsys.readouterr().out)
     slices = printed["extended"]["slices"]
