@@ -119,12 +119,11 @@ def share_of(rows: Sequence[BatchRow], process: int, processes: int) -> Sequence
 
 def _join_processes() -> Any:
     """Return which of the processes of ``accelerate launch`` this is; without that, the only one."""
-    import torch
+    from engine.device import has_gpu
 
     # As Any, for it has no types.
     accelerate: Any = import_module("accelerate")
-    has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
-    return accelerate.PartialState(cpu=not has_gpu, timeout=_PATIENCE)
+    return accelerate.PartialState(cpu=not has_gpu(), timeout=_PATIENCE)
 
 
 def _begun_together(

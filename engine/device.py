@@ -20,7 +20,7 @@ class Device:
 def choose_device() -> Device:
     """Return CUDA if there is one, else MPS, else the CPU; bf16 where the processor computes in it."""
     if torch.cuda.is_available():
-        dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        dtype = torch.bfloat16 if cuda_computes_bf16() else torch.float16
         return Device(torch.device("cuda"), dtype, torch.cuda.get_device_name())
     if torch.backends.mps.is_available():
         return Device(torch.device("mps"), torch.float16, "Apple GPU")
@@ -35,11 +35,18 @@ def has_gpu() -> bool:
 
 
 def bf16_pays() -> bool:
-    """Tell whether training in bf16 is quicker than in fp32: on GPUs, and on processors that multiply in it.
+    """Tell whether training in bf16 is quicker than in fp32: on GPUs and processors that multiply in it.
 
     On one that does not (AVX2 alone), a step in bf16 took 17 times as long.
     """
-    return has_gpu() or cpu_computes_bf16()
+    if torch.cuda.is_available():
+        return cuda_computes_bf16()
+    return torch.backends.mps.is_available() or cpu_computes_bf16()
+
+
+def cuda_computes_bf16() -> bool:
+    """Tell whether the NVIDIA or AMD GPU multiplies in bf16; those before Ampere only emulate it."""
+    return torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def cpu_computes_bf16() -> bool:

@@ -97,7 +97,8 @@ def _formed(
     for step in denoise(denoiser, scheduler, noise, generator):
         estimate = step.estimate
         if previews:
-            hu = lift(checkpoint.codec.decode(estimate), window, request.box).cpu().numpy()
+            # On the CPU: on Apple's GPUs, torch before 2.13 does not interpolate as `lift` does.
+            hu = lift(checkpoint.codec.decode(estimate).cpu(), window, request.box).numpy()
             yield Preview(job_id, step.index, step.count, request.box, hu, seconds_left(step, loop_started))
     generated = checkpoint.codec.decode(estimate).cpu()
     return paste(request.slice, request.box, window, window_before, generated, checkpoint.codec)

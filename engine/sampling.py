@@ -97,6 +97,13 @@ def make_scheduler(training_config: dict[str, Any], solver: str, steps: int) -> 
     scheduler_class, settings = SOLVERS[solver]
     scheduler = scheduler_class.from_config(training_config, timestep_spacing="trailing", **settings)
     scheduler.set_timesteps(steps)
+    if len(scheduler.timesteps) > steps:
+        # For 62 numbers of steps, 61 among them, rounding lets diffusers go one step too far, to t = -1.
+        wanted = scheduler.timesteps[:steps]
+        if solver == "ddim":  # It takes no list.
+            scheduler.timesteps = wanted
+        else:
+            scheduler.set_timesteps(timesteps=wanted.tolist())
     return scheduler
 
 

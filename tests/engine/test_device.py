@@ -15,6 +15,18 @@ def test_the_cpu_is_named_with_its_threads(threads: int, description: str, monke
 
 
 @pytest.mark.parametrize("computes", [False, True])
+def test_a_gpu_that_only_emulates_bf16_runs_in_fp16(computes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "GPU")
+    monkeypatch.setattr(
+        torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or computes
+    )
+
+    assert bf16_pays() is computes
+    assert choose_device().dtype is (torch.bfloat16 if computes else torch.float16)
+
+
+@pytest.mark.parametrize("computes", [False, True])
 def test_on_a_cpu_bf16_pays_only_where_the_cpu_multiplies_in_it(
     computes: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,7 @@ def test_the_estimate_inverts_the_forward_process(prediction_type: str) -> None:
 
 
 @pytest.mark.parametrize("solver", ["dpm++2m", "ddim", "ddpm"])
-@pytest.mark.parametrize("steps", [1, 2, 15])
+@pytest.mark.parametrize("steps", [1, 2, 15, 61])
 def test_a_denoiser_that_knows_the_answer_arrives_at_it(solver: str, steps: int) -> None:
     clean = torch.full((1, 1, 4, 4), 0.25)
     scheduler = make_scheduler(CONFIG, solver, steps)
@@ -44,6 +44,13 @@ def test_a_denoiser_that_knows_the_answer_arrives_at_it(solver: str, steps: int)
     assert [step.index for step in taken] == list(range(1, steps + 1))
     assert torch.allclose(taken[-1].estimate, clean, atol=1e-3)
     assert torch.allclose(taken[-1].noisy, clean, atol=2e-2)
+
+
+@pytest.mark.parametrize("solver", ["dpm++2m", "ddim", "ddpm"])
+def test_any_number_of_steps_has_so_many_and_none_below_the_first(solver: str) -> None:
+    for steps in range(1, 1001):
+        times = make_scheduler(CONFIG, solver, steps).timesteps
+        assert (len(times), int(times.min()) >= 0) == (steps, True)
 
 
 def test_values_that_are_not_finite_stop_the_loop() -> None:
