@@ -46,8 +46,15 @@ def ct_image(volume: CTVolume, slice_index: int, result: GenerationResult, stamp
         _name_nobody(image, result)
     stored = stored_values(result.slice.hu, _outside(result), source_rescale(header))
     set_pixels(image, stored)
-    _describe_derivation(image, header, result, stored, stamp)
+    is_first = result.before is None or not shows_more(volume, slice_index, result)
+    _describe_derivation(image, header, result, _faithfulness(stored, is_first), stamp)
     return image
+
+
+def shows_more(volume: CTVolume, slice_index: int, result: GenerationResult) -> bool:
+    """Does a finished slice differ from the one that was opened outside its box, too: by earlier nodules?"""
+    opened = volume.slice_at(slice_index).hu
+    return bool(((result.slice.hu != opened) & ~result.request.box.mask()).any())
 
 
 def image_in_place(volume: CTVolume, slice_index: int, stamp: Stamp) -> tuple[Dataset, Dataset]:
@@ -184,7 +191,7 @@ def set_pixels(image: Dataset, stored: StoredValues) -> None:
 
 
 def _describe_derivation(
-    image: Dataset, header: Dataset, result: GenerationResult, stored: StoredValues, stamp: Stamp
+    image: Dataset, header: Dataset, result: GenerationResult, faithfulness: str, stamp: Stamp
 ) -> None:
     from highdicom.sr import CodedConcept
 
@@ -194,7 +201,7 @@ def _describe_derivation(
     image.DerivationDescription = (
         f"Synthetic {'chest slice with a nodule' if whole else 'lung nodule'} made by {algorithm_name(result)}, "
         f"version {algorithm_version(result)}, in rows {box.row} to {box.row + box.side - 1} and columns "
-        f"{box.column} to {box.column + box.side - 1}, counted from 0. {'' if whole else _faithfulness(stored)}"
+        f"{box.column} to {box.column + box.side - 1}, counted from 0. {'' if whole else faithfulness}"
     ).strip()[:1024]
     # No code of CID 7203 stands for content that was made up.
     image.DerivationCodeSequence = [CodedConcept("synthetic-nodule", "99NODSTUDIO", "Synthetic lung nodule")]
@@ -205,10 +212,11 @@ def _describe_derivation(
     mark_as_synthetic(image, stamp)
 
 
-def _faithfulness(stored: StoredValues) -> str:
-    if stored.exact:
-        return "HU elsewhere are unchanged."
-    return f"HU elsewhere are unchanged but for rounding to steps of {stored.slope}."
+def _faithfulness(stored: StoredValues, is_first: bool) -> str:
+    changes = [] if is_first else ["other synthetic nodules that were put in before"]
+    if not stored.exact:
+        changes.append(f"rounding to steps of {stored.slope}")
+    return f"HU elsewhere are unchanged{' but for ' if changes else ''}{' and '.join(changes)}."
 
 
 def source_image(header: Dataset) -> Dataset:
@@ -216,11 +224,13 @@ def source_image(header: Dataset) -> Dataset:
     from highdicom.sr import CodedConcept
     from pydicom import Dataset
     from pydicom.sr.codedict import codes
-    from pydicom.uid import CTImageStorage
+    from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
 
     purpose = cast("Code", codes.DCM.SourceImageForImageProcessingOperation)
     item = Dataset()
     item.ReferencedSOPClassUID = header.get("SOPClassUID", CTImageStorage)
     item.ReferencedSOPInstanceUID = header.SOPInstanceUID
+    if item.ReferencedSOPClassUID in (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage):
+        item.ReferencedFrameNumber = header.InstanceNumber  # That of the frame: see `engine.dicom_headers.read_frames`.
     item.PurposeOfReferenceCodeSequence = [CodedConcept.from_code(purpose)]
     return item

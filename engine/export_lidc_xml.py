@@ -6,6 +6,7 @@ from 0. Source: Armato et al., Medical Physics 38 (2011) 915-931, and the XML fi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from engine.events import GenerationResult
 from engine.export_ct import algorithm_name
 from engine.export_stamp import Stamp
+from engine.export_tables import masks_on_slice
 from engine.nodule import SCORE_NAMES
 from engine.versions import PROGRAM, VERSION
 
@@ -42,22 +44,24 @@ _NOTE = (
 )
 
 
-def lidc_xml(ct: Dataset, result: GenerationResult, stamp: Stamp) -> ElementTree[Element]:
-    """Return the marks on the image that was made of a result; without a nodule, a reading session without marks.
+def lidc_xml(ct: Dataset, results: Sequence[GenerationResult], stamp: Stamp) -> ElementTree[Element]:
+    """Return the marks on an image; without a nodule, a reading session without marks.
 
     Parameters
     ----------
     ct : Dataset
         By `engine.export_ct.ct_image`: outlines are in its rows and columns.
+    results : all nodules that the image shows, each built on the one before
     """
     root = Element("LidcReadMessage", {"uid": stamp.uid("XML"), "xmlns": _NAMESPACE})
     root.append(Comment(_NOTE))
     _add_header(root, ct, stamp)
     session = SubElement(root, "readingSession")
     _add(session, "annotationVersion", f"{PROGRAM} {VERSION}")
-    _add(session, "servicingRadiologistID", algorithm_name(result))
-    if result.measurement.mask.any():
-        _add_nodule(session, ct, result)
+    _add(session, "servicingRadiologistID", algorithm_name(results[-1]))
+    for number, (result, mask) in enumerate(zip(results, masks_on_slice(results), strict=True), start=1):
+        if mask.any():
+            _add_nodule(session, ct, number, result, mask)
     indent(root)
     return ElementTree(root)
 
@@ -101,14 +105,14 @@ def _add_header(root: Element, ct: Dataset, stamp: Stamp) -> None:
     _add(header, "ResponseDescription", "Made by a diffusion model, not read by a person")
 
 
-def _add_nodule(session: Element, ct: Dataset, result: GenerationResult) -> None:
+def _add_nodule(session: Element, ct: Dataset, number: int, result: GenerationResult, mask: NDArray[np.bool_]) -> None:
     nodule = SubElement(session, "unblindedReadNodule")
-    _add(nodule, "noduleID", "1")
+    _add(nodule, "noduleID", str(number))
     characteristics = SubElement(nodule, "characteristics")
     scores = dict(zip(SCORE_NAMES, result.request.attributes.scores, strict=True))
     for name in _CHARACTERISTICS:
         _add(characteristics, name, str(scores.get(name) or 0))
-    for points, included in outlines(result.measurement.mask):
+    for points, included in outlines(mask):
         roi = SubElement(nodule, "roi")
         _add(roi, "imageZposition", str(ct.ImagePositionPatient[2]))
         _add(roi, "imageSOP_UID", str(ct.SOPInstanceUID))

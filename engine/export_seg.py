@@ -113,7 +113,7 @@ def _segment_descriptions(result: GenerationResult, stamp: Stamp) -> list[Segmen
         result,
         stamp,
     )
-    around = "all else is as it was read" if result.before is not None else "the whole slice is synthetic"
+    around = "nothing else was changed for it" if result.before is not None else "the whole slice is synthetic"
     box.SegmentDescription = f"Square in which the synthetic nodule was made; {around}."
     return [nodule, box]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -31,36 +32,51 @@ def nodule_rectangle(mask: NDArray[np.bool_]) -> Rectangle | None:
     return left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top
 
 
-def coco_record(result: GenerationResult, file_name: str) -> Record:
-    """Return one image and the nodule measured in it in COCO's format for detection.
+def masks_on_slice(results: Sequence[GenerationResult]) -> list[NDArray[np.bool_]]:
+    """Return what can be seen of each nodule of one slice, the first one first: a later box is of a later nodule."""
+    covered = np.zeros(results[-1].slice.shape, np.bool_)
+    masks: list[NDArray[np.bool_]] = []
+    for result in reversed(results):
+        masks.insert(0, result.measurement.mask & ~covered)
+        covered |= result.request.box.mask()
+    return masks
 
-    The segmentation is COCO's uncompressed run lengths: column by column, beginning with pixels outside. Without a
-    nodule in the mask there is no annotation. The box that was asked for, and the scores, stand beside it.
+
+def coco_record(results: Sequence[GenerationResult], file_name: str) -> Record:
+    """Return one image and the nodules measured in it in COCO's format for detection.
+
+    The segmentation is COCO's uncompressed run lengths: column by column, beginning with pixels outside. A nodule
+    without a pixel has no annotation. The box that was asked for, and the scores, stand beside it.
 
     Parameters
     ----------
+    results : all nodules that the slice shows, each built on the one before; the last one is the slice
     file_name : of the picture
     """
-    rows, columns = result.slice.shape
-    box, mask = result.request.box, result.measurement.mask
-    rectangle = nodule_rectangle(mask)
-    annotation = {
-        "id": 1,
-        "image_id": 1,
-        "category_id": 1,
-        "bbox": list(rectangle or ()),
-        "area": int(np.count_nonzero(mask)),
-        "iscrowd": 0,
-        "segmentation": {"size": [rows, columns], "counts": run_lengths(mask)},
-        "box_asked_for": [box.column, box.row, box.side, box.side],
-        "attributes": dict(zip(SCORE_NAMES, result.request.attributes.scores, strict=True)),
-    }
+    rows, columns = results[-1].slice.shape
+    shown = [(result, mask) for result, mask in zip(results, masks_on_slice(results), strict=True) if mask.any()]
+    annotations = [_annotation(number, result, mask) for number, (result, mask) in enumerate(shown, start=1)]
     return {
         "info": {"description": "Synthetic lung nodule", "version": f"{PROGRAM} {VERSION}"},
         "licenses": [],
         "images": [{"id": 1, "file_name": file_name, "width": columns, "height": rows}],
         "categories": [{"id": 1, "name": "nodule", "supercategory": "lesion"}],
-        "annotations": [annotation] if rectangle else [],
+        "annotations": annotations,
+    }
+
+
+def _annotation(number: int, result: GenerationResult, mask: NDArray[np.bool_]) -> Record:
+    box = result.request.box
+    return {
+        "id": number,
+        "image_id": 1,
+        "category_id": 1,
+        "bbox": list(nodule_rectangle(mask) or ()),
+        "area": int(np.count_nonzero(mask)),
+        "iscrowd": 0,
+        "segmentation": {"size": list(mask.shape), "counts": run_lengths(mask)},
+        "box_asked_for": [box.column, box.row, box.side, box.side],
+        "attributes": dict(zip(SCORE_NAMES, result.request.attributes.scores, strict=True)),
     }
 
 
@@ -72,18 +88,18 @@ def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
     return [0, *lengths] if flat[0] else lengths
 
 
-def yolo_lines(result: GenerationResult) -> str:
-    """Return a line `class x y width height` of the nodule, class 0; its centre and size as parts of the picture.
+def yolo_lines(results: Sequence[GenerationResult]) -> str:
+    """Return a line `class x y width height` of each nodule, class 0; its centre and size as parts of the picture.
 
-    Without a nodule in the mask the text is empty, which YOLO takes for a picture of background.
+    Without a nodule in any mask the text is empty, which YOLO takes for a picture of background. `results` are as for
+    `coco_record`.
     """
-    rectangle = nodule_rectangle(result.measurement.mask)
-    if rectangle is None:
-        return ""
-    rows, columns = result.slice.shape
-    left, top, width, height = rectangle
-    numbers = ((left + width / 2) / columns, (top + height / 2) / rows, width / columns, height / rows)
-    return "0 " + " ".join(f"{number:.6f}" for number in numbers) + "\n"
+    rows, columns = results[-1].slice.shape
+    lines: list[str] = []
+    for left, top, width, height in filter(None, map(nodule_rectangle, masks_on_slice(results))):
+        numbers = ((left + width / 2) / columns, (top + height / 2) / rows, width / columns, height / rows)
+        lines.append("0 " + " ".join(f"{number:.6f}" for number in numbers) + "\n")
+    return "".join(lines)
 
 
 def nodule_row(volume: CTVolume, slice_index: int, result: GenerationResult) -> Record:

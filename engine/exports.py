@@ -27,7 +27,7 @@ its files or none: they are made in a folder beside their place and moved in onl
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -76,9 +76,15 @@ class _Export:
     volume: CTVolume
     slice_index: int
     result: GenerationResult
+    earlier: Sequence[GenerationResult]
     options: ExportOptions
     stamp: Stamp
     image: Dataset
+
+    @property
+    def on_slice(self) -> list[GenerationResult]:
+        """All nodules that the slice shows."""
+        return [*self.earlier, self.result]
 
 
 def export_all(
@@ -99,6 +105,7 @@ def export_files(
     folder: Path,
     formats: Collection[str],
     options: ExportOptions = ExportOptions(),
+    earlier: Sequence[GenerationResult] = (),
 ) -> list[Path]:
     """Write a finished slice in the formats asked for; return what was written.
 
@@ -113,6 +120,8 @@ def export_files(
         Made if it is not there. Files of the same names in it are replaced, once all new ones are whole.
     formats : names from `FORMATS`
     options : ExportOptions
+    earlier : results that `result` was built on, the first one first
+        The slice shows their nodules, too: COCO, YOLO and LIDC's XML mark them all. Masks are of `result` alone.
 
     Raises
     ------
@@ -121,7 +130,9 @@ def export_files(
     ValueError
         If a format is none of `FORMATS`.
     """
-    files = all_or_nothing(lambda into: write_files(volume, slice_index, result, into, formats, options), folder)
+    files = all_or_nothing(
+        lambda into: write_files(volume, slice_index, result, into, formats, options, earlier), folder
+    )
     remember_export(volume, slice_index, result, folder, formats)
     return files
 
@@ -133,6 +144,7 @@ def write_files(
     into: Path,
     formats: Collection[str],
     options: ExportOptions,
+    earlier: Sequence[GenerationResult] = (),
 ) -> None:
     """Write what `export_files` does into a folder that is there, for those who see to it that it is whole.
 
@@ -146,7 +158,13 @@ def write_files(
     unknown = set(formats) - set(FORMATS)
     if unknown:
         raise ValueError(f"formats has {sorted(unknown)}; give some of {FORMATS}")
-    export = _prepared(volume, slice_index, result, formats, options, into)
+    from engine.export_ct import ct_image
+
+    safe = _identity_handled(volume, range(len(volume)) if SERIES in formats else [slice_index], options)
+    stamp = stamp_of(safe, slice_index, result, options.made)
+    image = ct_image(safe, slice_index, result, stamp)
+    _write_identity(volume, slice_index, image, options, into)
+    export = _Export(safe, slice_index, result, earlier, options, stamp, image)
     for name in formats:
         _WRITERS[name](export, into)
     chosen = tuple(name for name in FORMATS if name in formats)
@@ -243,24 +261,6 @@ def remember_export(
         remember_input(result.slice.sha256(), folder / "slice.dcm")
 
 
-def _prepared(
-    volume: CTVolume,
-    slice_index: int,
-    result: GenerationResult,
-    formats: Collection[str],
-    options: ExportOptions,
-    into: Path,
-) -> _Export:
-    """Return what the writers share, and write what became of the patient's identity."""
-    from engine.export_ct import ct_image
-
-    safe = _identity_handled(volume, range(len(volume)) if SERIES in formats else [slice_index], options)
-    stamp = stamp_of(safe, slice_index, result, options.made)
-    image = ct_image(safe, slice_index, result, stamp)
-    _write_identity(volume, slice_index, image, options, into)
-    return _Export(safe, slice_index, result, options, stamp, image)
-
-
 def _write_identity(volume: CTVolume, slice_index: int, image: Dataset, options: ExportOptions, into: Path) -> None:
     from engine.export_identity import identity_record
 
@@ -319,7 +319,7 @@ def _write_png(export: _Export, folder: Path) -> None:
 def _write_xml(export: _Export, folder: Path) -> None:
     from engine.export_lidc_xml import lidc_xml
 
-    marks = lidc_xml(export.image, export.result, export.stamp)
+    marks = lidc_xml(export.image, export.on_slice, export.stamp)
     marks.write(folder / "nodule.xml", encoding="UTF-8", xml_declaration=True)
 
 
@@ -327,8 +327,8 @@ def _write_tables(export: _Export, folder: Path) -> None:
     from engine.export_tables import coco_record, csv_text, nodule_row, yolo_lines
 
     row = nodule_row(export.volume, export.slice_index, export.result)
-    _write_json(coco_record(export.result, "after.png"), folder / "boxes.json")
-    (folder / "after.txt").write_text(yolo_lines(export.result), "utf-8")
+    _write_json(coco_record(export.on_slice, "after.png"), folder / "boxes.json")
+    (folder / "after.txt").write_text(yolo_lines(export.on_slice), "utf-8")
     (folder / "nodule.csv").write_text(csv_text([row]), "utf-8", newline="")
 
 

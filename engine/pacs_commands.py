@@ -6,17 +6,20 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date
 from getpass import getpass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import InputError
 from engine.pacs_connection import OWN_TITLE, Connection, Login, WebServer, parse_address
 from engine.pacs_service import Progress
+
+if TYPE_CHECKING:
+    from engine.pacs_search import Series, Study
 
 #: Secrets come from the environment or the keyboard: what stands in arguments, every user of the computer can read.
 PASSWORD_VARIABLE, TOKEN_VARIABLE = "NODULE_PACS_PASSWORD", "NODULE_PACS_TOKEN"
@@ -82,17 +85,20 @@ def _send(options: argparse.Namespace) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> None:
-    from engine.pacs_search import StudyFilter, find_series, find_studies
+    from engine.pacs_search import MOST_FOUND, StudyFilter, find_series, find_studies
 
     connection = _connection(options)
     if options.series is not None:
         _fetch_series(connection, options)
         return
+    found: Sequence[Study | Series]
     if options.study is not None:
-        found: list[Any] = list(find_series(connection, options.study))
+        found = find_series(connection, options.study)
     else:
         wanted = StudyFilter(options.patient_name, options.patient_id, options.first, options.last, options.modality)
-        found = list(find_studies(connection, wanted))
+        found, is_cut_off = find_studies(connection, wanted)
+        if is_cut_off:
+            _warn(f"The search stopped after {MOST_FOUND} studies; narrow it to see others.")
     for one in found:
         print(json.dumps(asdict(one), ensure_ascii=False))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.errors import InputError
 from engine.pacs_connection import Connection
@@ -60,8 +60,15 @@ class Series:
     images: int | None
 
 
-def find_studies(connection: Connection, wanted: StudyFilter = StudyFilter()) -> list[Study]:
-    """Return the studies that match, the newest first, `MOST_FOUND` at most.
+class FoundStudies(NamedTuple):
+    """Studies, the newest first; and whether the server may have more, for no more than `MOST_FOUND` are taken."""
+
+    studies: list[Study]
+    is_cut_off: bool
+
+
+def find_studies(connection: Connection, wanted: StudyFilter = StudyFilter()) -> FoundStudies:
+    """Return the studies that match.
 
     Raises
     ------
@@ -80,7 +87,7 @@ def find_studies(connection: Connection, wanted: StudyFilter = StudyFilter()) ->
     # Matching by modality is optional (PS3.4, C.6.2.1.2): some servers answer with all modalities.
     modality = keys["ModalitiesInStudy"]
     fitting = [study for study in found if not study.modalities or not modality or modality in study.modalities]
-    return sorted(fitting, key=lambda study: study.day, reverse=True)
+    return FoundStudies(sorted(fitting, key=lambda study: study.day, reverse=True), len(found) == MOST_FOUND)
 
 
 def find_series(connection: Connection, study_uid: str) -> list[Series]:

@@ -8,7 +8,8 @@
 
 With `crop_mm`, real_or_synthetic and forced_choice show a square around each nodule; without, real_or_synthetic shows
 the box on the whole slice. No scene stands twice in trials of one kind: what has changed would tell. find_nodule, whose
-nodules are all synthetic, takes scenes that real_or_synthetic and forced_choice do not show, as far as there are any.
+nodules are all synthetic, takes scenes that real_or_synthetic and forced_choice do not show, as far as there are any;
+it is said how many there were not.
 
 The assignment is drawn from the seed and all images given, so that the same plan makes the same study and nobody can
 draw it again who has the study alone.
@@ -19,7 +20,7 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,7 @@ import numpy as np
 from engine.ct import LUNG, CTSlice, WindowLevel
 from engine.errors import InputError
 from engine.export_folder import check_folder
-from engine.study_choosing import Item, choose
+from engine.study_choosing import Item, choose, searched_and_asked
 from engine.study_images import Box, cropped_image, hu_step, whole_image
 from engine.study_key import KeyImage, key_bytes
 from engine.study_sources import Progress, Source, Sources, read_sources
@@ -70,7 +71,13 @@ class StudyPlan:
     window: WindowLevel = LUNG
 
 
-def build_study(plan: StudyPlan, folder: Path, key: Path, progress: Progress = lambda done, of: None) -> Study:
+def build_study(
+    plan: StudyPlan,
+    folder: Path,
+    key: Path,
+    progress: Progress = lambda done, of: None,
+    warn: Callable[[str], object] = lambda sentence: None,
+) -> Study:
     """Build a study and write its key; return the study.
 
     Parameters
@@ -80,6 +87,7 @@ def build_study(plan: StudyPlan, folder: Path, key: Path, progress: Progress = l
     key : Path
         Of a file that is not there yet, outside of `folder`.
     progress : called with (sources read, sources in all)
+    warn : called with a sentence on what the study is worth less for
 
     Raises
     ------
@@ -103,10 +111,20 @@ def build_study(plan: StudyPlan, folder: Path, key: Path, progress: Progress = l
     sealed = hashlib.sha256(content).hexdigest()
     _write_key(key, content)
     try:
-        return write_study(folder, plan.title, plan.readers, trials, plan.window, uid, seed, sealed)
+        study = write_study(folder, plan.title, plan.readers, trials, plan.window, uid, seed, sealed)
     except BaseException:
         key.unlink(missing_ok=True)
         raise
+    if again := searched_and_asked(items):
+        warn(
+            f"{_slices(again)} shown in find_nodule and in trials that ask what is synthetic, and readers may know "
+            f"{'it' if again == 1 else 'them'} again; add results on other slices, or ask for fewer trials."
+        )
+    return study
+
+
+def _slices(count: int) -> str:
+    return "1 slice is" if count == 1 else f"{count} slices are"
 
 
 def _check_key_path(key: Path, folder: Path) -> None:

@@ -14,6 +14,8 @@ from engine.errors import InputError
 from engine.study_sources import Source, Sources
 from engine.study_trials import TRIAL_KINDS, TrialKind
 
+#: Asks what is synthetic.
+_TOLD_APART: tuple[TrialKind, ...] = ("real_or_synthetic", "forced_choice")
 #: What makes two nodules unlike: a ratio of 1.35 between their boxes' sides counts as much as 60 mm between places.
 _SIDE_DEVIATION, _PLACE_DEVIATION_MM = 0.3, 60.0
 
@@ -52,20 +54,33 @@ def choose(
     return [items[index] for index in draw.permutation(len(items))]
 
 
+def searched_and_asked(items: Sequence[Item]) -> int:
+    """Return how many slices readers search in find_nodule and are asked about, too: they know what was made there."""
+    asked = {source.scene for item in items if item.kind in _TOLD_APART for source in item.sources}
+    return sum(item.kind == "find_nodule" and item.sources[0].scene in asked for item in items)
+
+
 def _find_nodule(count: int, sources: Sources, shown: set[str], draw: np.random.Generator) -> list[Item]:
     """Take scenes that are not shown in other trials as far as there are any."""
     kind: TrialKind = "find_nodule"
     # Where several nodules were put into a slice one after the other, finding the first would count as a mistake.
-    finished = {source.sha256 for source in sources.synthetic}
-    # The scene of a slice made whole is itself.
-    alone = [source for source in sources.synthetic if source.scene not in finished or source.scene == source.sha256]
+    alone = _not_told_by_size([source for source in sources.synthetic if source.is_alone], sources.no_nodule)
     nodules = _needed(
-        kind, _last(_apart(alone, None, draw), shown), count - count // 2, "synthetic nodules on different slices"
+        kind,
+        _last(_apart(alone, None, draw), shown),
+        count - count // 2,
+        "synthetic nodules on different slices",
     )
     taken = {source.scene for source in nodules}
     free = [source for source in sources.no_nodule if source.scene not in taken]
     empty = _needed(kind, _last(_apart(free, None, draw), shown), count // 2, "other slices without a nodule")
     return [Item(kind, (source,)) for source in (*nodules, *empty)]
+
+
+def _not_told_by_size(sources: Sequence[Source], others: Sequence[Source]) -> list[Source]:
+    """Leave out slices made whole that have fewer pixels than all others: they would be told by their black margin."""
+    sizes = {other.image.shape for other in others}
+    return [source for source in sources if source.scene != source.sha256 or source.image.shape in sizes]
 
 
 def _last(sources: Sequence[Source], scenes: set[str]) -> list[Source]:
@@ -103,6 +118,8 @@ def _alike(
     """Return synthetic and real nodules, as many as `counts` says; of each, those with one number are alike."""
     where = "on different slices" if crop_mm is None else f"on different slices or {crop_mm:g} mm apart"
     made, real = _apart(sources.synthetic, crop_mm, draw), _apart(sources.real, crop_mm, draw)
+    if crop_mm is None:
+        made = _not_told_by_size(made, real)
     _needed(kind, made, counts[0], f"synthetic nodules {where}")
     _needed(kind, real, counts[1], f"real nodules {where}")
     unlike = np.array([[_unlikeness(one, other) for other in real] for one in made]).reshape(len(made), len(real))

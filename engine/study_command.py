@@ -36,17 +36,20 @@ def _build(options: argparse.Namespace) -> None:
     from engine.study_plan import read_plan
 
     plan = read_plan(options.plan)
+    warnings: list[str] = []
     with tqdm(unit="source", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        study = build_study(plan, options.out, options.key, progress)
+        study = build_study(plan, options.out, options.key, progress, warnings.append)
     kinds = [trial.kind for trial in study.trials]
     counts = {kind: kinds.count(kind) for kind in plan.counts}
     printed = {"study": study.uid, "trials": counts, "readers": study.readers, "key_sha256": study.key_sha256}
     print(json.dumps({**printed, "out": str(options.out), "key": str(options.key)}))
+    for warning in warnings:
+        print(warning, file=sys.stderr)
 
 
 def _analyse(options: argparse.Namespace) -> None:

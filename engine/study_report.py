@@ -3,7 +3,7 @@
 | file                        | what                                                                              |
 |-----------------------------|-----------------------------------------------------------------------------------|
 | report.html, report.pdf     | all figures, with plots; the HTML needs no other file                             |
-| answers.csv                 | one line an answer, with what is true                                             |
+| answers.csv                 | one line an answer, with what is true; what each trial was made of is in the key  |
 | imrmc-real_or_synthetic.csv | for iMRMC (doIMRMC of its R package): readerID, caseID, modalityID, score, and of |
 | imrmc-find_nodule.csv       | each case a row of reader and modality "truth", score 1 with a synthetic nodule   |
 """
@@ -80,7 +80,7 @@ def _case(number: int) -> str:
 
 def _answer_rows(figures: StudyFigures) -> Iterator[Sequence[object]]:
     asked = [f"{name}_true" for name in ATTRIBUTE_NAMES]
-    yield ("reader", "trial", "kind", "value", "confidence", "seconds", "answered_at", "truth", "box", *asked, "source")
+    yield ("reader", "trial", "kind", "value", "confidence", "seconds", "answered_at", "truth", "box", *asked)
     for reader, book in figures.answers.items():
         for answer in book.values():
             yield reader, *_answer_row(answer, figures.key.images[answer.trial])
@@ -99,7 +99,6 @@ def _answer_row(answer: Answer, truth: Sequence[KeyImage]) -> Sequence[object]:
         " | ".join(image.truth for image in truth),
         _text(shown.box) if len(truth) == 1 else "",
         *scores,
-        " | ".join(image.source for image in truth),
     )
 
 

@@ -28,14 +28,18 @@ Pairs = tuple[list[int], list[float]]
 
 
 def score_figures(answered: Answered) -> dict[str, dict[str, Estimate]]:
-    """Return rank correlation and shares within 1 by reader and over all, of each attribute."""
+    """Return rank correlation and shares within 1 by reader and over all, of each attribute.
+
+    Every reader has the same ones, though without a value where that reader has rated no such nodule yet.
+    """
+    there = {known.truth for (known, *_) in answered.truth.values() if known.scores}
     figures: dict[str, dict[str, Estimate]] = {}
     for reader in (*answered.answers, ALL_READERS):
         figures[reader] = {}
         for truth, told in _TRUTHS.items():
             for index, name in enumerate(ATTRIBUTE_NAMES):
-                pairs = _pairs(answered, reader, truth, index)
-                if truth == "synthetic" or pairs[0]:
+                if truth == "synthetic" or truth in there:
+                    pairs = _pairs(answered, reader, truth, index)
                     figures[reader] |= _compared(f"{name.capitalize()} ({told})", pairs)
     return figures
 

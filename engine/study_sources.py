@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -37,7 +37,9 @@ class Source:
     path : Path
     slice_index : int or None
     scene : str
-        Hash of the slice before the nodule: images of one scene look alike but for their boxes.
+        Hash of the slice before all nodules that were put into it: images of one scene look alike but for their boxes.
+    is_alone : bool
+        No other nodule was put into the slice before this one.
     """
 
     image: CTSlice
@@ -48,6 +50,7 @@ class Source:
     path: Path
     slice_index: int | None
     scene: str
+    is_alone: bool = True
 
     @cached_property
     def sha256(self) -> str:
@@ -80,7 +83,8 @@ def read_sources(
     ----------
     synthetic : paths
         Journal entries, export folders, and folders that hold such. Slices before the nodule serve as slices without
-        one, unless another of these results put a nodule into them.
+        one, unless another of these results put a nodule into them. Of a nodule that goes on in other slices, only the
+        slice counts in which it was placed: the others would show it again.
     real : paths
         A CSV names nodules: path (from the CSV's folder on), slice (from 0), row, column, side, and, where there are
         any, the five scores by name; without row, column and side it names a slice without a nodule. Any other path is
@@ -106,13 +110,25 @@ def read_sources(
 
 
 def _sorted(made: Sequence[Source]) -> Sources:
-    finished = {source.sha256 for source in made if source.truth == "synthetic"}
-    plain = {source.scene: source for source in made if source.truth == "no_nodule" and source.scene not in finished}
+    before = {source.sha256: source.scene for source in made if source.truth == "synthetic"}
+    plain = {source.scene: source for source in made if source.truth == "no_nodule" and source.scene not in before}
     return Sources(
-        tuple(source for source in made if source.truth == "synthetic"),
+        tuple(_rooted(source, before) for source in made if source.truth == "synthetic"),
         tuple(source for source in made if source.truth == "real"),
         tuple(plain.values()),
     )
+
+
+def _rooted(source: Source, before: Mapping[str, str]) -> Source:
+    """Return a source whose scene is the slice before the first nodule; `before` has the slice before each by its hash.
+
+    The scene of a slice made whole is itself, and it is no other nodule than its own.
+    """
+    scene = source.scene
+    while before.get(scene, scene) != scene:
+        scene = before[scene]
+    is_alone = source.scene not in before or source.scene == source.sha256
+    return replace(source, scene=scene, is_alone=is_alone)
 
 
 def _results_in(path: Path) -> list[Path]:
@@ -127,6 +143,8 @@ def _results_in(path: Path) -> list[Path]:
 def _journal_sources(entry: Path) -> Iterator[Source]:
     result = journal.read(entry)
     before, request = result.before, result.request
+    if request.extension:
+        return
     scene = before.sha256() if before else result.slice.sha256()
     measured = result.measurement.diameter_mm
     yield Source(result.slice, "synthetic", request.box, request.attributes.scores, measured, entry, None, scene)
@@ -139,6 +157,8 @@ def _export_sources(folder: Path) -> Iterator[Source]:
     from engine.replay import saved_request
 
     saved = saved_request(folder)
+    if saved.extension:
+        return
     after = exported_slice(saved, folder)
     if after is None:
         raise InputError(f"{folder} has no slice with the HU that request.json names; export the result again.")

@@ -238,8 +238,9 @@ class BuildStudyDialog(QDialog):
         def build(progress: Progress) -> str:
             from engine.study_building import build_study
 
-            build_study(plan, folder, key, lambda done, count: progress(done / max(1, count)))
-            return _what_was_built(plan, folder, key)
+            said: list[str] = []
+            build_study(plan, folder, key, lambda done, count: progress(done / max(1, count)), said.append)
+            return " ".join([_what_was_built(plan, folder, key), *said])
 
         self.outcome.clear()
         self._task = Task(build, "The study could not be built", self)

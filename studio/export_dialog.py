@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -50,11 +51,13 @@ class ExportDialog(QDialog):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = session
+        # As they are now: a job that ends while the dialog is open may change them, and then the list is of others.
+        self._volume, self._nodules = session.volume, session.accepted
         self._task: Task | None = None
         self._written: list[Path] = []
         self.setWindowTitle("Export")
         self.setMinimumWidth(620)
-        self.nodules = _list_of(session)
+        self.nodules = _list_of(self._nodules, session.not_exported)
         self.formats = {name: _checked(f"{name}:  {files}", name != SERIES) for name, files in FORMATS.items()}
         self.keep_identity = _checked("Leave the patient's name, dates and UIDs in", False)
         self.folder = QLineEdit(last_folder())
@@ -120,7 +123,7 @@ class ExportDialog(QDialog):
 
     def _chosen_nodules(self) -> list[PlacedNodule]:
         chosen = (self.nodules.item(row).checkState() == _CHECKED for row in range(self.nodules.count()))
-        return [nodule for nodule, yes in zip(self._session.accepted, chosen, strict=True) if yes]
+        return [nodule for nodule, yes in zip(self._nodules, chosen, strict=True) if yes]
 
     def _chosen_formats(self) -> list[str]:
         return [name for name, box in self.formats.items() if box.isChecked()]
@@ -160,14 +163,15 @@ class ExportDialog(QDialog):
             self.folder.setText(folder)
 
     def _start(self) -> None:
-        volume, nodules, folder = self._session.volume, self._chosen_nodules(), self.folder.text().strip()
+        volume, accepted, nodules = self._volume, self._nodules, self._chosen_nodules()
+        folder = self.folder.text().strip()
         choices = ExportChoices(self._chosen_formats(), self._session.window, self.keep_identity.isChecked())
         if volume is None:
             return
         self.outcome.clear()
         self._written = []
         self._task = Task(
-            lambda progress: export_nodules(volume, nodules, choices, Path(folder).expanduser(), progress),
+            lambda progress: export_nodules(volume, nodules, accepted, choices, Path(folder).expanduser(), progress),
             "The nodules could not be exported",
             self,
         )
@@ -226,12 +230,12 @@ def _what_was_written(folders: list[Path]) -> str:
     return "\n".join(lines)
 
 
-def _list_of(session: Session) -> QListWidget:
+def _list_of(nodules: Sequence[PlacedNodule], not_exported: Sequence[PlacedNodule]) -> QListWidget:
     """Return a list with a check mark at every nodule that has not been exported; at all, if all have been."""
     widget = QListWidget()
     widget.setAccessibleName("Nodules to export")
-    fresh = session.not_exported or session.accepted
-    for nodule in session.accepted:
+    fresh = not_exported or nodules
+    for nodule in nodules:
         item = QListWidgetItem(nodule_text(nodule))
         item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
         item.setCheckState(_CHECKED if nodule in fresh else _UNCHECKED)

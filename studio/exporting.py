@@ -44,7 +44,12 @@ class ExportChoices:
 
 
 def export_nodules(
-    volume: CTVolume, nodules: Sequence[PlacedNodule], choices: ExportChoices, folder: Path, progress: Progress
+    volume: CTVolume,
+    nodules: Sequence[PlacedNodule],
+    accepted: Sequence[PlacedNodule],
+    choices: ExportChoices,
+    folder: Path,
+    progress: Progress,
 ) -> list[Path]:
     """Write each nodule to a new folder of its own inside `folder`; return the new folders.
 
@@ -52,6 +57,8 @@ def export_nodules(
 
     Parameters
     ----------
+    accepted : all that were, among them `nodules`
+        What they show of other nodules is marked, too.
     progress : (part) -> None
         Told, from 0 to 1, what part is done.
 
@@ -69,7 +76,8 @@ def export_nodules(
     for nodule in nodules:
         progress(len(written) / parts)
         into = unused(folder / f"slice-{nodule.slice_index + 1:03}")
-        exports.export_files(volume, nodule.slice_index, nodule.result, into, formats, options)
+        earlier = _earlier(nodule, accepted)
+        exports.export_files(volume, nodule.slice_index, nodule.result, into, formats, options, earlier)
         written.append(into)
     if SERIES in choices.formats:
         progress(len(written) / parts)
@@ -83,6 +91,17 @@ def export_nodules(
             written.append(into)
     progress(1.0)
     return written
+
+
+def _earlier(nodule: PlacedNodule, accepted: Sequence[PlacedNodule]) -> list[GenerationResult]:
+    """Return the results that a nodule was built on, the first one first."""
+    finished = {placed.result.slice.sha256(): placed.result for placed in accepted}
+    found: list[GenerationResult] = []
+    before = nodule.result.before
+    while before is not None and (result := finished.pop(before.sha256(), None)) is not None:
+        found.insert(0, result)
+        before = result.before
+    return found
 
 
 def _extended(nodules: Sequence[PlacedNodule]) -> Iterator[tuple[int, dict[int, GenerationResult]]]:

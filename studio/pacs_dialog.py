@@ -10,7 +10,7 @@ from PySide6.QtCore import QSettings, QStandardPaths, QTimer, Signal
 from PySide6.QtWidgets import QDialog, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from engine.pacs_connection import Connection
-from engine.pacs_search import MOST_FOUND, StudyFilter
+from engine.pacs_search import MOST_FOUND, FoundStudies, StudyFilter
 from studio.background import Progress
 from studio.dialog_parts import PathField, choose_folder, heading, row, wrapped
 from studio.exporting import unused
@@ -20,7 +20,7 @@ from studio.server_fields import Logins, ServerFields
 from studio.study_lists import SeriesList, StudyList
 
 if TYPE_CHECKING:
-    from engine.pacs_search import Series, Study
+    from engine.pacs_search import Series
 
 _FOLDER_KEY = "pacs folder"
 _FETCHING = "Fetching…"
@@ -131,14 +131,14 @@ class PacsDialog(QDialog):
         work = partial(_find_studies, connection, self.search.filter)
         self._work.start("Searching…", work, "The search failed", partial(self._show_studies, connection))
 
-    def _show_studies(self, connection: Connection, found: list[Study]) -> None:
+    def _show_studies(self, connection: Connection, found: FoundStudies) -> None:
         self._found_at = connection
         self.server.remember(connection)
-        self.studies.show_found(found)
-        if not found:
+        self.studies.show_found(found.studies)
+        if found.is_cut_off:
+            self._said = f"The search stopped after {MOST_FOUND} studies; narrow it to see others."
+        elif not found.studies:
             self._said = "There is no such study; widen the search."
-        elif len(found) == MOST_FOUND:
-            self._said = f"These are the first {MOST_FOUND}; narrow the search to see others."
         self.studies.setFocus()
 
     def _leave_series(self) -> None:
@@ -182,7 +182,7 @@ class PacsDialog(QDialog):
         super().done(result)
 
 
-def _find_studies(connection: Connection, wanted: StudyFilter, progress: Progress) -> list[Study]:
+def _find_studies(connection: Connection, wanted: StudyFilter, progress: Progress) -> FoundStudies:
     from engine.pacs_search import find_studies
 
     return find_studies(connection, wanted)

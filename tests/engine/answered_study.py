@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.study import Answer, AnswerBook, Study
@@ -39,9 +40,9 @@ BEN = {
 }
 
 
-def sealed_study(folder: Path) -> tuple[Study, Path]:
+def sealed_study(folder: Path, truth: Sequence[tuple[KeyImage, ...]] = TRUTH) -> tuple[Study, Path]:
     """Write study and key; return both."""
-    content = key_bytes(UID, "ab" * 32, TRUTH)
+    content = key_bytes(UID, "ab" * 32, truth)
     key = folder / "KEY.json"
     folder.mkdir(parents=True, exist_ok=True)
     key.write_bytes(content)

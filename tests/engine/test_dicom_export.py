@@ -48,6 +48,15 @@ def any_volume(request):
     return make_volume({"full header": header_twice(), "bare header": (bare, bare), "no header": ()}[request.param])
 
 
+@pytest.mark.parametrize(
+    ("sop_class", "frame"), [(pydicom.uid.CTImageStorage, None), (pydicom.uid.EnhancedCTImageStorage, 7)]
+)
+def test_the_frame_of_a_multi_frame_source_is_named(sop_class, frame, tmp_path):
+    volume = make_volume(header_twice(SOPClassUID=sop_class, InstanceNumber=7))
+    (source,) = exported(volume, tmp_path)[0].SourceImageSequence
+    assert source.get("ReferencedFrameNumber") == frame
+
+
 def test_hu_come_back_bit_for_bit(any_volume, tmp_path):
     result = make_result(any_volume)
     image, _ = exported(any_volume, tmp_path, result)

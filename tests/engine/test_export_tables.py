@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from PIL import Image
 
 from engine.export_tables import csv_text, nodule_rectangle, run_lengths, yolo_lines
 from engine.exports import export_files
+from engine.nodule import BoundingBox
 from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice
 
 
@@ -65,6 +68,27 @@ def test_without_a_nodule_there_is_no_rectangle(volume, tables):
     assert len(coco["images"]) == 1
 
 
+def test_all_nodules_of_a_slice_are_marked(volume, tmp_path):
+    """A later one stands over what is left of an earlier one."""
+    first = make_result(volume)
+    box = BoundingBox(14, 26, 8, (40, 48))
+    mask = np.zeros((40, 48), bool)
+    mask[16:19, 28:32] = True
+    request = dataclasses.replace(first.request, slice=first.slice, box=box)
+    hu = np.where(mask, 30, first.slice.hu).astype(np.int16)
+    measurement = dataclasses.replace(first.measurement, mask=mask)
+    second = dataclasses.replace(first, request=request, slice=first.slice.with_hu(hu), measurement=measurement)
+    export_files(volume, 1, second, tmp_path, ["DICOM", "Tables", "LIDC XML"], earlier=[first])
+
+    annotations = json.loads((tmp_path / "boxes.json").read_text())["annotations"]
+    assert [annotation["bbox"] for annotation in annotations] == [[23, 12, 7, 7], [28, 16, 4, 3]]
+    np.testing.assert_array_equal(unpacked(annotations[0]["segmentation"]), first.measurement.mask & ~box.mask())
+    assert (tmp_path / "after.txt").read_text().count("\n") == 2
+    assert (tmp_path / "nodule.xml").read_text().count("<unblindedReadNodule>") == 2
+    told = "HU elsewhere are unchanged but for other synthetic nodules that were put in before"
+    assert told in pydicom.dcmread(tmp_path / "slice.dcm").DerivationDescription
+
+
 def test_csv_says_where_and_what(volume, tables):
     result = make_result(volume)
     _, _, row = tables(result)
@@ -118,7 +142,7 @@ def test_a_rectangle_is_as_large_as_its_pixels():
 def test_yolo_of_a_nodule_that_fills_the_slice(volume):
     result = make_result(volume)
     result.measurement.mask[:] = True
-    assert yolo_lines(result) == "0 0.500000 0.500000 1.000000 1.000000\n"
+    assert yolo_lines([result]) == "0 0.500000 0.500000 1.000000 1.000000\n"
 
 
 def test_csv_quotes_what_needs_it():

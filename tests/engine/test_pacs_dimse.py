@@ -295,14 +295,18 @@ def test_nothing_is_overwritten(pacs_source, tmp_path):
         fetch_series(DimseServer("127.0.0.1", 104, TITLE), "1.2", "../x", tmp_path / "new")
 
 
-def test_a_search_that_finds_too_much_is_cut_off():
+@pytest.mark.parametrize(("modality", "shown"), [("", MOST_FOUND), ("CT", 0)])
+def test_a_search_that_finds_too_much_is_cut_off(modality, shown):
+    """Also where the server answers with other modalities than were asked for, which are left out."""
+
     def find(event):
         for number in range(MOST_FOUND + 50):
             match = pydicom.Dataset()
-            match.StudyInstanceUID, match.StudyDate = f"1.2.{number}", "20240131"
+            match.StudyInstanceUID, match.StudyDate, match.ModalitiesInStudy = f"1.2.{number}", "20240131", "MR"
             yield 0xFF00, match
 
     with dimse_server([(evt.EVT_C_FIND, find)]) as server:
-        found = find_studies(server)
-    assert len(found) == MOST_FOUND
-    assert found[0] == Study("1.2.0", "", "", "2024-01-31", "", ())
+        found, is_cut_off = find_studies(server, StudyFilter(modality=modality))
+    assert is_cut_off
+    assert len(found) == shown
+    assert found[:1] == [Study("1.2.0", "", "", "2024-01-31", "", ("MR",))][:shown]

@@ -51,7 +51,7 @@ def test_everything_of_an_export_is_there_as_it_was_sent(pacs_export, orthanc, c
 
 def test_an_edited_series_comes_back_bit_for_bit(pacs_export, connection, tmp_path):
     send_export(pacs_export, connection)
-    (study,) = find_studies(connection)
+    (study,) = find_studies(connection).studies
     assert set(study.modalities) == {"CT", "SEG", "SR"}
     all_series = find_series(connection, study.uid)
     assert [(one.modality, one.images) for one in all_series] == [("CT", SLICES), ("SEG", 1), ("SR", 1)]
@@ -89,7 +89,7 @@ def test_searches(connection, tmp_path):
     send_export(tmp_path, connection)
 
     def patients(**wanted):
-        return [study.patient_id for study in find_studies(connection, StudyFilter(**wanted))]
+        return [study.patient_id for study in find_studies(connection, StudyFilter(**wanted)).studies]
 
     assert patients() == ["Q-1", "P-17"]
     # Debian's DICOMweb plugin does not decode addresses; they are percent-encoded UTF-8, as PS3.18, 8.2 wants them.
@@ -100,7 +100,7 @@ def test_searches(connection, tmp_path):
     assert patients(last=date(2021, 1, 1)) == ["P-17"]
     assert patients(first=date(2020, 1, 2), last=date(2020, 1, 2), modality="CT") == ["P-17"]
     assert patients(modality="MR") == []
-    (study,) = find_studies(connection, StudyFilter(patient_id="P-17"))
+    (study,) = find_studies(connection, StudyFilter(patient_id="P-17")).studies
     assert (study.patient_name, study.day, study.description) == ("Müller Jürgen", "2020-01-02", "Thorax")
 
 

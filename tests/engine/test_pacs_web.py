@@ -156,7 +156,7 @@ def test_a_search_in_words_of_the_standard():
         return found(other, study)
 
     with web_server(answer) as server:
-        (one,) = find_studies(server, StudyFilter(patient_name="Müller", modality="CT"))
+        (one,) = find_studies(server, StudyFilter(patient_name="Müller", modality="CT")).studies
         assert (one.uid, one.patient_name, one.patient_id, one.day) == ("1.2", "Müller Jürgen", "P-17", "2024-01-31")
         assert one.modalities == ("CT", "SEG")
         with pytest.raises(InputError, match="is not a UID"):

@@ -7,8 +7,9 @@ import pytest
 from engine.errors import InputError
 from engine.study_analysis import analyse_study
 from engine.study_figures import ALL_READERS
+from engine.study_html import figures_table
 from engine.study_statistics import Estimate, proportion
-from tests.engine.answered_study import ANNA, BEN, answer, sealed_study
+from tests.engine.answered_study import ANNA, BEN, TRUTH, answer, image, sealed_study
 from tests.made_up_study import made_up_study
 
 
@@ -83,6 +84,19 @@ def test_rate_attributes(figures):
     assert counts[0] == (1, 1, 0, 0, 0)
     assert counts[4] == (0, 0, 1, 0, 1)
     assert not any("known" in name for name in found.figures["anna"])
+
+
+@pytest.mark.parametrize("who", ["anna", "ben"])
+def test_real_nodules_that_one_reader_has_rated_so_far(tmp_path, who):
+    """Trial 7 is a real nodule of known scores here; who has not rated it has no figure."""
+    real = image("real", (1, 2, 3, 4, 5))
+    study, key = sealed_study(tmp_path, [*TRUTH[:6], (real,), *TRUTH[7:]])
+    answer(study, "anna", {7: ANNA[7]} if who == "anna" else {8: ANNA[8]})
+    answer(study, "ben", {7: BEN[7]} if who == "ben" else {8: BEN[8]})
+    found = section(analyse_study(study.folder, key), "rate_attributes")
+    rated = values(found, "Sphericity (known, real): within 1")
+    assert rated == {"anna": None, "ben": None, ALL_READERS: None} | {who: 1.0}
+    assert any(name == "Sphericity (known, real): within 1" for name, *_ in figures_table(found)[1])
 
 
 def test_find_nodule(figures):

@@ -162,6 +162,13 @@ def test_what_readers_have_searched_they_are_not_asked_about(plan, tmp_path, see
     assert searched.isdisjoint(asked)
 
 
+def test_it_says_where_slices_do_not_suffice_for_that(plan, tmp_path):
+    counts, said = {"find_nodule": 8, "real_or_synthetic": 8}, []
+    build_study(replace(plan, counts=counts), tmp_path / "study", tmp_path / "KEY.json", warn=said.append)
+    # Of nine scenes, four have nodules that are asked about; eight are searched.
+    assert [sentence[:50] for sentence in said] == ["3 slices are shown in find_nodule and in trials th"]
+
+
 def test_the_key_is_sealed(built, tmp_path):
     study, key = built
     path = study.folder.parent / "key" / "KEY.json"
@@ -221,6 +228,8 @@ def test_two_nodules_in_one_slice_are_no_two_images(tmp_path):
     sources = read_sources((tmp_path / "journal",), ())
     assert len(sources.synthetic) == 2
     assert [source.scene for source in sources.no_nodule] == [first.before.sha256()]
+    # Where the whole slice is shown, the second would show what was changed since the first.
+    assert {source.scene for source in sources.synthetic} == {first.before.sha256()}
     plan = StudyPlan("T", ("a",), {"find_nodule": 3}, 0, (tmp_path / "journal",))
     with pytest.raises(InputError, match="needs 2 synthetic nodules on different slices and there are 1"):
         build_study(plan, tmp_path / "study", tmp_path / "KEY.json")

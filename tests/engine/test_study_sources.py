@@ -2,11 +2,14 @@
 
 import itertools
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from engine import journal
 from engine.errors import InputError
+from engine.events import Extension
 from engine.exports import export_all, export_files
 from engine.study import open_study
 from engine.study_building import StudyPlan, build_study
@@ -42,6 +45,30 @@ def test_slices_made_whole_are_read_too(tmp_path):
         tmp_path / "KEY.json",
     )
     assert open_study(tmp_path / "study").trials[0].kind == "rate_attributes"
+
+
+def test_a_slice_made_whole_is_not_told_by_its_size(tmp_path, write_ct_series):
+    """Among larger slices it has a black margin, and always a nodule."""
+    journal.record(make_whole_slice()[1], tmp_path / "journal")
+    write_ct_series(tmp_path / "none", np.full((1, 64, 64), -800, np.int16))
+    (tmp_path / "none.csv").write_text("path,slice\nnone,0\n")
+    plan = StudyPlan("T", ("a",), {"find_nodule": 2}, 0, (tmp_path / "journal",), (tmp_path / "none.csv",))
+    with pytest.raises(InputError, match="needs 1 synthetic nodules on different slices and there are 0"):
+        build_study(plan, tmp_path / "study", tmp_path / "KEY.json")
+
+
+def export(result, folder):
+    export_all(make_volume(), 1, result, folder)
+
+
+@pytest.mark.parametrize("record", [journal.record, export])
+def test_a_nodule_that_goes_on_counts_once(tmp_path, record):
+    """Its other slices show the same nodule at the same place."""
+    result = make_result(make_volume())
+    request = replace(result.request, extension=Extension(result.nodule_sha256(), 2.5))
+    record(replace(result, request=request), tmp_path / "results")
+    sources = read_sources((tmp_path / "results",), ())
+    assert (sources.synthetic, sources.no_nodule) == ((), ())
 
 
 def test_an_export_whose_slice_was_changed_is_refused(tmp_path):

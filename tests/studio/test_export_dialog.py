@@ -132,7 +132,7 @@ def test_on_a_screen_of_1920_x_1080_at_200_percent_the_buttons_are_in_sight(acce
 def test_esc_lets_what_is_being_written_become_whole(accepted, tmp_path, qtbot, monkeypatch, is_written):
     begun, go_on = threading.Event(), threading.Event()
 
-    def write_slowly(volume, nodules, choices, folder, progress):
+    def write_slowly(volume, nodules, accepted, choices, folder, progress):
         begun.set()
         assert go_on.wait(10)
         progress(0.5)
@@ -161,6 +161,7 @@ def test_only_what_is_chosen_is_written(accepted, tmp_path, qtbot):
     QTest.keyClick(accepted.view, KEY.Key_A)
     dialog = open_dialog(accepted, tmp_path / "out")
     dialog.nodules.item(0).setCheckState(Qt.CheckState.Unchecked)
+    accepted.session.accepted = accepted.session.accepted[::-1]  # As if the first had been changed meanwhile.
     choose(dialog, "PNG")
     write(dialog, qtbot)
     assert [folder.name for folder in (tmp_path / "out").iterdir()] == ["slice-002"]
@@ -214,13 +215,13 @@ def test_the_pictures_have_the_window_of_the_slice(accepted, tmp_path, qtbot, mo
     from engine import exports
 
     options = []
-    monkeypatch.setattr(exports, "export_files", lambda *arguments: options.append(arguments[-1]) or [])
+    monkeypatch.setattr(exports, "export_files", lambda *arguments: options.append(arguments[5]) or [])
     QTest.keyClick(accepted.view, KEY.Key_2)
     nodules, volume = accepted.session.accepted, accepted.session.volume
     (tmp_path / "slice-003").mkdir()
     parts = []
     choices = exporting.ExportChoices(["PNG"], accepted.session.window)
-    folders = exporting.export_nodules(volume, nodules, choices, tmp_path, parts.append)
+    folders = exporting.export_nodules(volume, nodules, nodules, choices, tmp_path, parts.append)
     assert options == [exports.ExportOptions(accepted.session.window)]
     assert folders == [tmp_path / "slice-003-2"]
     assert parts == [0.0, 1.0]
