@@ -27,7 +27,7 @@ from engine.batch_rows import BatchRow, read_rows, rows_text
 from engine.errors import InputError
 from engine.export_folder import check_folder, writing_to
 from engine.versions import library_versions
-from engine.whole_files import write_whole
+from engine.whole_files import flush, write_whole
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -113,7 +113,7 @@ class Batch:
         partial.mkdir(parents=True)
         try:
             write(partial)
-            _flush(partial)
+            flush(partial)
             if not place.exists():
                 partial.rename(place)
             _failure_note(place).unlink(missing_ok=True)
@@ -249,10 +249,3 @@ def _sha256(text: str) -> str:
 
 def _frozen(value: Any) -> Any:
     return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
-
-
-def _flush(folder: Path) -> None:
-    """Have files on the disk before their folder gets its name: a power cut leaves no empty ones under it."""
-    for file in (path for path in folder.rglob("*") if path.is_file()):
-        with file.open("rb+") as opened:
-            os.fsync(opened.fileno())

@@ -29,6 +29,7 @@ from engine.journal import JSON_NAME, entries, is_whole, read_source
 from engine.measurement_record import scores_of
 from engine.nodule import NoduleAttributes
 from engine.score_reading import ReadBack, distance_from_request
+from engine.whole_files import flush
 
 KEPT_AFTER_DELETION = timedelta(days=30)
 #: What is half written belongs to a running program, unless it is older than this.
@@ -189,7 +190,9 @@ def adopt(path: Path, journal: Path) -> Path:
     with _explained("The result could not be copied"):
         try:
             journal.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(path, partial, dirs_exist_ok=True)
+            # The copy can be written, also of a read-only file.
+            shutil.copytree(path, partial, copy_function=shutil.copyfile, dirs_exist_ok=True)
+            flush(partial)
             return partial.rename(journal / path.name)
         except OSError:
             shutil.rmtree(partial, ignore_errors=True)

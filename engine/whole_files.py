@@ -1,4 +1,4 @@
-"""A file that is whole at every moment: the old one until the new one is on the disk."""
+"""Files and folders that are whole at every moment: the old ones until the new ones are on the disk."""
 
 from __future__ import annotations
 
@@ -30,3 +30,16 @@ def write_whole(path: Path, content: str | bytes) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def flush(folder: Path) -> None:
+    """Have files on the disk before their folder gets its name: a power cut leaves no empty ones under it.
+
+    Raises
+    ------
+    OSError
+        If one of them cannot be opened for writing.
+    """
+    for file in (path for path in folder.rglob("*") if path.is_file()):
+        with file.open("rb+") as opened:
+            os.fsync(opened.fileno())
