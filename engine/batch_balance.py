@@ -17,7 +17,7 @@ from engine.prior import extent_in_box, suggest_box, suggest_scores
 
 SCORES, SIZES, PLACES = "scores", "sizes", "places"
 BALANCES = (SCORES, SIZES, PLACES)
-#: Extents in mm at which Lung-RADS v2022 takes a solid nodule for another class; the last is what boxes can hold.
+#: Extents in mm at which Lung-RADS v2022 takes a solid nodule for another class; the last is above them all.
 SIZE_EDGES_MM = (0.0, 6.0, 8.0, 15.0, 60.0)
 #: In the order of `quarter_of`.
 QUARTERS = ("right front", "left front", "right back", "left back")

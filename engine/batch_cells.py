@@ -11,6 +11,7 @@ import re
 from engine.errors import InputError
 from engine.events import MOST_SEED
 from engine.nodule import BOX_SIDE_MM
+from engine.prior import LEAST_SIDE_MM, extent_in_box
 
 SUGGEST, NOT_GIVEN = "suggest", "none"
 #: More nodules of one line are a slip of the keyboard.
@@ -47,10 +48,11 @@ def read_extent(text: str) -> tuple[float, float] | None:
     """Read the extent of a nodule, or a range of extents, in mm; None: as in LIDC."""
     if is_open(text):
         return None
-    largest = BOX_SIDE_MM[1]
-    wanted = f"millimetres up to {largest:g}, a range such as 5-12, or suggest"
+    # To tenths of a mm within what boxes can hold, so that what the sentence names is taken.
+    smallest, largest = math.ceil(10 * extent_in_box(LEAST_SIDE_MM)) / 10, int(10 * extent_in_box(BOX_SIDE_MM[1])) / 10
+    wanted = f"millimetres from {smallest:g} to {largest:g}, a range such as 5-12, or suggest"
     least, most = _range("size_mm", text, wanted)
-    if not 0 < least <= most <= largest:
+    if not smallest <= least <= most <= largest:
         raise InputError(f"size_mm is {text!r}; give {wanted}.")
     return least, most
 

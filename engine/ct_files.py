@@ -8,7 +8,7 @@ a warning.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,8 @@ from engine.ct import CTVolume
 from engine.errors import InputError
 from engine.orientation import Plane
 
-#: Called with (slices done, slices in all).
+#: Called with (slices done, slices in all), and before that with (0, 1) for each file that is looked at. Where it
+#: raises, the work ends.
 Progress = Callable[[int, int], None]
 
 
@@ -58,11 +59,16 @@ class _Choice:
     read: Callable[[Path, Progress | None], CTVolume]
 
 
-def list_series(path: Path) -> list[SeriesInfo]:
+def list_series(path: Path, progress: Progress | None = None) -> list[SeriesInfo]:
     """List what a DICOM file, folder (with those in it), zip or volume file holds; what can be opened first.
 
     A folder that holds DICOM is listed as DICOM, whatever else is in it. A DICOM file stands for itself, not
-    for the series it belongs to; a DICOMDIR stands for its folder.
+    for the series it belongs to; a DICOMDIR stands for its folder. Files that cannot be read are passed over.
+
+    Parameters
+    ----------
+    path : Path
+    progress : see `Progress`
 
     Raises
     ------
@@ -70,7 +76,7 @@ def list_series(path: Path) -> list[SeriesInfo]:
         If there is nothing in it that could be a CT.
     """
     with _opened(path) as place:
-        return [_outside(choice.info, place, path) for choice in _choices(place, path)]
+        return [_outside(choice.info, place, path) for choice in _choices(place, path, progress)]
 
 
 def read_volume(path: Path, series_uid: str | None = None, progress: Progress | None = None) -> CTVolume:
@@ -82,7 +88,7 @@ def read_volume(path: Path, series_uid: str | None = None, progress: Progress | 
         A DICOM file (read as one slice), a folder, a zip, or a NIfTI, NRRD or MetaImage file.
     series_uid : str, optional
         `SeriesInfo.series_uid` of one of `list_series(path)`. If left out, there must be only one axial CT.
-    progress : called with (slices done, slices in all) after each slice
+    progress : called after each slice with (slices done, slices in all); see `Progress`
 
     Raises
     ------
@@ -90,7 +96,7 @@ def read_volume(path: Path, series_uid: str | None = None, progress: Progress | 
         If nothing there can be opened, or if several axial series can and none is named.
     """
     with _opened(path) as place:
-        choice = _chosen(_choices(place, path), series_uid, path)
+        choice = _chosen(_choices(place, path, progress), series_uid, path)
         return choice.read(path, progress)
 
 
@@ -113,7 +119,7 @@ def _opened(path: Path) -> Generator[Path, None, None]:
             else:
                 yield path
     except OSError as error:
-        raise InputError(f'"{path}" cannot be read ({error.strerror or error}); check the file.') from error
+        raise _unreadable(path, error) from error
 
 
 def _is_zip(path: Path) -> bool:
@@ -123,19 +129,21 @@ def _is_zip(path: Path) -> bool:
         return stream.read(4) == b"PK\x03\x04" or path.suffix.lower() == ".zip"
 
 
-def _choices(place: Path, path: Path) -> list[_Choice]:
+def _choices(place: Path, path: Path, progress: Progress | None) -> list[_Choice]:
     """Return what `place` holds; `path` is what the user calls it. Never empty."""
     from engine.dicom_headers import is_dicom, is_dicomdir
     from engine.volume_files import is_volume_file
 
     if place.is_file() and is_dicom(place) and is_dicomdir(place):
         place = place.parent
-    files = [place] if place.is_file() else _files_in(place)
-    dicom = [file for file in files if is_dicom(file)]
+    files = [place] if place.is_file() else _files_in(place, progress)
+    dicom, unread = _dicom_among(_reported(files, progress))
     volumes = [file for file in files if is_volume_file(file)]
-    found = _dicom_choices(dicom) or _volume_choices(volumes, place)
+    found = _dicom_choices(_reported(dicom, progress), unread) or _volume_choices(_reported(volumes, progress), place)
     if found:
         return found
+    if unread:
+        raise unread[0]
     if place.is_file():
         raise InputError(
             f'"{path.name}" is not a CT image; open a DICOM, NIfTI, NRRD or MHA file, or a folder or zip of one.'
@@ -143,12 +151,40 @@ def _choices(place: Path, path: Path) -> list[_Choice]:
     raise InputError(f'"{path.name}" holds no CT image; open a folder or zip with DICOM, NIfTI, NRRD or MHA files.')
 
 
-def _files_in(folder: Path) -> list[Path]:
+def _files_in(folder: Path, progress: Progress | None) -> list[Path]:
     """Return all files in a folder and those in it, but for what macOS puts beside each file on foreign disks."""
-    return sorted(file for file in folder.rglob("*") if file.is_file() and not file.name.startswith("._"))
+    found = _reported(folder.rglob("*"), progress)
+    return sorted(file for file in found if file.is_file() and not file.name.startswith("._"))
 
 
-def _dicom_choices(files: list[Path]) -> list[_Choice]:
+def _reported(files: Iterable[Path], progress: Progress | None) -> Iterator[Path]:
+    """Yield files one by one, and report each before it is looked at."""
+    for file in files:
+        if progress is not None:
+            progress(0, 1)
+        yield file
+
+
+def _dicom_among(files: Iterable[Path]) -> tuple[list[Path], list[InputError]]:
+    """Return which files are DICOM, and why others cannot be read: locked, or on a scratched disc."""
+    from engine.dicom_headers import is_dicom
+
+    dicom: list[Path] = []
+    unread: list[InputError] = []
+    for file in files:
+        try:
+            if is_dicom(file):
+                dicom.append(file)
+        except OSError as error:
+            unread.append(_unreadable(file.name, error))
+    return dicom, unread
+
+
+def _unreadable(name: Path | str, error: OSError) -> InputError:
+    return InputError(f'"{name}" cannot be read ({error.strerror or error}); check the file.')
+
+
+def _dicom_choices(files: Iterable[Path], unread: list[InputError]) -> list[_Choice]:
     from engine.dicom_series import DicomSeries, find_series
     from engine.dicom_volume import read_series
 
@@ -163,12 +199,18 @@ def _dicom_choices(files: list[Path]) -> list[_Choice]:
             series.plane,
             series.problem,
         )
-        return _Choice(info, lambda source, progress: read_series(series, source, progress))
+
+        def read(source: Path, progress: Progress | None) -> CTVolume:
+            volume = read_series(series, source, progress)
+            passed_over = (f"Files that were passed over: {len(unread)}, since {unread[0]}",) if unread else ()
+            return replace(volume, warnings=(*volume.warnings, *passed_over))
+
+        return _Choice(info, read)
 
     return [choice(series) for series in find_series(files)]
 
 
-def _volume_choices(files: list[Path], place: Path) -> list[_Choice]:
+def _volume_choices(files: Iterable[Path], place: Path) -> list[_Choice]:
     from engine.volume_files import VolumeFile, inspect_volume_file, read_volume_file
 
     def choice(file: VolumeFile) -> _Choice:
@@ -198,6 +240,8 @@ def _volume_choices(files: list[Path], place: Path) -> list[_Choice]:
             found.append(choice(inspect_volume_file(file)))
         except InputError as error:
             reasons.append(error)
+        except OSError as error:
+            reasons.append(_unreadable(file.name, error))
     if reasons and not found:
         raise reasons[0]
     return found
@@ -209,7 +253,7 @@ def _chosen(choices: list[_Choice], series_uid: str | None, path: Path) -> _Choi
             if choice.info.series_uid == series_uid:
                 return choice
         raise InputError(f'"{path.name}" holds no series {series_uid}; name one of {_named(choices)}.')
-    axial = [choice for choice in choices if choice.info.plane == "axial"]
+    axial = [choice for choice in choices if choice.info.plane == "axial" and not choice.info.problem]
     candidates = axial or [choice for choice in choices if not choice.info.problem] or choices[:1]
     if len(candidates) > 1:
         raise InputError(

@@ -171,10 +171,12 @@ def _ordered(frames: Sequence[Frame]) -> list[Frame]:
     return [frames[i] for i in order]
 
 
-#: What tells phases and reconstructions at the same positions apart: the first that does, is used.
+#: What tells phases and reconstructions at the same positions apart: what makes the fewest parts, the first of those.
 _TOLD_APART: dict[str, Callable[[Frame], str]] = {
     "acquisition": lambda frame: frame.text("AcquisitionNumber"),
     "phase": lambda frame: frame.text("TemporalPositionIdentifier"),
+    "frame acquisition": lambda frame: frame.text("FrameAcquisitionNumber"),
+    "frame phase": lambda frame: frame.text("TemporalPositionIndex"),
     "cardiac phase": lambda frame: frame.text("NominalPercentageOfCardiacPhase"),
     "kernel": lambda frame: frame.text("ConvolutionKernel"),
     "thickness": lambda frame: frame.text("SliceThickness"),
@@ -188,18 +190,22 @@ _TOLD_APART: dict[str, Callable[[Frame], str]] = {
 def _phases(frames: list[Frame]) -> list[tuple[str, list[Frame]]]:
     """Split ordered frames that lie at the same positions; return (what tells a part apart, its frames).
 
-    Frames that all lie at one position are not phases of something: their positions are wrong, or copied.
+    Frames that all lie at one position are not phases of something: their positions are wrong, or copied. Blocks that
+    overlap at their ends are more parts than there are frames at any position; a part of its own for most frames is
+    no way to tell them apart.
     """
     repeats = _most_at_one_position(frames)
     if repeats in (1, len(frames)):
         return [("", frames)]
+    splits: list[list[tuple[str, list[Frame]]]] = []
     for name, value_of_frame in _TOLD_APART.items():
         parts: dict[str, list[Frame]] = {}
         for frame in frames:
             parts.setdefault(value_of_frame(frame), []).append(frame)
-        if len(parts) == repeats and all(_most_at_one_position(part) == 1 for part in parts.values()):
-            return [(f"{name} {value}", part) for value, part in parts.items()]
-    return [("", frames)]
+        few = len(parts) <= max(repeats, len(frames) // 2)
+        if few and all(_most_at_one_position(part) == 1 for part in parts.values()):
+            splits.append([(f"{name} {value}", part) for value, part in parts.items()])
+    return min(splits, key=len, default=[("", frames)])
 
 
 def _most_at_one_position(frames: Sequence[Frame]) -> int:

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from engine.ct import CTVolume, HUArray
 from engine.events import GenerationResult
+from engine.volume_files import is_beyond_itk
 
 if TYPE_CHECKING:
     from SimpleITK import Image
+
+_NAMES_ON_WINDOWS = "on Windows, NIfTI and NRRD files need a path without letters other than A to Z"
 
 
 def write_volumes(volume: CTVolume, slice_index: int, result: GenerationResult, folder: Path, suffix: str) -> None:
@@ -63,6 +66,7 @@ def _write(image: Image, path: Path) -> None:
         sitk.WriteImage(image, path, useCompression=True)
         written = sitk.GetArrayFromImage(sitk.ReadImage(path))
     except RuntimeError as error:
-        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path)) from error
+        reason = _NAMES_ON_WINDOWS if is_beyond_itk(path) else os.strerror(errno.EIO)
+        raise OSError(errno.EIO, reason, str(path)) from error
     if not np.array_equal(written, sitk.GetArrayViewFromImage(image)):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))

@@ -70,7 +70,7 @@ def extension_requests(volume: CTVolume, index: int, result: GenerationResult) -
     Raises
     ------
     InputError
-        If the slice was made whole, no nodule was found in it, or the next slice lies beyond the nodule's end.
+        If the slice was made whole, no nodule was found in it, or the nodule has ended, or all but, in the next slice.
     """
     request = result.request
     if not isinstance(request, GenerationRequest):
@@ -81,6 +81,11 @@ def extension_requests(volume: CTVolume, index: int, result: GenerationResult) -
     offsets = slice_offsets(volume, index)
     sides = {near: _side_at(volume, request, offsets[near] / reach_mm) for near in _outwards(index, offsets, reach_mm)}
     boxes = {near: _box_around(request.box, side, volume) for near, side in sides.items() if side is not None}
+    if sides and not boxes:
+        raise InputError(
+            f"In the next slice the nodule would be narrower than {_LEAST_EXTENT_MM:g} mm, which the generator has not "
+            "learned; place a larger one to extend it."
+        )
     if not boxes:
         raise InputError(
             f"The slices are {volume.slice_spacing:.1f} mm apart and the nodule measures "

@@ -7,6 +7,7 @@ small file a slice, under the user's data folder, keeps the path of what was ope
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 import platformdirs
@@ -20,13 +21,14 @@ def remember_input(input_sha256: str, source: Path) -> None:
     """Keep the path of what was opened. Nothing is told if it cannot be kept: a path can be given by hand."""
     with contextlib.suppress(OSError):
         _folder().mkdir(parents=True, exist_ok=True)
-        (_folder() / input_sha256).write_text(str(source.absolute()), "utf-8")
+        # On Linux a name may be bytes of any encoding: it is kept as they are.
+        (_folder() / input_sha256).write_bytes(os.fsencode(source.absolute()))
 
 
 def known_input(input_sha256: str) -> Path | None:
     """Return what was opened, if it is still there."""
     try:
-        source = Path((_folder() / input_sha256).read_text("utf-8"))
+        source = Path(os.fsdecode((_folder() / input_sha256).read_bytes()))
     except OSError:
         return None
     return source if source.exists() else None

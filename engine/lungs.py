@@ -1,9 +1,10 @@
 """Where the lungs are in one axial slice, and whether a box is a place where a nodule can be.
 
 Lung is air that the body encloses and that is neither airway nor bowel gas. Gas is told by its HU, near -1000 all
-over, while lung holds blood and vessels; small pockets of lung lie at ribs, those of bowel do not. What lung encloses
-(vessels, nodules) and what dents it from the side (nodules at the pleura) is filled. Consolidated lung has no air
-and is not found. The work is done on pixels of 1 to 2 mm.
+over, while lung holds blood and vessels; small pockets of lung lie at ribs, those of bowel do not. Lung that the field
+of view cuts off is told from the air around the body in the same way. What lung encloses (vessels, nodules) and what
+dents it from the side (nodules at the pleura) is filled. Consolidated lung has no air and is not found. The work is
+done on pixels of 1 to 2 mm.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def _find_lungs(hu: Plane, spacing: Spacing) -> Mask:
     body = _body(hu, spacing)
     lungs = np.zeros(hu.shape, np.bool_)
     unclear: list[tuple[Place, Mask]] = []
-    for around, pocket in _pockets(_enclosed_air(hu) & body, spacing):
+    for around, pocket in _pockets(_air_in(body, hu), spacing):
         off_middle = abs(_middle(pocket) + around[1].start - _middle(body)) * spacing[1]
         if _is_gas(hu[around], pocket, off_middle, spacing):
             continue
@@ -112,18 +113,15 @@ def _joined(ct_slice: CTSlice, factors: tuple[int, int]) -> Plane:
 
 
 def _body(hu: Plane, spacing: Spacing) -> Mask:
-    """What lies between the outermost tissue of the body in its row and in its column.
-
-    The body is the largest piece of tissue after an opening, which takes off the table.
-    """
+    """The largest piece of tissue after an opening, which takes off the table."""
     ndimage = _ndimage()
     size = [1 + 2 * round(_TABLE_MM / length) for length in spacing]
     labels, count = ndimage.label(ndimage.minimum_filter(hu, size) > _AIR_BELOW)
     if count == 0:
         return np.zeros(hu.shape, np.bool_)
     largest = 1 + np.bincount(labels.ravel())[1:].argmax()
-    body = ndimage.maximum_filter(labels == largest, size)
-    return _spanned(body, 0) & _spanned(body, 1)
+    body: Mask = ndimage.maximum_filter(labels == largest, size)
+    return body
 
 
 def _spanned(mask: Mask, axis: int) -> Mask:
@@ -133,12 +131,16 @@ def _spanned(mask: Mask, axis: int) -> Mask:
     return after_first & before_last
 
 
-def _enclosed_air(hu: Plane) -> Mask:
-    """Air that does not reach the edges of the slice."""
+def _air_in(body: Mask, hu: Plane) -> Mask:
+    """Air with the body on all sides; with the body on two, what the edges of the slice cut off and is no gas."""
     labels, count = _ndimage().label(hu < _AIR_BELOW)
-    enclosed: Mask = ~_at_edges(labels, count)
-    enclosed[0] = False  # tissue
-    return enclosed[labels]
+    enclosed = ~_at_edges(labels, count)
+    cut_off = np.zeros_like(enclosed)
+    for label in np.flatnonzero(~enclosed):
+        cut_off[label] = np.median(hu[labels == label]) > _GAS_BELOW
+    enclosed[0] = cut_off[0] = False  # tissue
+    in_column, in_row = _spanned(body, 0), _spanned(body, 1)
+    return (enclosed[labels] & in_column & in_row) | (cut_off[labels] & (in_column | in_row))
 
 
 def _at_edges(labels: NDArray[np.int32], count: int) -> Mask:

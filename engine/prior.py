@@ -25,6 +25,7 @@ from engine.nodule import ATTRIBUTE_NAMES, BOX_SIDE_MM, BoundingBox, NoduleAttri
 from engine.prior_table import RANKING_STEP, observed_scores, prior_table, score_joint
 
 __all__ = [
+    "LEAST_SIDE_MM",
     "extent_in_box",
     "paper_box",
     "paper_scores",
@@ -40,7 +41,9 @@ __all__ = [
 Weights = NDArray[np.float64]
 
 #: Boxes for the nodule generator leave room around the outline, as those that it was trained with do on average.
-_ROOM, _ROOM_MM, _LEAST_SIDE_MM = 0.3, 1.0, 4.5
+_ROOM, _ROOM_MM = 0.3, 1.0
+#: Side of the smallest box for the nodule generator that is suggested.
+LEAST_SIDE_MM = 4.5
 #: So many annotations are tried.
 _TRIES = 30
 #: So many of the annotations that are nearest in size stand in for one.
@@ -173,7 +176,7 @@ def _in_steps(extent_mm: float | None) -> float | None:
 
 def _side_in_pixels(extent_mm: float, ct_slice: CTSlice) -> int:
     spacing = max(ct_slice.pixel_spacing)
-    side_mm = max(_LEAST_SIDE_MM, side_around(extent_mm))
+    side_mm = max(LEAST_SIDE_MM, side_around(extent_mm))
     return max(2, min(int(np.ceil(side_mm / spacing)), int(BOX_SIDE_MM[1] / spacing)))
 
 

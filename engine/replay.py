@@ -95,7 +95,10 @@ def find_series(saved: SavedRequest, given: Path | None = None) -> tuple[CTVolum
     path = given or _named_input(saved)
     infos = [info for info in list_series(path) if not info.problem]
     for info in sorted(infos, key=lambda info: info.series_uid != saved.series_uid):
-        volume = read_volume(path, info.series_uid)
+        try:
+            volume = read_volume(path, info.series_uid)
+        except InputError:
+            continue  # What else lies there, such as a mask, need not be a CT.
         index = index_of_input(volume, saved)
         if index is not None:
             return volume, index, info.series_uid

@@ -44,13 +44,12 @@ def _replay(options: argparse.Namespace) -> None:
     folder: Path = options.folder if options.folder.is_dir() else options.folder.parent
     if options.out is not None and options.out.resolve() == folder.resolve():
         raise InputError(f"{options.out} holds the files to compare with; give another folder to --out.")
-    volume, result = _made_again(saved, options)
+    volume, index, result = _made_again(saved, options)
     compared = compare(saved, folder, result)
     printed = {**asdict(compared), "sha256": result.slice.sha256()}
     if options.out is not None:
         from engine.exports import export_files
 
-        index = saved.slice_index if len(volume) > saved.slice_index else 0
         formats, how = export_options(saved)
         export_files(volume, index, result, options.out, formats, how)
         same, different = compare_files(folder, options.out)
@@ -59,8 +58,8 @@ def _replay(options: argparse.Namespace) -> None:
     print(json.dumps(printed))
 
 
-def _made_again(saved: SavedRequest, options: argparse.Namespace) -> tuple[CTVolume, GenerationResult]:
-    """Return the result and the volume that it is of."""
+def _made_again(saved: SavedRequest, options: argparse.Namespace) -> tuple[CTVolume, int, GenerationResult]:
+    """Return the volume, the index of the slice in it, and the result."""
     from engine.whole_slices import volume_of
 
     checkpoint = options.checkpoint or (DEFAULT_SLICE_CHECKPOINT if saved.is_whole_slice else DEFAULT_CHECKPOINT)
@@ -69,6 +68,6 @@ def _made_again(saved: SavedRequest, options: argparse.Namespace) -> tuple[CTVol
     check_checkpoint(saved, checkpoint)
     if saved.is_whole_slice:
         result = run_request(saved.request(None), checkpoint)
-        return volume_of(result), result
+        return volume_of(result), 0, result
     volume, index = find_input(saved, options.input)
-    return volume, run_request(saved.request(volume.slice_at(index)), checkpoint)
+    return volume, index, run_request(saved.request(volume.slice_at(index)), checkpoint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,8 @@ from engine.orientation import Geometry, Plane, as_vector, radiological
 from engine.volume_headers import VolumeHeader, damaged, read_header
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+_META_SUFFIXES = (".mha", ".mhd")
+_ON_WINDOWS = os.name == "nt"
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,11 @@ class VolumeFile:
 def is_volume_file(file: Path) -> bool:
     """Is the file called like a NIfTI, NRRD or MetaImage file?"""
     return file.name.lower().endswith(SUFFIXES)
+
+
+def is_beyond_itk(path: Path) -> bool:
+    """Has the path letters with which ITK can open no file? On Windows it takes their bytes for others."""
+    return _ON_WINDOWS and not str(path).isascii()
 
 
 def inspect_volume_file(path: Path) -> VolumeFile:
@@ -122,6 +130,8 @@ def _reader(path: Path) -> Any:
     process.SetGlobalWarningDisplay(False)
     reader: Any = sitk.ImageFileReader()
     reader.SetFileName(str(path))
+    if path.suffix.lower() in _META_SUFFIXES:
+        reader.SetImageIO("MetaImageIO")  # ITK knows these files by their suffix, in small letters only.
     return reader
 
 
@@ -161,4 +171,9 @@ def _warnings(reader: Any, header: VolumeHeader) -> list[str]:
 def _unreadable(path: Path, error: RuntimeError) -> InputError:
     if "orthonormal" in str(error):
         return InputError(f'The axes of "{path.name}" are not at right angles; resample it to a regular grid first.')
+    if is_beyond_itk(path):
+        return InputError(
+            f'On Windows, files such as "{path.name}" are opened only where no folder or name has letters other than '
+            "A to Z; move or rename it."
+        )
     return damaged(path)

@@ -45,7 +45,7 @@ class Opener(QObject):
         def look(progress: Progress) -> list[SeriesInfo]:
             from engine.ct_files import list_series  # Imports pydicom and SimpleITK, which take a second.
 
-            return list_series(path)
+            return list_series(path, lambda done, count: progress(done / count))
 
         task = self._begin(Task(look, _FAILURE, self), path)
         task.succeeded.connect(partial(self._choose, path))
@@ -122,7 +122,8 @@ class Opener(QObject):
             self._session.notice = replace(said, text=text, severity=Severity.WARNING)
 
     def _show_progress(self, path: Path, part: float) -> None:
-        self._session.opening = Opening(path.name or str(path), part)
+        if part:  # Before the first slice is read, it is not known how much there is.
+            self._session.opening = Opening(path.name or str(path), part)
 
     def _fail(self, message: str) -> None:
         self._forget()

@@ -67,8 +67,9 @@ def test_yaml_is_the_same_by_line(read):
         ("slice", "1.5", "slice is '1.5'"),
         ("box", "1 2", "box is '1 2'; give ROW COLUMN SIDE"),
         ("box", "1 2 3", "a box was given without its slice"),
-        ("size_mm", "0", "size_mm is '0'; give millimetres up to 60"),
-        ("size_mm", "5-61", "size_mm is '5-61'"),
+        ("size_mm", "0", "size_mm is '0'; give millimetres from 2.7 to 45.3, a range"),
+        ("size_mm", "1-8", "size_mm is '1-8'"),
+        ("size_mm", "5-50", "size_mm is '5-50'"),
         ("size_mm", "large", "size_mm is 'large'"),
         ("margin", "6", "margin is '6'; give a score from 1 to 5"),
         ("margin", "0-3", "margin is '0-3'"),
@@ -103,6 +104,11 @@ def test_seeds_that_do_not_suffice_and_cells_that_do_not_fit(read):
     assert "seeds go up to" in read(f"input,seed,count\nct,{MOST_SEED},2\n").problems[2]
     assert read(f"input,seed,count\nct,{MOST_SEED - 1},2\n").problems == {}
     assert "it has 4 cells and the header 3" in plan.problems[4]
+
+
+def test_the_smallest_and_the_largest_size_are_taken(read):
+    plan = read("input,size_mm\nct,2.7\nct,45.3\n")
+    assert [line.extent_mm for line in plan.lines.values()] == [(2.7, 2.7), (45.3, 45.3)]
 
 
 def test_a_size_beside_a_box(read):

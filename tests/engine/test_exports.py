@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import sys
 from datetime import UTC, datetime
 
 import numpy as np
@@ -10,6 +12,7 @@ import SimpleITK as sitk
 from PIL import Image
 
 import engine.exports
+import engine.volume_files
 from engine.ct import CTSlice, WindowLevel
 from engine.errors import InputError
 from engine.export_pictures import difference_map, to_16_bit, to_grey
@@ -99,6 +102,14 @@ def test_a_source_that_is_a_file_is_remembered(volume, result, tmp_path):
     assert known_input(before) == tmp_path / "source"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")
+def test_a_source_with_a_name_in_latin_1_is_remembered(tmp_path):
+    source = tmp_path / os.fsdecode(b"M\xfcller")
+    source.touch()
+    remember_input("0" * 64, source)
+    assert known_input("0" * 64) == source
+
+
 def test_a_second_export_replaces_the_first(volume, result, tmp_path):
     export_all(volume, 1, make_result(volume, nodule=False), tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
@@ -127,6 +138,9 @@ def test_itk_that_cannot_write_is_one_sentence(volume, result, tmp_path, monkeyp
     with pytest.raises(InputError, match="cannot be written to") as caught:
         export_files(volume, 1, result, tmp_path, ["NIfTI"])
     assert "ITK" not in str(caught.value)
+    monkeypatch.setattr(engine.volume_files, "_ON_WINDOWS", True)
+    with pytest.raises(InputError, match=r"need a path without letters other than A to Z\); choose another"):
+        export_files(volume, 1, result, tmp_path / "Müller", ["NIfTI"])
 
 
 def test_a_file_in_the_place_of_the_folder(volume, result, tmp_path):

@@ -83,6 +83,7 @@ def test_offsets_are_along_the_slice_normal_whatever_its_sign() -> None:
     ("result", "sentence"),
     [
         (lambda volume: nodule_in(volume, 1), "slices are 10.0 mm apart and the nodule measures 12.0 mm"),
+        (lambda volume: nodule_in(volume, 1, radius_mm=11, side=10), "narrower than 4 mm, which the generator has not"),
         (lambda volume: nodule_in(volume, 1, radius_mm=0), "No nodule was found"),
         (lambda _: make_whole_slice()[1], "made whole"),
     ],

@@ -91,12 +91,21 @@ def test_there_is_no_lung_in_an_abdomen_with_bowel_gas(chest_hu) -> None:
     assert not mask_of(hu).any()
 
 
-def test_the_foam_of_a_table_is_no_lung(chest_hu) -> None:
+@pytest.mark.parametrize("foam", [slice(105, 407), slice(None)])
+def test_the_foam_of_a_table_is_no_lung(chest_hu, foam: slice) -> None:
     hu = chest_hu.copy()
     hu[450:490, 100:412] = 100
-    hu[455:485, 105:407] = -880
+    hu[455:485, foam] = -880
 
     assert not mask_of(hu)[445:].any()
+
+
+@pytest.mark.parametrize("columns", [slice(90, 404), slice(30, 160)])
+def test_lungs_that_the_field_of_view_cuts_off_are_found(chest_hu, columns: slice) -> None:
+    found, whole = mask_of(chest_hu[100:420, columns]), mask_of(chest_hu)[100:420, columns]
+
+    assert (found & whole).sum() / whole.sum() > 0.9
+    assert (found & ~whole).sum() / whole.sum() < 0.01
 
 
 @pytest.mark.parametrize("value", [-1000, 0, 300])

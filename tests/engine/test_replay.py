@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from engine.__main__ import main
 from engine.ct_files import read_volume
@@ -130,6 +131,28 @@ def test_an_input_that_is_not_known_here_must_be_given(export, replay, series, t
 def test_the_one_file_of_the_slice_is_enough(export, replay, series):
     code, printed = replay(export(), "--input", series / "series1-001.dcm")
     assert (code, printed["same_hu"]) == (0, True)
+
+
+def test_in_a_part_of_the_series_the_slice_has_another_index_and_lies_at_the_same_place(
+    export, replay, series, tmp_path
+):
+    part = tmp_path / "part"
+    shutil.copytree(series, part)
+    (part / "series1-000.dcm").unlink()
+    folder, again = export(), tmp_path / "again"
+    _, printed = replay(folder, "--input", part, "--out", again)
+    assert {"slice.nii.gz", "mask.nrrd"} <= set(printed["same_files"])
+    assert read_volume(again / "slice.dcm").positions == read_volume(folder / "slice.dcm").positions
+
+
+def test_a_mask_beside_the_scan_is_passed_over(export, series, tmp_path):
+    image = sitk.GetImageFromArray(read_volume(series, "1.2.3.1").hu)
+    image.SetSpacing((0.75, 0.75, 2.5))
+    (tmp_path / "nifti").mkdir()
+    for name, pixels in (("mask", image > -800), ("scan", image)):
+        sitk.WriteImage(pixels, tmp_path / "nifti" / f"{name}.nii.gz")
+    volume, index = find_input(saved_request(export()), tmp_path / "nifti")
+    assert (volume.description, index) == ("scan.nii.gz", 1)
 
 
 def test_an_input_that_was_named_and_is_gone(export, replay, series, tmp_path, monkeypatch):

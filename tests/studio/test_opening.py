@@ -11,7 +11,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton
 
-from engine import ct_files
+from engine import ct_files, dicom_headers
 from engine.errors import InputError
 from studio.recent_files import recent_files, remember
 from studio.series_dialog import SeriesDialog
@@ -121,7 +121,7 @@ def test_what_cannot_be_opened_is_told_and_what_is_open_stays(window, chest, wri
 
 
 def test_what_nobody_foresaw_is_told_too(window, tmp_path, qtbot, monkeypatch, caplog):
-    def fail(path):
+    def fail(path, progress):
         raise ZeroDivisionError("oops")
 
     monkeypatch.setattr(ct_files, "list_series", fail)
@@ -136,7 +136,7 @@ def test_warnings_are_shown_beside_the_volume(empty, volume, tmp_path, qtbot, mo
 
     warned = replace(volume, warnings=("One slice is missing.",))
     info = ct_files.SeriesInfo("1.2", "Made up", 5, (0.7, 0.7), 2.5, (tmp_path,), "axial")
-    monkeypatch.setattr(ct_files, "list_series", lambda path: [info])
+    monkeypatch.setattr(ct_files, "list_series", lambda path, progress: [info])
     monkeypatch.setattr(ct_files, "read_volume", lambda path, uid, progress: warned)
     assert opened(empty, tmp_path, qtbot) is warned
     assert empty.notice_bar.text.text() == "One slice is missing."
@@ -155,7 +155,7 @@ def slow_reading(monkeypatch, volume, tmp_path):
         return volume
 
     info = ct_files.SeriesInfo("1.2", "Made up", 5, (0.7, 0.7), 2.5, (tmp_path,), "axial")
-    monkeypatch.setattr(ct_files, "list_series", lambda path: [info])
+    monkeypatch.setattr(ct_files, "list_series", lambda path, progress: [info])
     monkeypatch.setattr(ct_files, "read_volume", read)
     yield go_on
     go_on.set()
@@ -172,6 +172,24 @@ def test_progress_of_reading_is_shown_and_reading_can_be_cancelled(empty, slow_r
     qtbot.waitUntil(lambda: "studio task" not in {thread.name for thread in threading.enumerate()})
     QApplication.processEvents()
     assert empty.session.volume is None
+
+
+def test_looking_for_what_is_in_a_folder_can_be_cancelled(empty, tmp_path, qtbot, monkeypatch):
+    looked_at, go_on = [], threading.Event()
+
+    def look(file):
+        looked_at.append(file)
+        return not go_on.wait(10)
+
+    monkeypatch.setattr(dicom_headers, "is_dicom", look)
+    for name in ("1", "2", "3"):
+        (tmp_path / name).touch()
+    empty.open_path(tmp_path)
+    qtbot.waitUntil(lambda: looked_at == [tmp_path / "1"])
+    QTest.mouseClick(empty.opening_bar.cancel_button, LEFT)
+    go_on.set()
+    qtbot.waitUntil(lambda: "studio task" not in {thread.name for thread in threading.enumerate()})
+    assert looked_at == [tmp_path / "1"]
 
 
 def test_the_window_can_be_closed_while_it_reads(empty, slow_reading, tmp_path, qtbot):
@@ -282,7 +300,7 @@ def test_real_files_that_no_decoder_takes_are_refused(empty, data_folder, qtbot)
 
 
 def test_input_errors_are_shown_word_for_word(empty, tmp_path, qtbot, monkeypatch):
-    def refuse(path):
+    def refuse(path, progress):
         raise InputError("This is wrong; do that.")
 
     monkeypatch.setattr(ct_files, "list_series", refuse)
