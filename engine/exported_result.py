@@ -59,10 +59,7 @@ def exported_slice(saved: SavedRequest, folder: Path) -> CTSlice | None:
     InputError
         If a file of it is damaged.
     """
-    try:
-        hu = exported_hu(saved, folder)
-    except RuntimeError as error:  # What SimpleITK raises of a file that is damaged.
-        raise InputError(f"The exported slice in {folder} cannot be read; restore its files from a copy.") from error
+    hu = exported_hu(saved, folder)
     if hu is None:
         hu = _picture_hu(folder / "after-16bit.png")
     return _with_hash(hu, saved, saved.output_sha256)

@@ -281,7 +281,8 @@ def _identity_handled(volume: CTVolume, needed: Collection[int], options: Export
 
 
 def _write_json(record: dict[str, Any], path: Path) -> None:
-    path.write_text(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    path.write_text(text, "utf-8", "backslashreplace")  # As in `engine.request_file`.
 
 
 def _write_dicom(export: _Export, folder: Path) -> None:

@@ -216,12 +216,20 @@ def exported_hu(saved: SavedRequest, folder: Path) -> NDArray[np.float64] | None
     """Return the HU of an exported slice, (rows, columns), from the first of its files that is there; None without any.
 
     Only from those that the export wrote: files of an earlier one may lie beside them.
+
+    Raises
+    ------
+    InputError
+        If it is damaged.
     """
     import SimpleITK as sitk
 
     for name in (file for name, file in _SLICE_FILES.items() if name in saved.export.formats):
         if (folder / name).is_file():
-            pixels = sitk.GetArrayFromImage(sitk.ReadImage(folder / name))
+            try:
+                pixels = sitk.GetArrayFromImage(sitk.ReadImage(folder / name))
+            except RuntimeError as error:
+                raise InputError(f"{folder / name} cannot be read; restore it from a copy.") from error
             return pixels.reshape(pixels.shape[-2:]).astype(np.float64)
     return None
 

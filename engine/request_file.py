@@ -181,7 +181,8 @@ def write_request(volume: CTVolume, slice_index: int, result: GenerationResult, 
     record = request_record(volume, slice_index, result, note)
     # Scalars of numpy count as numbers.
     text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False, default=operator.methodcaller("item"))
-    path.write_text(text + "\n", "utf-8")
+    # On Linux, bytes of a file's name that are no UTF-8 become \udcXX, which JSON reads as what it was.
+    path.write_text(text + "\n", "utf-8", "backslashreplace")
 
 
 def read_request(path: Path) -> SavedRequest:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import sys
 from datetime import UTC, datetime
@@ -108,6 +109,9 @@ def test_a_source_with_a_name_in_latin_1_is_remembered(tmp_path):
     source.touch()
     remember_input("0" * 64, source)
     assert known_input("0" * 64) == source
+    volume = dataclasses.replace(make_volume(), source=source)
+    export_files(volume, 1, make_result(volume), tmp_path / "out", ["PNG"], ExportOptions(keep_identity=True))
+    assert json.loads((tmp_path / "out" / "request.json").read_text("utf-8"))["input"]["path"] == str(source)
 
 
 def test_a_second_export_replaces_the_first(volume, result, tmp_path):
