@@ -41,7 +41,7 @@ class Edit:
     wanted : Wanted or None
         None: it is removed.
     before : Scene
-        As it was when the edit began.
+        As it was when the edit began: what undo shows, with the nodules that are accepted by then.
     made : PlacedNodule
         The others of the slice, as far as they are on it, from below to the top.
     again : PlacedNodule
@@ -68,7 +68,9 @@ class ReplaceNodule(ChangeScene):
     """Another scene, and the scores and options that belong to the nodule in its box."""
 
     def __init__(self, session: Session, edit: Edit, after: Scene) -> None:
-        super().__init__(session, "change of a nodule" if edit.wanted else "deletion", after, before=edit.before)
+        # Those of other slices as they are now: a nodule may have been extended since the edit began.
+        before = replace(edit.before, accepted=session.accepted)
+        super().__init__(session, "change of a nodule" if edit.wanted else "deletion", after, before=before)
         request = edit.nodule.result.request
         self._settings_before = (request.attributes, request.options)
         self._settings_after = (edit.wanted.attributes, edit.wanted.options) if edit.wanted else None

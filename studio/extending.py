@@ -10,6 +10,7 @@ from engine.ct import CTVolume
 from engine.errors import InputError
 from engine.events import Event, Finished, GenerationRequest
 from studio import commands
+from studio.history import History
 from studio.queue import JobQueue
 from studio.reasons import why_not_extend
 from studio.rebasing import rebased
@@ -19,10 +20,11 @@ from studio.session import PlacedNodule, Session
 class Extending(QObject):
     """Extends one nodule at a time; asking for another meanwhile leaves what is made of the first in the history."""
 
-    def __init__(self, session: Session, queue: JobQueue, parent: QObject | None = None) -> None:
+    def __init__(self, session: Session, queue: JobQueue, history: History, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._session = session
         self._queue = queue
+        self._history = history
         self._volume: CTVolume | None = None
         self._nodule: PlacedNodule | None = None
         self._numbers: frozenset[int] = frozenset()
@@ -33,7 +35,8 @@ class Extending(QObject):
     def start(self) -> None:
         """Queue the slices beside the nodule in the box; or say why not."""
         session, nodule = self._session, self._session.nodule_in_box
-        why = why_not_extend(session)
+        is_under_way = nodule is not None and nodule is self._nodule
+        why = "This nodule is being extended; its slices are in the queue." if is_under_way else why_not_extend(session)
         if why or session.volume is None or nodule is None:
             session.say(why or "Generate a nodule first.")
             return
@@ -65,14 +68,36 @@ class Extending(QObject):
 
     def _accept(self, nodule: PlacedNodule, made: list[PlacedNodule], wanted: int) -> None:
         session = self._session
-        fitting = _fitting(session, nodule, made)
+        fitting = self._fitting(nodule, made)
         if len(made) < wanted:
             session.say(f"The nodule was not extended: {len(made)} of {wanted} slices were made; see the history.")
         elif fitting is None:
             session.say("The nodule was not extended, for its slices have changed meanwhile; see the history.")
         else:
+            job = session.job
             commands.accept_over_slices(session, nodule, fitting)
-            session.say(extent_text(session, (nodule, *fitting)))
+            # `Placing` cancels what was begun in a slice as it was before.
+            dropped = "" if session.job is job else " What was forming there was cancelled; begin it again."
+            session.say(extent_text(session, (nodule, *fitting)) + dropped)
+
+    def _fitting(self, nodule: PlacedNodule, made: list[PlacedNodule]) -> tuple[PlacedNodule, ...] | None:
+        """Return the slices as they go into the series now; None if the nodule is gone, or one of them has changed."""
+        session = self._session
+        candidate, slices = session.candidate, {placed.slice_index for placed in made}
+        in_the_way = candidate is not None and candidate is not nodule and candidate.slice_index in slices
+        if in_the_way or not any(nodule is there for there in (candidate, *session.accepted)):
+            return None
+        fitting: list[PlacedNodule] = []
+        for placed in made:
+            now = session.slice_with_accepted(placed.slice_index)
+            result = rebased(placed.result, now) if now else None
+            if result is None:
+                return None
+            path = self._history.path_of(placed.result)
+            if path and result is not placed.result:
+                self._history.remember(result, path)
+            fitting.append(PlacedNodule(placed.slice_index, result))
+        return tuple(fitting)
 
 
 def _requests(session: Session, volume: CTVolume, nodule: PlacedNodule) -> dict[int, GenerationRequest]:
@@ -84,22 +109,6 @@ def _requests(session: Session, volume: CTVolume, nodule: PlacedNodule) -> dict[
         index: replace(request, slice=session.slice_with_accepted(index) or request.slice)
         for index, request in requests.items()
     }
-
-
-def _fitting(session: Session, nodule: PlacedNodule, made: list[PlacedNodule]) -> tuple[PlacedNodule, ...] | None:
-    """Return the slices as they go into the series now; None if the nodule is gone, or one of them has changed."""
-    candidate, slices = session.candidate, {placed.slice_index for placed in made}
-    in_the_way = candidate is not None and candidate is not nodule and candidate.slice_index in slices
-    if in_the_way or not any(nodule is there for there in (candidate, *session.accepted)):
-        return None
-    fitting: list[PlacedNodule] = []
-    for placed in made:
-        now = session.slice_with_accepted(placed.slice_index)
-        result = rebased(placed.result, now) if now else None
-        if result is None:
-            return None
-        fitting.append(PlacedNodule(placed.slice_index, result))
-    return tuple(fitting)
 
 
 def extent_text(session: Session, nodules: tuple[PlacedNodule, ...]) -> str:

@@ -6,13 +6,15 @@ from datetime import datetime
 
 from PySide6.QtCore import QModelIndex, QObject, QPersistentModelIndex, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPainterPath, QPen
+from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from engine.history import Entry
 from engine.nodule import SCORE_NAMES
 from studio.history import ENTRY
 from studio.slice_texts import signed
-from studio.theme import colour, icon, image_colour
+from studio.theme import colour, image_colour
+from studio.theme_icons import ICONS
 from studio.thumbnails import Thumbnails
 
 #: Of a card, and of the thumbnail in it.
@@ -27,7 +29,8 @@ class HistoryCard(QStyledItemDelegate):
     def __init__(self, thumbnails: Thumbnails, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._thumbnails = thumbnails
-        self._star = icon("star-filled")
+        # As the file has it, in the colours of the dark theme: it lies on CT.
+        self._star = QSvgRenderer(str(ICONS / "star-filled.svg"), self)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
         """Return the size of a card; all are alike."""
@@ -50,7 +53,7 @@ class HistoryCard(QStyledItemDelegate):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(0, 0, 0, 150))
             painter.drawRoundedRect(corner.adjusted(-2, -2, 2, 2), 4, 4)
-            self._star.paint(painter, corner)
+            self._star.render(painter, QRectF(corner))
         _paint_words(painter, area.adjusted(_THUMBNAIL + 14, 6, -6, -6), entry)
         painter.restore()
 

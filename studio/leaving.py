@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from PySide6.QtWidgets import QMessageBox, QWidget
 
@@ -49,3 +50,15 @@ def may_drop_queue(session: Session, parent: QWidget) -> bool:
     clicked = box.clickedButton()
     box.deleteLater()
     return clicked is leave
+
+
+def may_replace_project(folder: Path, parent: QWidget) -> bool:
+    """Ask, if another project would be lost; return whether to go on."""
+    box = QMessageBox(QMessageBox.Icon.NoIcon, "Nodule Studio", f"{folder} holds another project.", parent=parent)
+    box.setInformativeText("What is open would take its place. Its results stay in the folder, beside the new ones.")
+    replace = box.addButton("Replace it", QMessageBox.ButtonRole.DestructiveRole)
+    box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
+    box.exec()
+    clicked = box.clickedButton()
+    box.deleteLater()
+    return clicked is replace

@@ -11,12 +11,13 @@ from PySide6.QtCore import QObject, Signal
 from engine.errors import InputError
 from engine.events import GenerationResult, SliceRequest
 from engine.history import Entry
+from engine.whole_slices import volume_of
 from studio import commands
 from studio.background import Task, start_telling
 from studio.history import History
 from studio.layers import in_place_of
 from studio.rebasing import is_from_open_series, place_now, source_of
-from studio.session import Notice, PlacedNodule, Session, Severity
+from studio.session import BoxOnSlice, Notice, PlacedNodule, Session, Severity
 from studio.settings_commands import DeleteResult, TakeSettings
 
 Then = Callable[[GenerationResult], None]
@@ -70,7 +71,11 @@ class LookingBack(QObject):
 
         def restore(result: GenerationResult) -> None:
             source = source_of(result)
-            if place_now(self._session, result) or not source or is_from_open_series(self._session, result):
+            if isinstance(result.request, SliceRequest):
+                if not self._is_open_slice(result):
+                    self.slice_wanted.emit(result)
+                self._take_settings(result)
+            elif place_now(self._session, result) or not source or is_from_open_series(self._session, result):
                 self._show_and_take(entry, result)
             else:
                 self.source_wanted.emit(source, lambda: self._show_and_take(entry, result))
@@ -118,7 +123,7 @@ class LookingBack(QObject):
     def _show_in_slice(self, result: GenerationResult, path: Path | None, again: Callable[[], object]) -> None:
         session = self._session
         if isinstance(result.request, SliceRequest):
-            self.slice_wanted.emit(result)
+            self._show_slice(result)
             return
         placed = self._already_placed(result, path)
         if placed:
@@ -135,6 +140,22 @@ class LookingBack(QObject):
         session.go_to_slice(nodule.slice_index)
         commands.look_back(session, nodule)
 
+    def _show_slice(self, result: GenerationResult) -> None:
+        """Open a slice that was made whole if nothing else is; otherwise only offer to."""
+        session, do_open = self._session, partial(self.slice_wanted.emit, result)
+        session.notice = None
+        if session.volume is None:
+            do_open()
+        elif not self._is_open_slice(result):
+            text = "This result is a slice that was made whole, which is not open."
+            session.notice = Notice(text, offer="Open it", do=do_open)
+
+    def _is_open_slice(self, result: GenerationResult) -> bool:
+        """Whether the result is a slice that was made whole, and the one that is open."""
+        volume = self._session.volume
+        is_slice = isinstance(result.request, SliceRequest)
+        return is_slice and volume is not None and volume.source == volume_of(result).source
+
     def _already_placed(self, result: GenerationResult, path: Path | None) -> PlacedNodule | None:
         """Return the accepted nodule that is this result: the slice as it is now holds it."""
 
@@ -147,15 +168,16 @@ class LookingBack(QObject):
     def _take_settings(self, result: GenerationResult) -> None:
         session, request = self._session, result.request
         nodule = place_now(session, result)
+        place = BoxOnSlice(0, request.box) if self._is_open_slice(result) else nodule.place if nodule else None
         stack = session.undo_stack
         stack.beginMacro("settings of an earlier result")
         stack.push(TakeSettings(session, request))
-        if nodule:
-            session.go_to_slice(nodule.slice_index)
-            if session.box != nodule.place:
+        if place:
+            session.go_to_slice(place.slice_index)
+            if session.box != place:
                 commands.set_box(session, request.box)
         stack.endMacro()
-        if nodule is None:
+        if place is None:
             session.say("Scores, seed and steps are set; the box is not, for its slice is not open.")
 
     def _show_and_take(self, entry: Entry, result: GenerationResult) -> None:

@@ -93,7 +93,7 @@ class MainWindow(QMainWindow):
         self.queue = JobQueue(self.session, self.placing, engine, self)
         self.live = Live(self.session, engine, self.placing, self)
         self.best_of = BestOf(self.session, self.queue, history, self)
-        self.extending = Extending(self.session, self.queue, self)
+        self.extending = Extending(self.session, self.queue, history, self)
         self.opener = Opener(self.session, self)
         self.looking = LookingBack(self.session, history, self)
         self.results = ResultOpener(self.session, history, self.looking, self.placing, self.slices)
@@ -219,7 +219,7 @@ class MainWindow(QMainWindow):
         self.show_dialog(CommandSearch(self))
 
     def escape(self) -> None:
-        """Cancel what is going on: a drag, else the job in the slice, the live picture, else the one of the queue."""
+        """Cancel a drag or a ruler, else the job in the slice, the live picture, else the job of the queue."""
         if self.view.cancel_gesture():
             return
         if self.session.job:

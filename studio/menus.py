@@ -72,7 +72,7 @@ def build_menus(window: MainWindow, presets: list[QAction]) -> Actions:
     view_menu.addActions([_action(window, entry) for entry in _part_entries(window)])
     _add_recent_menu(window, actions)
     _add_tool_bar(window, actions, presets, comparisons)
-    _follow_undo_stack(window.session, actions)
+    _follow_undo_stack(window, actions)
     nodule_menu = actions["Generate"].associatedObjects()[0]
     assert isinstance(nodule_menu, QMenu)
     nodule_menu.insertAction(actions["Generate a slice"], live_action(window, window.session, window.live))
@@ -100,7 +100,7 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
             Entry("Quit", window.close, ("Ctrl+Q",)),
         ],
         "&Edit": [
-            Entry("Undo", stack.undo, ("Ctrl+Z",), "undo"),
+            Entry("Undo", placing.undo, ("Ctrl+Z",), "undo"),
             Entry("Redo", stack.redo, ("Ctrl+Shift+Z", "Ctrl+Y"), "redo"),
             None,
             Entry("Suggest a place", window.suggesting.suggest_place, ("P",), "suggest"),
@@ -235,12 +235,13 @@ def _add_tool_bar(window: MainWindow, actions: Actions, presets: list[QAction], 
     window.addToolBar(bar)
 
 
-def _follow_undo_stack(session: Session, actions: Actions) -> None:
-    stack = session.undo_stack
+def _follow_undo_stack(window: MainWindow, actions: Actions) -> None:
+    placing, stack = window.placing, window.session.undo_stack
 
     def show() -> None:
+        undone = "change of a nodule" if placing.is_editing else stack.undoText()
         for name, can, text in (
-            ("Undo", stack.canUndo(), stack.undoText()),
+            ("Undo", stack.canUndo() or placing.is_editing, undone),
             ("Redo", stack.canRedo(), stack.redoText()),
         ):
             keys = actions[name].shortcut().toString()
@@ -251,6 +252,7 @@ def _follow_undo_stack(session: Session, actions: Actions) -> None:
 
     _show_tool_tips(actions["Undo"])
     stack.indexChanged.connect(show)
+    window.session.job_changed.connect(show)
     show()
 
 

@@ -132,6 +132,18 @@ class Placing(QObject):
         self.cancel()
         self._editing.put_instead(nodule, made)
 
+    def undo(self) -> None:
+        """Take back the last step; while an accepted nodule is being changed or removed, that is this."""
+        if self.is_editing:
+            self.cancel()
+        else:
+            self._session.undo_stack.undo()
+
+    @property
+    def is_editing(self) -> bool:
+        """Whether an accepted nodule is being changed or removed."""
+        return self._session.job is not None and self._session.job.is_edit
+
     def delete(self) -> None:
         """Remove the box and the nodule that it holds; an accepted one, too."""
         selected = self._session.selected

@@ -15,6 +15,7 @@ from engine.history import Entry
 from studio import project
 from studio.background import Task, start_telling
 from studio.history import History
+from studio.leaving import may_replace_project
 from studio.restoring import Restorer
 from studio.saved_session import SavedSession, saved_session
 from studio.session import Session, Severity
@@ -89,8 +90,12 @@ class ProjectActions(QObject):
             self._session.say("There is nothing to save: open a chest CT first.")
             return
         name = QFileDialog.getExistingDirectory(self._window, "Save the project to a new or empty folder")
-        if name:
-            self.save_to(Path(name))
+        if not name:
+            return
+        folder = Path(name)
+        is_other = project.is_project(folder) and folder != self._folder
+        if not is_other or may_replace_project(folder, self._window):
+            self.save_to(folder)
 
     def save_to(self, folder: Path) -> None:
         """Save the project in the background, and say so."""
@@ -102,11 +107,13 @@ class ProjectActions(QObject):
             if self._session.generated:
                 self._session.say("A generated slice is in no file that a project could name; the history keeps it.")
             return
+        in_slices = (*self._session.accepted, *([self._session.candidate] if self._session.candidate else []))
+        left_out = len(in_slices) - len(saved.entries)
         starred = [entry.path for entry in self._history.entries if self._belongs(entry)]
         self._task = Task(
             lambda progress: project.save_project(folder, saved, starred), "The project could not be saved", self
         )
-        self._task.succeeded.connect(partial(self._tell_saved, folder, self._session.volume))
+        self._task.succeeded.connect(partial(self._tell_saved, folder, self._session.volume, left_out))
         self._task.failed.connect(self._fail)
         start_telling(self._task, self._session, "Saving the project")
 
@@ -121,11 +128,16 @@ class ProjectActions(QObject):
         is_of_series = source is not None and source == self._session.source_of(source.slice_index)
         return entry.is_starred and not entry.is_deleted and is_of_series
 
-    def _tell_saved(self, folder: Path, volume: CTVolume | None, _: object) -> None:
+    def _tell_saved(self, folder: Path, volume: CTVolume | None, left_out: int, _: object) -> None:
         self._task = None
         if volume is self._session.volume:  # Another series, opened meanwhile, is another project.
             self._folder = folder
-        self._session.say(f"The project was saved to {folder}.")
+        which = (
+            "1 nodule was left out, for it is" if left_out == 1 else f"{left_out} nodules were left out, for they are"
+        )
+        but = f", but {which} not in the journal" if left_out else ""
+        severity = Severity.WARNING if left_out else Severity.INFO
+        self._session.say(f"The project was saved to {folder}{but}.", severity)
 
     def _fail(self, message: str) -> None:
         self._task = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from PySide6.QtCore import QObject, QTimer
@@ -27,7 +28,7 @@ from studio.commands import Scene
 from studio.engine_client import EngineClient
 from studio.placing import Placing
 from studio.reasons import why_not_generate_slice
-from studio.session import BoxOnSlice, Job, PlacedNodule, Session, Severity
+from studio.session import BoxOnSlice, Job, Notice, PlacedNodule, Session, Severity
 from studio.suggesting import Suggesting
 from studio.sweep import Sweep
 
@@ -53,7 +54,8 @@ class _Open:
 class SliceMaking(QObject):
     """Makes slices for one session; while one forms, it is the open volume, and previews are painted over all of it.
 
-    If it is cancelled or fails, what was open is open again, with its scores; its steps of undo are lost.
+    If it is cancelled or fails, what was open is open again, with its scores; its steps of undo are lost. When
+    the slice is made, too, the way back is offered.
 
     Parameters
     ----------
@@ -144,12 +146,29 @@ class SliceMaking(QObject):
         self._session.preview = self._session.job = None
         if isinstance(event, Finished):
             assert isinstance(event.result.request, SliceRequest)
+            before = self._before
             _show(self._session, volume_of(event.result), event.result.request)
             self._forget()
+            self._offer_way_back(before)
             return
         self._put_back()
         if isinstance(event, Failed):
             self._session.say(event.message, Severity.ERROR)
+
+    def _offer_way_back(self, before: _Open | None) -> None:
+        """Offer to open again what was read from a file; slices that were made are in the history."""
+        if before is None or before.volume is None or before.generated:
+            return
+        text = (
+            f"The slice that was made has taken the place of {before.volume.source.name or before.volume.description}."
+        )
+        self._session.notice = Notice(text, offer="Go back", do=partial(self._go_back, before))
+
+    def _go_back(self, before: _Open) -> None:
+        if self._may_leave():
+            self.stop()
+            self._session.notice = None
+            _show_again(self._session, before)
 
     def _see_cancelled(self) -> None:
         """Show again what was open, once whoever has cancelled is done: it may be a change that can be undone."""
@@ -164,17 +183,7 @@ class SliceMaking(QObject):
         self._forget()
         if not is_shown:  # Something else has been opened meanwhile.
             return
-        if session.generated and session.attributes == session.generated.attributes:  # Nobody has set others meanwhile.
-            session.attributes = before.attributes
-        if before.volume is None:
-            session.close_volume()
-            return
-        session.show_volume(before.volume, before.series_uid)
-        session.go_to_slice(before.slice_index)
-        session.generated = before.generated
-        session.accepted, session.exported = before.scene.accepted, before.exported
-        session.candidate, session.box = before.scene.candidate, before.scene.box
-        session.sweep, session.is_sweep_shown = before.sweep, before.is_sweep_shown
+        _show_again(session, before)
 
     def _forget(self) -> None:
         self._before = self._blank = None
@@ -192,6 +201,20 @@ def _what_is_open(session: Session) -> _Open:
         session.sweep,
         session.is_sweep_shown,
     )
+
+
+def _show_again(session: Session, before: _Open) -> None:
+    if session.generated and session.attributes == session.generated.attributes:  # Nobody has set others meanwhile.
+        session.attributes = before.attributes
+    if before.volume is None:
+        session.close_volume()
+        return
+    session.show_volume(before.volume, before.series_uid)
+    session.go_to_slice(before.slice_index)
+    session.generated = before.generated
+    session.accepted, session.exported = before.scene.accepted, before.exported
+    session.candidate, session.box = before.scene.candidate, before.scene.box
+    session.sweep, session.is_sweep_shown = before.sweep, before.is_sweep_shown
 
 
 def _show(session: Session, volume: CTVolume, request: SliceRequest) -> None:

@@ -63,6 +63,8 @@ class SliceView(SliceCanvas):
     def __init__(self, session: Session, placing: Placing, parent: QWidget | None = None) -> None:
         super().__init__(session, placing, parent)
         self._pressed = self._last = QPointF()
+        #: Where a right-drag began, and the window by then: parts of a pixel would be lost from one event to the next.
+        self._window_drag = QPointF(), session.window
         self._turned = 0
         self._is_swiping = False
         self.setMouseTracking(True)
@@ -75,10 +77,10 @@ class SliceView(SliceCanvas):
         self._drop_gesture()
 
     def cancel_gesture(self) -> bool:
-        """End a drag of the box or of the ruler without effect; return whether there was one."""
-        was_dragging = self._gesture.box is not None or self.ruler.is_dragged
+        """End a drag of the box without effect, and take the ruler away; return whether there was one of the two."""
+        had_any = self._gesture.box is not None or self.ruler.start is not None
         self._drop_gesture()
-        return was_dragging
+        return had_any
 
     def _drop_gesture(self) -> None:
         self._gesture.drop()
@@ -91,6 +93,8 @@ class SliceView(SliceCanvas):
         """Begin a drag."""
         point = self._in_pane(event)
         self._last = point
+        if event.button() is _RIGHT:
+            self._window_drag = point, self._session.window
         if event.button() is not _LEFT or self._viewport is None:
             return
         self._pressed = point
@@ -110,7 +114,7 @@ class SliceView(SliceCanvas):
         if event.buttons() & _LEFT:
             self._drag_left(point)
         elif event.buttons() & _RIGHT:
-            self._drag_window(movement)
+            self._drag_window(point)
         elif event.buttons() & _MIDDLE and self._viewport:
             self._look(self._viewport.panned(movement))
         elif not event.buttons():
@@ -203,8 +207,9 @@ class SliceView(SliceCanvas):
                 commands.select(self._session, nodule)
                 return
 
-    def _drag_window(self, movement: QPointF) -> None:
-        window = self._session.window
+    def _drag_window(self, point: QPointF) -> None:
+        start, window = self._window_drag
+        movement = point - start
         step = max(1.0, window.width / 400)
         width = max(1.0, window.width + movement.x() * step)
         self._session.window = WindowLevel(round(width), round(window.level + movement.y() * step))

@@ -9,7 +9,6 @@ from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from engine.errors import InputError
 from studio.background import Progress, Task
 from studio.export_dialog import last_folder, remember_folder
 from studio.exporting import unused
@@ -40,14 +39,12 @@ class SweepExporting(QObject):
             self.write_sheet(sweep, path if path.suffix.lower() == ".png" else path.with_name(f"{path.name}.png"))
 
     def write_sheet(self, sweep: Sweep, path: Path) -> None:
-        """Write the picture, and say so."""
-        session = self._session
-        try:
-            save_sheet(sheet_image(sweep, session.window, session.shown.inverted), path)
-        except InputError as error:
-            session.say(str(error), Severity.ERROR)
-        else:
-            self._tell(f"The sheet was written to {path}.", path.parent, path.parent)
+        """Write the picture in the background, and say so."""
+        if self._is_busy():
+            return
+        sheet = sheet_image(sweep, self._session.window, self._session.shown.inverted)
+        task = Task(lambda progress: save_sheet(sheet, path), "The sheet could not be exported", self)
+        self._start(task, f"The sheet was written to {path}.", path.parent, path.parent)
 
     def export_set(self) -> None:
         """Write a folder for each result; or say why not."""
@@ -61,23 +58,17 @@ class SweepExporting(QObject):
     def write_set(self, sweep: Sweep, into: Path) -> None:
         """Write the set in the background, and say so."""
         session, volume = self._session, self._session.volume
-        if volume is None:
-            return
-        if self._task:
-            session.say("A set is being written; wait for it to end.")
+        if volume is None or self._is_busy():
             return
         folder, window = unused(into / set_name(sweep)), session.window
         sheet = sheet_image(sweep, window, session.shown.inverted)
 
-        def work(progress: Progress) -> object:
+        def work(progress: Progress) -> None:
             write_set(volume, sweep, folder, window, sheet, progress)
-            return folder
 
-        self._task = Task(work, "The set could not be exported", self)
-        self._task.progressed.connect(partial(self._show_progress, len(sweep.results)))
-        self._task.succeeded.connect(self._finish)
-        self._task.failed.connect(self._fail)
-        self._task.start()
+        task = Task(work, "The set could not be exported", self)
+        task.progressed.connect(partial(self._show_progress, len(sweep.results)))
+        self._start(task, f"The set was written to {folder}.", folder, into)
 
     def stop(self) -> None:
         """Let what is being written become whole, or write no further."""
@@ -85,21 +76,29 @@ class SweepExporting(QObject):
             self._task.abandon()
             self._task.wait(60)
 
+    def _is_busy(self) -> bool:
+        if self._task:
+            self._session.say("A sweep is being written; wait for that to end.")
+        return self._task is not None
+
+    def _start(self, task: Task, said: str, folder: Path, next_time: Path) -> None:
+        self._task = task
+        task.succeeded.connect(partial(self._finish, said, folder, next_time))
+        task.failed.connect(self._fail)
+        task.start()
+
     def _show_progress(self, count: int, part: float) -> None:
         self._session.say(f"Exporting the set: {round(part * count)} of {count}")
 
-    def _finish(self, folder: Path) -> None:
+    def _finish(self, said: str, folder: Path, next_time: Path, _: object) -> None:
         self._task = None
-        self._tell(f"The set was written to {folder}.", folder, folder.parent)
+        remember_folder(next_time)
+        url = QUrl.fromLocalFile(str(folder))
+        self._session.notice = Notice(said, offer="Open folder", do=partial(QDesktopServices.openUrl, url))
 
     def _fail(self, message: str) -> None:
         self._task = None
         self._session.say(message, Severity.ERROR)
-
-    def _tell(self, text: str, folder: Path, next_time: Path) -> None:
-        remember_folder(next_time)
-        url = QUrl.fromLocalFile(str(folder))
-        self._session.notice = Notice(text, offer="Open folder", do=partial(QDesktopServices.openUrl, url))
 
     def _sweep_or_why_not(self) -> Sweep | None:
         sweep = self._session.sweep

@@ -86,3 +86,13 @@ def finish_queue(window, qtbot):
     """Open the gate of the window's engine and wait until the queue is empty."""
     window.gate.open()
     qtbot.waitUntil(lambda: window.session.queue.is_empty)
+
+
+def answering(text):
+    """Return what stands in for `QMessageBox.exec` and clicks the button of that text."""
+
+    def answer(box):
+        button = next(button for button in box.buttons() if button.text().replace("&", "") == text)
+        button.click()
+
+    return answer

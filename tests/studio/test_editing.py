@@ -190,15 +190,16 @@ def test_where_boxes_overlap_the_last_one_lies_on_top_and_that_is_said(opened, q
     np.testing.assert_array_equal(left.result.slice.hu, far.result.slice.hu)
 
 
+@pytest.mark.parametrize("keys", [(KEY.Key_Escape,), (KEY.Key_Z, CTRL)], ids=["Esc", "Ctrl+Z"])
 @pytest.mark.parametrize("place", [FAR, NEAR])
-def test_a_cancelled_change_changes_nothing(opened, qtbot, place):
+def test_a_cancelled_change_changes_nothing(opened, qtbot, place, keys):
     before = (add(opened, qtbot, 7, FIRST), add(opened, qtbot, 8, place))
     click(opened, MIDDLE)
     opened.hold()
     drag(opened.view, MIDDLE, (100, 60))
     opened.gate.wait_until_reached(1)
     assert opened.session.box.box.row == 90
-    QTest.keyClick(opened.view, KEY.Key_Escape)
+    QTest.keyClick(opened.view, *keys)
     opened.gate.open()
     assert opened.session.job is None
     assert opened.session.accepted == before
@@ -246,7 +247,7 @@ def test_each_is_exported_with_its_own_request(opened, qtbot, tmp_path):
     changed(opened, qtbot, before)
     session = opened.session
     choices = ExportChoices(["NIfTI"], session.window)
-    folders = export_nodules(session.volume, session.accepted, choices, tmp_path, lambda part: None)
+    folders = export_nodules(session.volume, session.accepted, session.accepted, choices, tmp_path, lambda part: None)
     saved = [read_request(folder / "request.json") for folder in folders]
     assert [request.options.seed for request in saved] == [8, 7]
     assert [request.box for request in saved] == [nodule.place.box for nodule in session.accepted]

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QMessageBox
 from engine.errors import InputError
 from studio import export_dialog, exporting
 from studio.export_dialog import ExportDialog
-from tests.studio.driving import LEFT, draw_box, generate, wheel
+from tests.studio.driving import LEFT, answering, draw_box, generate, wheel
 
 KEY, CTRL = Qt.Key, Qt.KeyboardModifier.ControlModifier
 ALWAYS = {"request.json", "deidentification.json"}
@@ -264,16 +264,6 @@ def test_the_identity_is_left_in_only_if_asked_for(accepted, tmp_path, qtbot):
         for name in ("slice-003", "slice-003-2")
     ]
     assert said == [False, True]
-
-
-def answering(text):
-    """Return what stands in for `QMessageBox.exec` and clicks the button of that text."""
-
-    def answer(box):
-        button = next(button for button in box.buttons() if button.text().replace("&", "") == text)
-        button.click()
-
-    return answer
 
 
 @pytest.mark.parametrize(("answer", "closes"), [("Cancel", False), ("Leave without exporting", True)])

@@ -7,10 +7,12 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from engine.ct import LUNG
+from engine.ct import LUNG, CTVolume
 from engine.events import Finished
+from engine.nodule import BoundingBox
 from studio.exporting import ExportChoices, export_nodules
-from tests.scripted_engine import Gate, ScriptedRunner, raising
+from studio.session import PlacedNodule
+from tests.scripted_engine import Gate, ScriptedRunner, raising, scripted_result
 from tests.studio.driving import draw_box, generate, wheel
 
 KEY, SHIFT, CONTROL = Qt.Key, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
@@ -36,6 +38,21 @@ def sized(make_window, volume):
     window.session.show_volume(volume)
     window.view.setFocus()
     return window
+
+
+@pytest.fixture
+def wide(sized, wide_volume):
+    """The same window with eleven slices, in which there is room out of sight of the first nodule."""
+    positions = tuple((0.0, 0.0, 2.5 * index) for index in range(11))
+    sized.session.show_volume(CTVolume(np.repeat(wide_volume.hu, 11, axis=0), (0.7, 0.7), positions))
+    return sized
+
+
+def hold_in_job(window, number):
+    """Return a gate at which the engine waits in that job, from 1."""
+    gate = Gate(1)
+    window.runner.on_step = lambda step: gate(step) if len(window.runner.started) == number else None
+    return gate
 
 
 def extend(window):
@@ -153,13 +170,68 @@ def test_it_does_not_come_back_for_a_nodule_that_is_gone(sized, qtbot):
     assert sized.session.accepted == ()
 
 
+def test_while_another_is_accepted_it_is_not_extended_twice_and_stays_in_the_journal(wide, qtbot):
+    place(wide, qtbot)
+    QTest.keyClick(wide.view, KEY.Key_A)
+    session, gate = wide.session, hold_in_job(wide, 2)
+    extend(wide)
+    gate.wait_until_reached(1)
+    extend(wide)
+    assert len(session.queue.waiting) == 3
+    assert session.notice.text == "This nodule is being extended; its slices are in the queue."
+    request = session.accepted[0].result.request
+    far = replace(request, slice=session.slice_with_accepted(6), box=BoundingBox(140, 180, 20, (200, 240)))
+    session.accepted = (*session.accepted, PlacedNodule(6, scripted_result(far)))
+    gate.open()
+    qtbot.waitUntil(lambda: len(session.accepted) == 6)
+    assert all(wide.history.path_of(nodule.result) for nodule in session.accepted[2:])
+
+
+def test_a_job_in_one_of_its_slices_is_not_dropped_in_silence(wide, qtbot):
+    place(wide, qtbot)
+    QTest.keyClick(wide.view, KEY.Key_A)
+    gate = hold_in_job(wide, 5)
+    extend(wide)
+    qtbot.waitUntil(lambda: len(wide.runner.started) == 5)
+    wide.session.go_to_slice(6)
+    draw_box(wide, 140, 180, 20)
+    QTest.keyClick(wide.view, KEY.Key_G)
+    gate.open()
+    qtbot.waitUntil(lambda: len(wide.session.accepted) == 5)
+    assert wide.session.job is None
+    assert wide.session.notice.text.endswith("What was forming there was cancelled; begin it again.")
+
+
+def test_undo_of_a_change_leaves_an_extension_that_ended_meanwhile(wide, qtbot):
+    session = wide.session
+    for index in (0, 5):
+        session.go_to_slice(index)
+        place(wide, qtbot)
+        QTest.keyClick(wide.view, KEY.Key_A)
+    gate = hold_in_job(wide, 6)
+    extend(wide)
+    qtbot.waitUntil(lambda: len(wide.runner.started) == 6)
+    before = session.accepted
+    session.go_to_slice(0)
+    QTest.keyClick(wide.view, KEY.Key_BracketRight)
+    QTest.keyClick(wide.view, KEY.Key_G)
+    gate.open()
+    qtbot.waitUntil(lambda: session.job is None and session.queue.is_empty)
+    assert before[0] not in session.accepted
+    QTest.keyClick(wide.view, KEY.Key_Z, CONTROL)
+    assert len(session.accepted) == 6
+    assert set(before) <= set(session.accepted)
+
+
 def test_the_whole_series_is_exported_with_one_mask_over_its_slices(sized, qtbot, tmp_path):
     place(sized, qtbot)
     extend(sized)
     qtbot.waitUntil(lambda: len(sized.session.accepted) == 5)
     session = sized.session
     choices = ExportChoices(["DICOM series"], LUNG)
-    written = export_nodules(session.volume, session.accepted, choices, tmp_path / "out", lambda _: None)
+    written = export_nodules(
+        session.volume, session.accepted, session.accepted, choices, tmp_path / "out", lambda _: None
+    )
 
     assert written[-1].name == "nodule-003"
     assert {"mask.dcm", "nodule.json", "series"} <= {path.name for path in written[-1].iterdir()}

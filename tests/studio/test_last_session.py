@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QMessageBox
 
 from engine import ct_files, journal
 from engine.ct import WindowLevel
@@ -21,7 +21,7 @@ from studio import project
 from studio.autosave import read_session
 from studio.history import History
 from studio.shown import Comparison, Shown
-from tests.studio.driving import LEFT, draw_box, generate
+from tests.studio.driving import LEFT, answering, draw_box, generate
 from tests.studio.killing import kill_once
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -213,13 +213,15 @@ def test_a_project_is_plain_files_and_comes_back_elsewhere(worked, make_window, 
     assert len(journal.entries(tmp_path / "journal")) == 2
 
 
-def test_a_project_saved_again_replaces_what_it_was(worked, tmp_path, qtbot, monkeypatch):
+def test_a_project_saved_again_replaces_what_it_was_and_what_is_left_out_is_told(worked, tmp_path, qtbot, monkeypatch):
     folder = tmp_path / "project"
     save_project(worked, folder, monkeypatch, qtbot)
     worked.session.go_to_slice(1)
-    worked.session.notice = None
+    lost, path_of = worked.session.candidate.result, worked.history.path_of
+    monkeypatch.setattr(worked.history, "path_of", lambda result: None if result is lost else path_of(result))
     QTest.keyClick(worked.view, KEY.Key_S, CTRL)
     qtbot.waitUntil(lambda: json.loads((folder / "project.json").read_text())["slice_index"] == 1)
+    qtbot.waitUntil(lambda: "but 1 nodule was left out, for it is not in the journal" in worked.session.notice.text)
 
 
 def test_a_first_save_that_failed_can_be_tried_again(worked, tmp_path, qtbot, monkeypatch):
@@ -283,6 +285,16 @@ def test_a_folder_with_other_files_is_refused(worked, tmp_path, qtbot, monkeypat
     said = save_project(worked, tmp_path / "other", monkeypatch, qtbot)
     assert "holds other files" in said
     assert [path.name for path in (tmp_path / "other").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(("answer", "left"), [("Cancel", 1), ("Replace it", 0)])
+def test_another_project_is_replaced_only_if_that_is_wanted(worked, volume, tmp_path, qtbot, monkeypatch, answer, left):
+    save_project(worked, tmp_path / "project", monkeypatch, qtbot)
+    worked.session.show_volume(volume)
+    monkeypatch.setattr(QMessageBox, "exec", answering(answer))
+    worked.projects.save()
+    qtbot.waitUntil(lambda: not worked.session.doing)
+    assert len(json.loads((tmp_path / "project" / "project.json").read_text())["accepted"]) == left
 
 
 def test_a_project_without_its_ct_says_where_to_put_it(worked, tmp_path, ct, qtbot, monkeypatch):

@@ -8,7 +8,7 @@ from PySide6.QtTest import QTest
 
 from engine.events import EngineState, SketchRequest
 from tests.scripted_engine import Gate, raising
-from tests.studio.driving import LEFT, draw_box, grey_at, grey_of, move, press, release
+from tests.studio.driving import LEFT, drag, draw_box, grey_at, grey_of, move, press, release
 from tests.studio.live_driving import INSIDE, settle_in_box, sketched, slide
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
@@ -212,6 +212,22 @@ def test_a_slider_that_moves_while_the_nodule_forms_makes_it_anew(make_live, qtb
     gate.open()
     qtbot.waitUntil(lambda: live.session.candidate is not None)
     assert live.session.candidate.result.request.attributes.texture == 2
+
+
+def test_a_slider_that_moves_while_an_accepted_nodule_is_moved_lets_it_go_there(make_live, qtbot):
+    gate, is_held = Gate(1), []
+    live = make_live(on_step=lambda step: gate(step) if is_held else None)
+    settle_in_box(live, qtbot)
+    QTest.keyClick(live.view, KEY.Key_A)
+    before = live.session.accepted
+    is_held.append(True)
+    drag(live.view, INSIDE, (70, 90))
+    gate.wait_until_reached(1)
+    slide(live, "texture", 2)
+    gate.open()
+    qtbot.waitUntil(lambda: live.session.accepted != before and live.session.job is None)
+    request = live.session.accepted[0].result.request
+    assert (request.box.row, request.box.column, request.attributes.texture) == (60, 80, 2)
 
 
 def test_nothing_follows_while_the_queue_is_made(make_live, qtbot):

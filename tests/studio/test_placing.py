@@ -201,7 +201,7 @@ def test_a_box_drawn_anew_ends_the_job(gated, qtbot):
     qtbot.waitUntil(lambda: gated.runner.closed == [1])
 
 
-def test_undoing_what_a_job_builds_on_ends_it(gated, qtbot):
+def test_undo_ends_the_change_of_an_accepted_nodule_before_it_undoes_its_acceptance(gated, qtbot):
     gated.gate.open()
     draw_box(gated)
     generate(gated, qtbot)
@@ -209,6 +209,8 @@ def test_undoing_what_a_job_builds_on_ends_it(gated, qtbot):
     QTest.keyClick(gated.view, KEY.Key_G)
     QTest.keyClick(gated.view, KEY.Key_Z, CTRL)
     assert gated.session.job is None
+    assert len(gated.session.accepted) == 1
+    QTest.keyClick(gated.view, KEY.Key_Z, CTRL)
     assert gated.session.accepted == ()
 
 

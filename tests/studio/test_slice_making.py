@@ -127,6 +127,24 @@ def test_cancelling_brings_back_what_was_open(held, volume, qtbot, is_open):
         assert held.pages.currentIndex() == 0
 
 
+def test_a_scan_that_a_slice_took_the_place_of_is_one_click_away(make_window, volume, qtbot):
+    window = make_window()
+    window.session.show_volume(volume)
+    window.session.go_to_slice(4)
+    box = draw_box(window)
+    window.session.attributes = UNUSUAL
+    press_and_wait(window, qtbot)
+    assert window.notice_bar.text.text() == "The slice that was made has taken the place of Made up."
+    QTest.mouseClick(window.notice_bar.offer, LEFT)
+    assert window.session.volume is volume
+    assert (window.session.slice_index, window.session.box_here) == (4, box)
+    assert (window.session.attributes, window.session.generated, window.session.notice) == (UNUSUAL, None, None)
+    press_and_wait(window, qtbot)
+    window.session.notice = None
+    press_and_wait(window, qtbot)  # From one that was made, which the history has.
+    assert window.session.notice is None
+
+
 def test_cancelling_brings_back_the_sweep_that_was_shown(held, volume, qtbot):
     held.session.show_volume(volume)
     draw_box(held)
@@ -225,10 +243,29 @@ def test_an_earlier_slice_is_opened_from_the_history(make_window, volume, qtbot)
     request = window.session.generated
     window.session.show_volume(volume)
     qtbot.waitUntil(lambda: bool(window.history.entries))
+    box = draw_box(window)
     window.looking.show(window.history.entries[0])
+    qtbot.waitUntil(lambda: window.notice_bar.offer.isVisible())
+    assert window.session.box_here == box
+    QTest.mouseClick(window.notice_bar.offer, LEFT)
     qtbot.waitUntil(lambda: window.session.generated is not None)
     assert np.array_equal(window.session.volume.slice_at(0).hu, hu)
     assert window.session.generated.box == request.box
+
+
+def test_the_entry_of_the_slice_that_is_open_leaves_what_is_in_it(make_window, qtbot):
+    window = make_window()
+    press_and_wait(window, qtbot)
+    draw_box(window, 100, 60, 12)
+    waiting, request = generate(window, qtbot), window.session.generated
+    qtbot.waitUntil(lambda: len(window.history.entries) == 2)
+    window.looking.show(window.history.entries[1])
+    qtbot.waitUntil(lambda: not window.session.doing)
+    assert window.session.candidate is waiting
+    window.looking.restore_all(window.history.entries[1])
+    qtbot.waitUntil(lambda: window.session.box_here == request.box)
+    QTest.keyClick(window.view, KEY.Key_Z, CTRL)
+    assert window.session.candidate is waiting
 
 
 def test_a_nodule_in_a_slice_that_was_made_says_where_that_slice_is(make_window, volume, qtbot):

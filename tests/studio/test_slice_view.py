@@ -1,16 +1,16 @@
 """The slice, driven by mouse and keys."""
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, Qt
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from engine.ct import BONE, LUNG, MEDIASTINUM
-from tests.studio.driving import LEFT, MIDDLE, RIGHT, at, drag, draw_box, grey_at, move, press, release, wheel
+from tests.studio.driving import LEFT, MIDDLE, NO_KEY, RIGHT, at, drag, draw_box, grey_at, move, press, release, wheel
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
-KEY = Qt.Key
+KEY, NO_BUTTON = Qt.Key, Qt.MouseButton.NoButton
 
 
 def edges(box):
@@ -71,6 +71,18 @@ def test_right_drag_changes_the_window(window):
     assert after.width > before.width
     assert after.level < before.level
     assert window.session.box is None
+
+
+def test_half_pixels_of_a_right_drag_add_up(window):
+    view, level = window.view, window.session.window.level
+    press(view, (50, 50), RIGHT)
+    start = QPointF(at(view, 50, 50))
+    for number in range(1, 41):
+        where = start + QPointF(0, number / 2)
+        event = QMouseEvent(QEvent.Type.MouseMove, where, view.mapToGlobal(where), NO_BUTTON, RIGHT, NO_KEY)
+        QApplication.sendEvent(view, event)
+    release(view, (50, 50), RIGHT)
+    assert window.session.window.level == pytest.approx(level + 20 * 1500 / 400, abs=1)
 
 
 @pytest.mark.parametrize(("key", "preset"), [(KEY.Key_1, LUNG), (KEY.Key_2, MEDIASTINUM), (KEY.Key_3, BONE)])

@@ -1,6 +1,7 @@
 """A sweep as files: the picture of all results, and the set of folders with its manifest."""
 
 import json
+import threading
 
 import pytest
 from PySide6.QtCore import Qt
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QFileDialog
 from engine import exports
 from engine.ct import LUNG, MEDIASTINUM
 from engine.errors import InputError
+from studio import sweep_exporting
 from studio.sweep import Cell, Sweep, sweep_requests
 from studio.sweep_set import manifest, write_set
 from studio.sweep_sheet import save_sheet, sheet_image
@@ -122,11 +124,19 @@ def test_a_set_that_fails_leaves_nothing(swept, tmp_path, monkeypatch):
     assert not (tmp_path / "set").exists()
 
 
-def test_the_sheet_is_written_where_the_user_says(swept, tmp_path, monkeypatch):
+def test_the_sheet_is_written_in_the_background_where_the_user_says(swept, tmp_path, qtbot, monkeypatch):
+    threads = []
+
+    def save(sheet, path):
+        threads.append(threading.current_thread())
+        save_sheet(sheet, path)
+
+    monkeypatch.setattr(sweep_exporting, "save_sheet", save)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "ladder"), ""))
     swept.sweep_panel.export.menu().actions()[0].trigger()
+    qtbot.waitUntil(lambda: "ladder.png" in swept.notice_bar.text.text())
     assert QImage(str(tmp_path / "ladder.png")).width() > 1000
-    assert "ladder.png" in swept.notice_bar.text.text()
+    assert threads != [threading.main_thread()]
 
 
 def test_without_a_sweep_exporting_says_why_not(make_window):

@@ -12,6 +12,7 @@ from studio.theme import RESOURCES, Theme, apply_theme, choose_theme, icon, stor
 from studio.theme_colours import COLOURS, DARK, LIGHT
 from studio.theme_icons import ICONS, recoloured
 from tests.phantom import phantom_volume
+from tests.studio.driving import draw_box, generate
 
 THEMES = pytest.mark.parametrize("colours", [DARK, LIGHT], ids=["dark", "light"])
 GROUNDS = ("view", "field", "window", "panel", "raised", "hover", "selected")
@@ -119,6 +120,18 @@ def test_the_slice_stays_as_it_is(window, qapp):
     choose_theme(qapp, Theme.LIGHT)
     QApplication.processEvents()
     assert window.view.grab().toImage() == before
+
+
+def test_the_star_of_a_result_lies_on_ct_and_stays_as_it_is(window, qapp, qtbot):
+    draw_box(window)
+    generate(window, qtbot)
+    qtbot.waitUntil(lambda: bool(window.history.entries))
+    window.looking.star(window.history.entries[0])
+    choose_theme(qapp, Theme.LIGHT)
+    card = window.strip.list.grab().toImage()
+    inks = {card.pixelColor(x, y).name() for x in range(40) for y in range(40)}
+    assert DARK["warning"] in inks
+    assert LIGHT["warning"] not in inks
 
 
 def ink_of(shown: QIcon, mode=QIcon.Mode.Normal):

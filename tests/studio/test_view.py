@@ -104,7 +104,8 @@ def test_the_ruler_outlives_a_notice(window):
     assert window.view.ruler.length_mm((0.7, 0.7)) == pytest.approx(35, abs=0.5)
 
 
-def test_esc_ends_the_drag_of_the_ruler_and_not_the_job_too(make_window, volume):
+@pytest.mark.parametrize("is_dragged", [True, False])
+def test_esc_takes_the_ruler_away_and_not_the_job_too(make_window, volume, is_dragged):
     gate = Gate(2)
     window = make_window(ScriptedRunner(on_step=gate))
     window.session.show_volume(volume)
@@ -113,6 +114,8 @@ def test_esc_ends_the_drag_of_the_ruler_and_not_the_job_too(make_window, volume)
     QTest.keyClick(window.view, KEY.Key_M)
     press(window.view, (20, 30))
     move(window.view, (30, 40))
+    if not is_dragged:
+        release(window.view, (30, 40))
     QTest.keyClick(window.view, KEY.Key_Escape)
     assert window.view.ruler.start is None
     assert window.session.job is not None
