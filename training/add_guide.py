@@ -14,11 +14,13 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 
-from engine.checkpoint import CODEC_WEIGHTS, WEIGHTS, config_of, read_manifest, save_checkpoint
+from engine.checkpoint import CODEC_WEIGHTS, WEIGHTS, CheckpointConfig, config_of, read_manifest, save_checkpoint
 from engine.errors import InputError
+from engine.network import NetworkConfig
 from training.command import command
 
 
@@ -33,7 +35,7 @@ def add_guide(checkpoint: Path, guide: Path, out: Path) -> None:
     Raises
     ------
     InputError
-        If one is no checkpoint, or the guide is not of the same network.
+        If one is no checkpoint, the guide is not of the same network, or the network cannot do without attributes.
     """
     manifest, guides = read_manifest(checkpoint), read_manifest(guide)
     config, earlier = config_of(manifest), config_of(guides)
@@ -44,10 +46,23 @@ def add_guide(checkpoint: Path, guide: Path, out: Path) -> None:
             f"The guide {guide} is not an earlier state of {checkpoint}: network, codec or schedule differ; "
             "give one of the same training."
         )
+    sampling = _guided_sampling(checkpoint, config)
     told = {"samples_seen": earlier.training.get("samples_seen"), "sha256": guides["sha256"]}
-    config = replace(config, name=out.name, training={**config.training, "guide": told})
+    config = replace(config, name=out.name, training={**config.training, "guide": told}, sampling=sampling)
     codec = load_file(checkpoint / CODEC_WEIGHTS) if "vqvae_sha256" in manifest else None
     save_checkpoint(out, config, load_file(checkpoint / WEIGHTS), codec, load_file(guide / WEIGHTS))
+
+
+def _guided_sampling(checkpoint: Path, config: CheckpointConfig) -> dict[str, Any]:
+    """Return the settings of `SamplingLimits` with which the guide, which is given no attributes, is called."""
+    if not NetworkConfig(**config.network).sees_attributes:
+        return {**config.sampling, "guidance_highest_t": None}
+    if config.sampling.get("guidance_highest_t") == -1:
+        raise InputError(
+            f"The network of {checkpoint} was never trained without attributes, and a guide is given none; "
+            "give one that was trained with --drop-all above 0."
+        )
+    return config.sampling
 
 
 @command

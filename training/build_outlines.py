@@ -9,6 +9,8 @@ Association between Two Things"). Last, what lobulation adds to lobes and spicul
 the mean score: in LIDC the two go together, and show on average over many nodules; asked for, each must show in one,
 and not as the other. Amplitudes stay within those of readers' outlines all the same.
 
+Outlines and agreement are those of all patients, held-out ones included.
+
 The table holds no identifiers, no outlines and no pixels.
 """
 

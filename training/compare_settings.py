@@ -1,6 +1,6 @@
 """Compare short runs with different noise schedule, prediction type or loss weighting, on held-out patients.
 
-    python -m training.compare_settings runs/trial-*/checkpoint --data lidc_nodule_crops.parquet
+    python -m training.compare_settings runs/trial-*/checkpoint --data PREPARED
 
 prints the mean squared error of v inside the box at the same noise levels for every checkpoint. The errors that a run
 logs of itself are over its own schedule's time steps, so they can only be compared between runs of one schedule.
@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line, compare, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoints", nargs="+", type=Path, metavar="CHECKPOINT", help="folders of checkpoints")
-    parser.add_argument("--data", type=Path, required=True, help="lidc_nodule_crops.parquet")
+    parser.add_argument("--data", type=Path, required=True, help="prepared data, or crops (training.import_public)")
     parser.add_argument("--count", type=int, default=192, help="held-out samples, default 192")
     given = parser.parse_args(arguments)
     device = replace(choose_device(), dtype=torch.float32)

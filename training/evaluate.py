@@ -1,12 +1,12 @@
 """Measure a checkpoint on held-out patients.
 
     python -m training.evaluate nodule --checkpoint resources/checkpoints/nodule \\
-        --data lidc_nodule_crops.parquet --out runs/evaluation
+        --data PREPARED --out runs/evaluation
 
 prints and writes `report.md`, `report.json` and a contact sheet for each attribute. The sheets show real crops of
 the data given: keep the report folder where those may lie.
 
-    python -m training.evaluate slice --checkpoint runs/slice-1 runs/slice-2 runs/slice-3 runs/slice-studio \\
+    python -m training.evaluate slice --checkpoint runs/slice-1/checkpoint runs/slice-2/checkpoint \\
         --data PREPARED --out runs/evaluation-slice
 
 does the same for slice generators, side by side: see `training.evaluate_slice`.
@@ -27,7 +27,6 @@ import torch
 from engine.checkpoint import Checkpoint, check_kind, config_of, load_checkpoint, read_manifest
 from engine.ct import CTSlice
 from engine.device import choose_device
-from engine.errors import InputError
 from engine.events import GenerationRequest, SamplingOptions
 from engine.nodule import ATTRIBUTE_NAMES
 from training.attribute_sweeps import Sweep, readers_against_proxies, sweep_attribute
@@ -93,16 +92,14 @@ def evaluate_nodule(
         If a folder is no checkpoint of a nodule generator, the data are not there, or the baseline cannot be compared.
     """
     started = time.monotonic()
-    if not data.is_file():
-        raise InputError(f"There is no file {data}; give the crops, lidc_nodule_crops.parquet.")
     for folder in filter(None, (checkpoint_folder, baseline_folder)):
         check_kind(config_of(read_manifest(folder)), "nodule")
     checkpoint = load_checkpoint(checkpoint_folder)
     # Differences between networks are smaller than what bf16 weights would add to them.
     exact = _load_float32(checkpoint_folder)
     baseline = _load_float32(baseline_folder) if baseline_folder else None
-    out.mkdir(parents=True, exist_ok=True)
     crops = load_crops(data, held_out=True)
+    out.mkdir(parents=True, exist_ok=True)
     everything = choose_cases(crops, len(crops), checkpoint.grid, options.seed)
     cases = everything[: max(options.real_count, options.count)]
     figures: dict[str, Any] = {
@@ -162,7 +159,7 @@ def _sweeps(checkpoint: Checkpoint, cases: Sequence[HeldOutCase], options: Evalu
 def _add_nodule_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder of the checkpoint")
     parser.add_argument("--baseline", type=Path, help="folder of a checkpoint trained without attributes")
-    parser.add_argument("--data", type=Path, required=True, help="lidc_nodule_crops.parquet")
+    parser.add_argument("--data", type=Path, required=True, help="prepared data, or crops (training.import_public)")
     parser.add_argument("--out", type=Path, default=Path("runs/evaluation"), help="report folder")
     for field in fields(EvaluationOptions):
         name = "--" + field.name.replace("_", "-")

@@ -85,7 +85,7 @@ def load_crops(path: Path, held_out: bool) -> NoduleCrops:
     Parameters
     ----------
     path : Path
-        Prepared data (`training.prepared`), or the bare file ``lidc_nodule_crops.parquet``.
+        Prepared data (`training.prepared`), or a bare file of crops (`training.import_public`).
     held_out : bool
 
     Raises
@@ -94,7 +94,7 @@ def load_crops(path: Path, held_out: bool) -> NoduleCrops:
         If `path` is not there, or a folder that is not of prepared data, or without nodules of such patients.
     """
     if not path.exists():
-        raise InputError(f"There is no file {path}; give the crops, lidc_nodule_crops.parquet, or prepared data.")
+        raise InputError(f"There is no file or folder {path}; give prepared data, or a file of crops.")
     return _from_prepared(path, held_out) if path.is_dir() else _from_crops_file(path, held_out)
 
 

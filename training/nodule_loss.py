@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from engine.codec import Codec
 from engine.conditioning import box_features, box_mask, context_channels
 from engine.device import bf16_pays
+from engine.errors import InputError
 from engine.sampling import estimate_x0
 from engine.window import WindowGrid
 from training.nodule_crops import NoduleCrops, sampling_weights
@@ -38,7 +39,19 @@ class TrainingOptions:
     drop_all, drop_one : how often all attributes are dropped together, and each on its own
     ema_decay : of the averaged weights
     seed : of everything drawn
+
+    Raises
+    ------
+    InputError
+        If a name is none of `choices`.
     """
+
+    #: What options that are names may be.
+    choices: ClassVar[dict[str, tuple[str, ...]]] = {
+        "prediction": ("v_prediction", "epsilon", "sample"),
+        "schedule": ("squaredcos_cap_v2", "linear", "scaled_linear"),
+        "weighting": ("box", "box5", "none"),
+    }
 
     samples: int = 200_000
     batch: int = 16
@@ -52,6 +65,12 @@ class TrainingOptions:
     drop_one: float = 0.1
     ema_decay: float = 0.9995
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for option, choices in self.choices.items():
+            value = getattr(self, option)
+            if value not in choices:
+                raise InputError(f"--{option} is {value}; give one of {', '.join(choices)}.")
 
     @property
     def steps(self) -> int:

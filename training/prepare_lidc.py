@@ -87,8 +87,10 @@ def prepare(dicom: Path, prepared: Path, workers: int, scheduler: str | None = N
     if not dicom.is_dir():
         raise InputError(f'There is no folder "{dicom}"; give the folder of LIDC-IDRI.')
     write_description(prepared, "prepare_lidc", spacing_mm=ISOTROPIC_MM)
+    # Workers may run in another folder, where relative paths lead nowhere.
+    dicom, prepared = dicom.resolve(), prepared.resolve()
     scans = [scan for scan in find_scans(dicom) if not (prepared / "slices" / f"{scan.name}.parquet").exists()]
-    work = partial(prepare_scan, prepared=prepared.resolve())
+    work = partial(prepare_scan, prepared=prepared)
     done = _on_cluster(scans, work, scheduler) if scheduler else _on_cores(scans, work, workers)
     outcomes: list[Outcome] = []
     with tqdm(total=len(scans), unit="scan") as bar:

@@ -15,6 +15,11 @@ class RunOptions(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
     @property
+    def samples(self) -> int:
+        """Samples of the whole run."""
+        ...
+
+    @property
     def batch(self) -> int:
         """Samples a step, over all processes."""
         ...

@@ -7,7 +7,7 @@ generator (`training.nodule_loss`), on latents.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.conditioning import box_features, slice_context
+from engine.network import CONDITIONINGS
 from training.nodule_loss import (
     NetworkInputs,
     TrainingOptions,
@@ -40,12 +41,14 @@ class SliceOptions(TrainingOptions):
 
     Attributes
     ----------
-    conditioning : of `engine.network.NetworkConfig`
+    conditioning : one of `engine.network.CONDITIONINGS`
     beta_start, beta_end : of the schedules linear and scaled_linear
     trusted : leave lobulation and spiculation of LIDC's initial scans out, where their scale ran both ways
     rare_scores : draw readings with rare scores more often
     variants : how many of each slice: itself, and others shifted and enlarged a little
     """
+
+    choices: ClassVar[dict[str, tuple[str, ...]]] = {**TrainingOptions.choices, "conditioning": CONDITIONINGS}
 
     batch: int = 8
     learning_rate: float = 4e-4
@@ -70,6 +73,8 @@ _PAPER: dict[str, Any] = {
     "drop_one": 0.0,
     "trusted": False,
     "rare_scores": False,
+    # Variants are enlarged, and these networks are not told the size of a pixel.
+    "variants": 1,
 }
 #: By the name on the command line. Samples, batch, rate, seed and network are the same in all.
 CONFIGURATIONS: dict[str, SliceOptions] = {

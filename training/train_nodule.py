@@ -1,6 +1,6 @@
 """Train the nodule generator.
 
-    python -m training.train_nodule --data lidc_nodule_crops.parquet --run runs/nodule --samples 200000
+    python -m training.train_nodule --data PREPARED --run runs/nodule --samples 200000
 
 Everything that a run is lies in its folder: options, state (network, optimizer, EMA, step), TensorBoard scalars,
 contact sheets, and `checkpoint/`, the newest EMA weights as the studio loads them. Starting it again with the same
@@ -134,7 +134,7 @@ def train(
 
     Parameters
     ----------
-    data : ``lidc_nodule_crops.parquet``
+    data : prepared data, or a file of crops, see `training.nodule_crops.load_crops`
     run : the run's folder
     start_from : checkpoint to go on from where the run has no state of its own
     network : shape of the network
@@ -150,15 +150,17 @@ def train(
     trainer = NoduleTrainer(options, crops, run, network)
     trainer.run.resume(start_from)
     last = min(options.steps, pace.stop_at or options.steps)
+    is_main = trainer.run.accelerator.is_main_process
     for _ in trainer.run.steps_until(last):
         trainer.train_step()
-        done = trainer.run.step == last
-        if done or trainer.run.save_is_due(pace.save_every):
+        if trainer.run.save_is_due(pace.save_every):
             trainer.save()
-        if trainer.run.accelerator.is_main_process and (done or trainer.run.step % pace.validate_every == 0):
+        if is_main and trainer.run.step < last and trainer.run.step % pace.validate_every == 0:
             trainer.validate(held_out, pace.validate_on)
-    if trainer.run.step < last:
-        trainer.save()
+    # Where no step was left, too: a run that was killed in what follows does it when it is started again.
+    trainer.save()
+    if is_main and trainer.run.step == last:
+        trainer.validate(held_out, pace.validate_on)
     trainer.run.close()
 
 
@@ -166,7 +168,7 @@ def train(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="lidc_nodule_crops.parquet")
+    parser.add_argument("--data", type=Path, required=True, help="prepared data, or crops (training.import_public)")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument("--start-from", type=Path, help="checkpoint to go on from, if the run has no state of its own")
     add_run_arguments(parser, NoduleOptions)

@@ -8,7 +8,7 @@ stretched to the readers' scale, and their standard deviation to its errors. The
 
 Everything that a run is lies in its folder: options, state, TensorBoard scalars, and `scorer/`, the scorer as the
 studio loads it, with its card. Starting it again with the same folder measures the nodules again and takes it up.
-`python -m training.evaluate scorer` measures a scorer again.
+`python -m training.evaluate scorer --data PREPARED` measures a scorer again.
 """
 
 from __future__ import annotations

@@ -174,15 +174,17 @@ def train_slice(
     trainer = SliceTrainer(options, data, vqvae, run, latents or run.parent / "latents", network)
     trainer.run.resume(start_from)
     last = min(options.steps, pace.stop_at or options.steps)
+    is_main = trainer.run.accelerator.is_main_process
     for _ in trainer.run.steps_until(last):
         trainer.train_step()
-        done = trainer.run.step == last
-        if done or trainer.run.save_is_due(pace.save_every):
+        if trainer.run.save_is_due(pace.save_every):
             trainer.save()
-        if trainer.run.accelerator.is_main_process and (done or trainer.run.step % pace.validate_every == 0):
+        if is_main and trainer.run.step < last and trainer.run.step % pace.validate_every == 0:
             trainer.validate(pace.validate_on)
-    if trainer.run.step < last:
-        trainer.save()
+    # Where no step was left, too: a run that was killed in what follows does it when it is started again.
+    trainer.save()
+    if is_main and trainer.run.step == last:
+        trainer.validate(pace.validate_on)
     trainer.run.close()
 
 

@@ -152,15 +152,17 @@ def train_vqvae(options: VQVAEOptions, data: Path, run: Path, pace: Pace = DEFAU
     trainer = VQVAETrainer(options, data, run)
     trainer.run.resume(None)
     last = min(options.steps, pace.stop_at or options.steps)
+    is_main = trainer.run.accelerator.is_main_process
     for _ in trainer.run.steps_until(last):
         trainer.train_step()
-        done = trainer.run.step == last
-        if done or trainer.run.save_is_due(pace.save_every):
+        if trainer.run.save_is_due(pace.save_every):
             trainer.run.save_state()
-        if trainer.run.accelerator.is_main_process and (done or trainer.run.step % pace.validate_every == 0):
-            trainer.validate(None if trainer.run.step == options.steps else pace.validate_on)
-    if trainer.run.step < last:
-        trainer.run.save_state()
+        if is_main and trainer.run.step < last and trainer.run.step % pace.validate_every == 0:
+            trainer.validate(pace.validate_on)
+    # Where no step was left, too: a run that was killed in what follows does it when it is started again.
+    trainer.run.save_state()
+    if is_main and trainer.run.step == last:
+        trainer.validate(None if last == options.steps else pace.validate_on)
     trainer.run.close()
 
 

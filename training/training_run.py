@@ -196,7 +196,8 @@ class TrainingRun:
         Raises
         ------
         InputError
-            If state or checkpoint are of another network, or the run was made with other options that count.
+            If state or checkpoint are of another network, the run was made with other options that count, or the
+            checkpoint has seen all samples.
         """
         if (self.folder / "state.pt").exists():
             self._load_state()
@@ -242,7 +243,13 @@ class TrainingRun:
                 f"The checkpoint {folder} has another network than this run; start from one that has the same."
             ) from None
         self.ema.shadow_params = [parameter.clone().detach() for parameter in self.network.parameters()]
-        self.step = loaded.config.training["samples_seen"] // self.options.batch
+        seen = loaded.config.training["samples_seen"]
+        self.step = seen // self.options.batch
+        if self.step >= self.options.steps:
+            raise InputError(
+                f"The checkpoint {folder} has seen {seen:,} samples already, and --samples is "
+                f"{self.options.samples:,}; give more."
+            )
 
     def close(self) -> None:
         """Let go of the log's file, and of the other processes."""

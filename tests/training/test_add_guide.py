@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from engine.checkpoint import load_checkpoint, read_manifest
+from engine.checkpoint import CODEC_WEIGHTS, config_of, load_checkpoint, read_manifest, save_checkpoint
+from engine.denoiser import make_slice_denoiser
 from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
 from training.add_guide import main
 
@@ -37,6 +39,43 @@ def test_a_slice_generator_keeps_its_vqvae_and_may_be_guided_where_it_is(tmp_pat
     for network in (guided.network, guided.guide):
         weights = before.network.state_dict()
         assert all(torch.equal(tensor, weights[name]) for name, tensor in network.state_dict().items())
+
+
+#: As `training.train_slice` writes it where attributes were never dropped.
+NEVER_WITHOUT = {"guidance_highest_t": -1, "largest_x0": 3.0}
+
+
+@pytest.mark.parametrize("conditioning", ["paper-1", "paper-2"])
+def test_a_network_without_attributes_is_led_away_from_its_guide(tmp_path: Path, conditioning: str) -> None:
+    own = save_tiny_slice_checkpoint(tmp_path / "own", conditioning, sampling=NEVER_WITHOUT)
+    guide = save_tiny_slice_checkpoint(tmp_path / "guide", conditioning, sampling=NEVER_WITHOUT)
+    config, weights = config_of(read_manifest(guide)), load_checkpoint(guide).network.state_dict()
+    earlier = {name: tensor * 0.5 for name, tensor in weights.items()}
+    save_checkpoint(guide, config, earlier, load_file(guide / CODEC_WEIGHTS))
+
+    assert main(["--checkpoint", str(own), "--guide", str(guide), "--out", str(tmp_path / "guided")]) == 0
+
+    guided = load_checkpoint(tmp_path / "guided")
+    noisy = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    boxes, spacing_mm, levels = torch.tensor([[20, 20, 40, 40]]), torch.tensor([1.4]), torch.full((1, 5), 3)
+    with torch.inference_mode():
+        alone, led = (
+            make_slice_denoiser(guided, boxes, spacing_mm, levels, guidance)(noisy, torch.tensor(500))
+            for guidance in (1.0, 3.0)
+        )
+    assert not torch.allclose(alone, led, atol=1e-3)
+    assert guided.config.sampling["largest_x0"] == 3
+
+
+def test_a_network_that_was_never_without_attributes_gets_no_guide(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = save_tiny_slice_checkpoint(tmp_path / "own", "paper-3", sampling=NEVER_WITHOUT)
+
+    assert main(["--checkpoint", str(own), "--guide", str(own), "--out", str(tmp_path / "guided")]) == 2
+
+    assert "was never trained without attributes" in capsys.readouterr().err
+    assert not (tmp_path / "guided").exists()
 
 
 def test_a_guide_of_another_training_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from engine.errors import InputError
 from engine.nodule import ATTRIBUTE_NAMES
 from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
 from tests.training.crops_file import HELD_OUT, write_crops
+from tests.training.made_up_prepared import write_made_up
 from training.evaluate import main
 from training.nodule_crops import load_crops
 from training.v_errors import compare_v_errors
@@ -41,6 +42,16 @@ def report(folders, tmp_path_factory):
     paths = ["--checkpoint", str(checkpoint), "--baseline", str(baseline), "--data", str(data), "--out", str(out)]
     assert main(["nodule", *paths, *SMALL]) == 0
     return out
+
+
+def test_prepared_data_are_as_good_as_a_file_of_crops(folders, tmp_path):
+    data = write_made_up(tmp_path / "prepared", [*HELD_OUT, *HELD_OUT])
+    paths = ["--checkpoint", str(folders[0]), "--data", str(data), "--out", str(tmp_path / "out")]
+
+    assert main(["nodule", *paths, *SMALL, "--other-count", "0"]) == 0
+
+    figures = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert figures["cases"] == {"cases": 4, "patients": 2}
 
 
 def test_json_holds_every_figure(report, folders):

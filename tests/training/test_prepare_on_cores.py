@@ -1,11 +1,14 @@
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom.uid import generate_uid
 
 from tests.training.dying_work import die_of_the_second
-from training import prepare_lidc
+from tests.training.made_up_scan import MadeUpScan
+from training import lidc_scans, prepare_lidc
 from training.lidc_scans import ScanFiles
 
 
@@ -52,3 +55,22 @@ def test_when_a_process_dies_half_as_many_go_on(monkeypatch: pytest.MonkeyPatch)
     assert [outcome.scan for outcome in outcomes if outcome.problem] == ["patient-scan0002"]
     # Alone only the one that is to blame.
     assert pools == [4, 2, 1]
+
+
+def test_workers_may_run_in_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_up = MadeUpScan(generate_uid())
+    files = made_up.write(tmp_path / "dicom")
+    given: list[Path] = []
+
+    def remember(scan: ScanFiles, prepared: Path) -> prepare_lidc.Outcome:
+        given.extend((prepared, *scan.files))
+        return prepare_lidc.Outcome(scan.name)
+
+    known = {made_up.series_uid: (made_up.scan_id, made_up.patient_id)}
+    monkeypatch.setattr(lidc_scans, "list_scans", lambda: known)
+    monkeypatch.setattr(prepare_lidc, "prepare_scan", remember)
+    monkeypatch.chdir(tmp_path)
+
+    prepare_lidc.prepare(Path("dicom"), Path("out"), workers=1)
+
+    assert given == [tmp_path / "out", *files]

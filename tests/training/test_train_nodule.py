@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from engine.checkpoint import load_checkpoint
 from engine.codec import IdentityCodec
+from engine.errors import InputError
 from engine.window import WindowGrid
 from tests.checkpoints import TINY_NETWORK, save_tiny_checkpoint
 from tests.training.crops_file import HELD_OUT, TRAINING, write_crops
@@ -58,6 +59,26 @@ def test_a_run_leaves_a_checkpoint_scalars_and_a_contact_sheet(tmp_path: Path, c
     assert 0 < log["with"] < 10
     assert list((tmp_path / "sheets").glob("*.png"))
     assert list((tmp_path / "scalars").iterdir())
+
+
+def test_a_run_that_was_killed_at_its_end_ends_when_started_again(tmp_path: Path, crops_path: Path) -> None:
+    train(OPTIONS, crops_path, tmp_path, QUICK, network=TINY_NETWORK)
+    (tmp_path / "checkpoint" / "model.safetensors").unlink()
+    (sheet,) = (tmp_path / "sheets").iterdir()
+    sheet.unlink()
+
+    train(OPTIONS, crops_path, tmp_path, QUICK, network=TINY_NETWORK)
+
+    assert load_checkpoint(tmp_path / "checkpoint").config.training["samples_seen"] == 16
+    assert sheet.is_file()
+
+
+def test_a_checkpoint_that_has_seen_all_samples_is_no_start(tmp_path: Path, crops_path: Path) -> None:
+    train(OPTIONS, crops_path, tmp_path / "before", QUICK, network=TINY_NETWORK)
+    start = tmp_path / "before" / "checkpoint"
+
+    with pytest.raises(InputError, match="has seen 16 samples already, and --samples is 16; give more"):
+        train(OPTIONS, crops_path, tmp_path / "after", QUICK, start, TINY_NETWORK)
 
 
 def test_a_lost_run_goes_on_from_its_checkpoint(tmp_path: Path, crops_path: Path) -> None:

@@ -116,6 +116,26 @@ def test_every_configuration_trains_what_it_has(configuration: str) -> None:
     assert "unet.conv_in.weight" in moving
 
 
+@pytest.mark.parametrize("configuration", "123")
+def test_the_papers_configurations_are_as_the_paper_says(configuration: str) -> None:
+    options = CONFIGURATIONS[configuration]
+
+    assert options == SliceOptions(
+        conditioning=f"paper-{configuration}",
+        prediction="epsilon",
+        schedule="scaled_linear",
+        beta_start=0.0015,
+        beta_end=0.0195,
+        weighting="none",
+        drop_all=0.0,
+        drop_one=0.0,
+        trusted=False,
+        rare_scores=False,
+        variants=1,
+    )
+    assert options.min_snr == 0
+
+
 def test_a_studio_run_teaches_guidance_and_knows_what_not_to_trust(tmp_path: Path, made: Made) -> None:
     def trainer(configuration: str) -> SliceTrainer:
         options = options_of(configuration)
@@ -258,6 +278,18 @@ def test_the_command_line_replaces_options_and_names_what_is_wrong(
     wrong = ["--configuration", "1", "--data", str(tmp_path), "--vqvae", made["vqvae"], "--run", str(tmp_path / "r")]
     assert main(wrong) == 2
     assert "prepared.json" in capsys.readouterr().err
+
+
+def test_a_run_that_was_killed_at_its_end_ends_when_started_again(tmp_path: Path, made: Made) -> None:
+    run: dict[str, Any] = {"run": tmp_path, "pace": ONE_VALIDATION, "network": TINY_NETWORK, **made}
+    train_slice(options_of("1"), **run)
+    (tmp_path / "held_out.jsonl").unlink()
+    (tmp_path / "checkpoint" / "checkpoint.json").unlink()
+
+    train_slice(options_of("1"), **run)
+
+    assert json.loads((tmp_path / "held_out.jsonl").read_text())["step"] == 4
+    assert load_checkpoint(tmp_path / "checkpoint").config.training["samples_seen"] == 8
 
 
 def test_sigterm_saves_the_step_that_was_reached(tmp_path: Path, made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

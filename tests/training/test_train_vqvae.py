@@ -15,7 +15,6 @@ from tests.checkpoints import tiny_vq_codec
 from tests.training.crops_file import HELD_OUT
 from tests.training.made_up_slices import write_made_up_slices
 from tests.training.vqvae_data import RADII, write_vqvae_data
-from training.code_book import fit_codes, usage
 from training.evaluate import main as evaluate
 from training.prepared import hu_from_stored, read_nodules, read_slices, stored_from_hu
 from training.run_options import Pace
@@ -54,6 +53,14 @@ def test_a_run_taken_up_again_ends_where_an_unbroken_one_does(
 
     expected, ended = network_of(whole), network_of(tmp_path)
     assert all(torch.equal(expected[name], ended[name]) for name in expected)
+
+
+def test_a_run_that_was_killed_at_its_end_exports_when_started_again(tmp_path: Path, data: Path, whole: Path) -> None:
+    shutil.copytree(whole, tmp_path / "run", ignore=shutil.ignore_patterns("vqvae"))
+
+    train_vqvae(OPTIONS, data, tmp_path / "run", Pace(validate_on=1))
+
+    assert load_vq_codec(tmp_path / "run" / "vqvae").statistics is not None
 
 
 CODES = "codec.vqvae.quantize.embedding.weight"
@@ -258,28 +265,6 @@ def test_with_a_code_book_training_sees_what_the_codec_decodes() -> None:
     seen = Autoencoder(codec)(codec.to_images(hu), None).clamp(-1, 1)
 
     assert torch.allclose(seen, codec.to_images(codec.decode(codec.encode(hu))), atol=1e-5)
-
-
-def test_no_code_is_idle_even_if_most_latents_are_alike() -> None:
-    generator = np.random.default_rng(0)
-    latents = np.concatenate([np.zeros((3000, 3)), generator.normal(size=(2000, 3))]).astype(np.float32)
-
-    codes = fit_codes(latents, 64, generator)
-
-    nearest = np.linalg.norm(latents[:, None] - codes, axis=2).argmin(1)
-    assert usage(nearest, 64)["used"] > 0.95
-    error = np.linalg.norm(latents - codes[nearest], axis=1)
-    drawn = latents[generator.choice(len(latents), 64, replace=False)]
-    assert error.mean() < 0.7 * np.linalg.norm(latents[:, None] - drawn, axis=2).min(1).mean()
-
-
-def test_more_codes_than_latents_are_refused() -> None:
-    with pytest.raises(ValueError, match="different latents"):
-        fit_codes(np.zeros((50, 3), np.float32), 2, np.random.default_rng(0))
-
-
-def test_perplexity_is_the_number_of_codes_if_all_are_used_alike() -> None:
-    assert usage(np.arange(8), 16) == {"used": 0.5, "perplexity": pytest.approx(8.0)}
 
 
 def test_statistics_make_latents_standard_and_previews_close(data: Path) -> None:

@@ -14,6 +14,7 @@ from engine.errors import InputError
 from tests.checkpoints import save_tiny_checkpoint
 from training.nodule_loss import TrainingOptions
 from training.run_options import Pace, add_run_arguments, take_options
+from training.slice_loss import SliceOptions
 from training.training_run import TrainingRun, make_accelerator
 from training.vqvae_loss import VQVAEOptions
 
@@ -114,6 +115,15 @@ def test_the_command_line_leaves_what_is_not_given_as_it_is() -> None:
     assert take_options(given, pace) == replace(pace, save_every=5)
     assert take_options(given, VQVAEOptions()) == VQVAEOptions(widths=(8, 16, 16), codes=64)
     assert given == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("prediction", "v"), ("schedule", "cosine"), ("weighting", "boxes"), ("conditioning", "paper-4")],
+)
+def test_names_that_are_none_are_refused(name: str, value: str) -> None:
+    with pytest.raises(InputError, match=f"--{name} is {value}; give one of "):
+        replace(SliceOptions(), **{name: value})
 
 
 @pytest.mark.parametrize(("samples", "batch"), [(8, 0), (3, 4), (-8, 4)])
