@@ -91,7 +91,7 @@ def load_crops(path: Path, held_out: bool) -> NoduleCrops:
     Raises
     ------
     InputError
-        If `path` is not there, or a folder that is not of prepared data, or without nodules of such patients.
+        If `path` is not there, no Parquet, or a folder that is not of prepared data, or without nodules of such patients.
     """
     if not path.exists():
         raise InputError(f"There is no file or folder {path}; give prepared data, or a file of crops.")
@@ -113,7 +113,10 @@ def _from_prepared(path: Path, held_out: bool) -> NoduleCrops:
 
 
 def _from_crops_file(path: Path, held_out: bool) -> NoduleCrops:
-    table = parquet.read_table(path).to_pydict()
+    try:
+        table = parquet.read_table(path).to_pydict()
+    except (OSError, ValueError) as error:
+        raise InputError(f'"{path}" cannot be read as Parquet; check the file.') from error
     wanted = [
         index
         for index, (patient, step) in enumerate(zip(table["patient_id"], table["hu_per_grey"], strict=True))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.ct import CTSlice
+from engine.errors import InputError
 from engine.nodule import BoundingBox
 from engine.window import Window, cut_out
 from training.frechet import Features, frechet_distance, image_features, kernel_distance, load_feature_network
@@ -80,7 +81,7 @@ def patient_halves(
 
     Raises
     ------
-    ValueError
+    InputError
         If there are too few patients to leave two crops on each side.
     """
     names = generator.permutation(np.unique(patients))
@@ -88,5 +89,8 @@ def patient_halves(
     first, second = (generator.permutation(np.flatnonzero(side)) for side in (in_first, ~in_first))
     count = min(len(first), len(second))
     if count < 2:
-        raise ValueError(f"{len(names)} patients with {len(patients)} crops cannot be split into two sets of two crops")
+        raise InputError(
+            f"{len(names)} patients with {len(patients)} crops cannot be split into two sets of two crops; "
+            "give data of more held-out patients."
+        )
     return first[:count], second[:count]

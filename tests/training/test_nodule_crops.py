@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from engine.conditioning import box_mask
+from engine.errors import InputError
 from engine.window import WindowGrid
 from tests.training.crops_file import HELD_OUT, TRAINING, write_crops
 from training.lidc_scores import AnnotationScores, read_annotation_scores
@@ -43,6 +44,12 @@ def test_scores_of_the_initial_scans_are_not_trusted_for_lobulation_and_spiculat
 def test_no_patient_is_on_both_sides(crops_path: Path, crops: NoduleCrops) -> None:
     assert set(crops.patients) == set(TRAINING)
     assert set(load_crops(crops_path, held_out=True).patients) == set(HELD_OUT)
+
+
+def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "crops.parquet").write_text("nodules")
+    with pytest.raises(InputError, match="cannot be read as Parquet"):
+        load_crops(tmp_path / "crops.parquet", held_out=True)
 
 
 def test_thin_ends_of_a_nodule_are_left_out(crops: NoduleCrops) -> None:

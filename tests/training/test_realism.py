@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from engine.ct import CTSlice
+from engine.errors import InputError
 from engine.nodule import BoundingBox
 from training.realism import distances_over_splits, nodule_crop
 
@@ -37,5 +38,5 @@ def test_perfect_copies_lie_at_the_floor_and_others_above_it():
 
 
 def test_one_patient_cannot_be_split():
-    with pytest.raises(ValueError, match="cannot be split"):
+    with pytest.raises(InputError, match="cannot be split"):
         distances_over_splits(np.zeros((4, 3)), np.zeros((4, 3)), np.array(["one"] * 4), splits=1, seed=0)
