@@ -72,7 +72,7 @@ def _add_place(commands: Any) -> None:
     place = commands.add_parser("place", help="place a nodule in a slice and export it", allow_abbrev=False)
     add = place.add_argument
     add("input", metavar="INPUT", type=Path, help="DICOM file, folder or zip; NIfTI, NRRD or MHA")
-    add("--slice", type=whole_number(0), metavar="INDEX", help="from 0 along the slice normal [the middle slice]")
+    add("--slice", type=whole_number(0), metavar="INDEX", help="from 0, where the studio shows 1 [the middle slice]")
     add("--series", metavar="UID", help="which series, if INPUT holds several")
     add_nodule(place, required=True)
     add(

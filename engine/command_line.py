@@ -59,7 +59,13 @@ def add_sampling(command: argparse.ArgumentParser, defaults: SamplingOptions) ->
         metavar="NAME",
         help="dpm++2m; ddim; or ddpm, with 1000 steps the way of the paper [%(default)s]",
     )
-    add("--out", type=Path, required=True, metavar="FOLDER", help="made if it is not there")
+    add(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="made if it is not there; files of the same names are replaced",
+    )
 
 
 def sampling_of(options: argparse.Namespace) -> SamplingOptions:

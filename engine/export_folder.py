@@ -84,15 +84,15 @@ def _put_back(aside: Path, folder: Path) -> None:
             old.replace(folder / old.name)
 
 
-def all_or_nothing(write: Callable[[Path], None], folder: Path) -> list[Path]:
+def all_or_nothing(write: Callable[[Path], None], folder: Path, opened: Path | None = None) -> list[Path]:
     """Let `write` put files and folders into a folder that is made for it, and move them to `folder`; return them.
 
-    What has the same name there is replaced.
+    What has the same name there is replaced, but for `opened`, and what it holds or lies in.
 
     Raises
     ------
     InputError
-        If the folder cannot be written to; it is then as it was.
+        If the folder cannot be written to, or `opened` would be replaced; it is then as it was.
     """
     check_folder(folder)
     with writing_to(folder), unfinished_in(folder) as temporary:
@@ -100,7 +100,17 @@ def all_or_nothing(write: Callable[[Path], None], folder: Path) -> list[Path]:
         made.mkdir()
         aside.mkdir()
         write(made)
-        return _moved_in(sorted(made.iterdir()), folder, aside)
+        files = sorted(made.iterdir())
+        if opened is not None and opened.name and opened.exists():
+            _check_kept([folder / file.name for file in files], opened.resolve())
+        return _moved_in(files, folder, aside)
+
+
+def _check_kept(places: Sequence[Path], opened: Path) -> None:
+    for place in places:
+        there = place.resolve()
+        if place.exists() and (there.is_relative_to(opened) or opened.is_relative_to(there)):
+            raise InputError(f"{place} is of what was opened and would be replaced; give another folder.")
 
 
 def _moved_in(files: Sequence[Path], folder: Path, aside: Path) -> list[Path]:

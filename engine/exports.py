@@ -117,7 +117,8 @@ def export_files(
         Of the slice in `volume` that the result is of, from 0.
     result : GenerationResult
     folder : Path
-        Made if it is not there. Files of the same names in it are replaced, once all new ones are whole.
+        Made if it is not there. Files of the same names in it are replaced, once all new ones are whole, but for what
+        was opened.
     formats : names from `FORMATS`
     options : ExportOptions
     earlier : results that `result` was built on, the first one first
@@ -126,12 +127,12 @@ def export_files(
     Raises
     ------
     InputError
-        If the folder cannot be written to.
+        If the folder cannot be written to, or what was opened would be replaced.
     ValueError
         If a format is none of `FORMATS`.
     """
     files = all_or_nothing(
-        lambda into: write_files(volume, slice_index, result, into, formats, options, earlier), folder
+        lambda into: write_files(volume, slice_index, result, into, formats, options, earlier), folder, volume.source
     )
     remember_export(volume, slice_index, result, folder, formats)
     return files
@@ -199,7 +200,7 @@ def export_series(
         write_series(safe, results, stamp, into / "series")
         _write_identity(volume, last, ct_image(safe, last, results[last], stamp), options, into)
 
-    return all_or_nothing(write, folder)
+    return all_or_nothing(write, folder, volume.source)
 
 
 def export_extended(
@@ -236,7 +237,7 @@ def export_extended(
         _write_json(extension_record(volume, index, results), into / "nodule.json")
         _write_identity(volume, index, images[index], options, into)
 
-    return all_or_nothing(write, folder)
+    return all_or_nothing(write, folder, volume.source)
 
 
 def _stamp_of_all(

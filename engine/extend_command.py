@@ -27,8 +27,8 @@ def extend_and_export(
 ) -> dict[str, Any]:
     """Extend a nodule and write it; return what is printed of it, as JSON types.
 
-    Beside the files of `result`, `folder` gets `slice-NNN` for each other slice, and `nodule` for all of them, with the
-    whole series.
+    Beside the files of `result`, `folder` gets `slice-NNN`, counted from 001, for each other slice, and `nodule`, with
+    the whole series, for all of them.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def extend_and_export(
 
     results = {index: result, **_extended(volume, index, result, checkpoint_folder)}
     for near in sorted(results.keys() - {index}):
-        export_files(volume, near, results[near], folder / f"slice-{near:03}", ALL_FORMATS, options)
+        export_files(volume, near, results[near], folder / f"slice-{near + 1:03}", ALL_FORMATS, options)
     export_extended(volume, index, results, folder / WHOLE_NODULE, options)
     record = extension_record(volume, index, results)
     return {

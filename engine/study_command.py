@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from engine import study_plan
 from engine.export_folder import check_folder
 
 
@@ -15,8 +16,14 @@ def add_study(commands: Any) -> None:
     """Add the command."""
     study = commands.add_parser("study", help="build a reader study, or analyse one", allow_abbrev=False)
     parts = study.add_subparsers(required=True, metavar="build|analyse")
-    build = parts.add_parser("build", help="build a study of results and real slices", allow_abbrev=False)
-    build.add_argument("plan", metavar="PLAN", type=Path, help="YAML file; engine/study_plan.py shows one")
+    build = parts.add_parser(
+        "build",
+        help="build a study of results and real slices",
+        epilog=study_plan.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    build.add_argument("plan", metavar="PLAN", type=Path, help="YAML file, see below")
     build.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="of the study; new or empty")
     build.add_argument(
         "--key", type=Path, required=True, metavar="FILE", help="outside of FOLDER; keep it from readers"
@@ -33,9 +40,8 @@ def _build(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from engine.study_building import build_study
-    from engine.study_plan import read_plan
 
-    plan = read_plan(options.plan)
+    plan = study_plan.read_plan(options.plan)
     warnings: list[str] = []
     with tqdm(unit="source", file=sys.stderr, disable=not sys.stderr.isatty()) as bar:
 

@@ -44,9 +44,9 @@ def read_plan(path: Path) -> StudyPlan:
     except OSError as error:
         raise InputError(f"The plan {path} cannot be read; check that the file is there.") from error
     except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"The plan {path} is not YAML; see the example in the documentation.") from error
+        raise InputError(f"The plan {path} is not YAML; nodule-engine study build --help shows one.") from error
     if not isinstance(record, dict):
-        raise InputError(f"The plan {path} is empty; give {', '.join(_NEEDED)}.")
+        raise InputError(f"The plan {path} holds no names with values; give {', '.join(_NEEDED)}.")
     plan = cast("dict[str, Any]", record)
     missing, unknown = [name for name in _NEEDED if name not in plan], set(plan) - {*_NEEDED, *_OTHER}
     if missing:

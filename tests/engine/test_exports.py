@@ -103,6 +103,17 @@ def test_a_source_that_is_a_file_is_remembered(volume, result, tmp_path):
     assert known_input(before) == tmp_path / "source"
 
 
+@pytest.mark.parametrize("opened", ["out/slice.nii.gz", "out", "out/series/1.dcm"])
+def test_what_was_opened_is_not_replaced(volume, result, tmp_path, opened):
+    for name in ("out/slice.nii.gz", "out/series/1.dcm"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("opened")
+    source = dataclasses.replace(volume, source=tmp_path / opened)
+    with pytest.raises(InputError, match="would be replaced; give another folder"):
+        export_files(source, 1, result, tmp_path / "out", ["NIfTI", "DICOM series"])
+    assert {path.read_text() for path in tmp_path.rglob("*") if path.is_file()} == {"opened"}
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")
 def test_a_source_with_a_name_in_latin_1_is_remembered(tmp_path):
     source = tmp_path / os.fsdecode(b"M\xfcller")

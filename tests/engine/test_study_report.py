@@ -133,7 +133,7 @@ GOOD = {"title": "T", "readers": ["a"], "seed": 1, "synthetic": ["made"], "count
     ("plan", "sentence"),
     [
         ("{", "is not YAML"),
-        ("[]", "is empty"),
+        ("[]", "holds no names with values"),
         ({**GOOD, "seed": None}, "The seed is None"),
         ({**GOOD, "seed": True}, "The seed is True"),
         ({**GOOD, "colour": 1}, "has 'colour', which is not known"),
