@@ -73,6 +73,11 @@ class Task(QObject):
         """No signal comes any more; the work ends where it next reports progress."""
         self._abandoned.set()
 
+    def stop(self, seconds: float = 10.0) -> None:
+        """Abandon it, and wait for the thread to end."""
+        self.abandon()
+        self.wait(seconds)
+
     @property
     def is_running(self) -> bool:
         """Whether the thread has begun and not ended."""

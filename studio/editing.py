@@ -162,13 +162,16 @@ class Editing(QObject):
             self._finish(edit, placed)
 
     def _finish(self, edit: Edit, nodule: PlacedNodule | None) -> None:
-        session = self._session
+        session, was_formed = self._session, self._job is not None
+        now = session.attributes, session.options
         self.current = self._job = None
         session.preview = session.job = None
         elsewhere = tuple(other for other in session.accepted if other.slice_index != edit.nodule.slice_index)
         accepted = (*elsewhere, *edit.made, *((nodule,) if nodule else ()))
         box = nodule.place if nodule else None
         session.undo_stack.push(ReplaceNodule(session, edit, Scene(box, None, accepted)))
+        if was_formed:  # What has been set meanwhile is for the next one.
+            session.attributes, session.options = now
         done = f"The nodule was {'changed' if nodule else 'deleted'}; Ctrl+Z brings it back as it was."
         overlap = overlap_text(session, nodule) if nodule else ""
         gone = "The nodule that was not accepted is gone with it." if edit.before.candidate else ""

@@ -11,18 +11,22 @@ from engine.errors import InputError
 from engine.events import Event, Finished, GenerationRequest
 from studio import commands
 from studio.history import History
+from studio.placing import Placing
 from studio.queue import JobQueue
 from studio.reasons import why_not_extend
 from studio.rebasing import rebased
-from studio.session import PlacedNodule, Session
+from studio.session import Notice, PlacedNodule, Session
 
 
 class Extending(QObject):
     """Extends one nodule at a time; asking for another meanwhile leaves what is made of the first in the history."""
 
-    def __init__(self, session: Session, queue: JobQueue, history: History, parent: QObject | None = None) -> None:
+    def __init__(
+        self, session: Session, placing: Placing, queue: JobQueue, history: History, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
         self._session = session
+        self._placing = placing
         self._queue = queue
         self._history = history
         self._volume: CTVolume | None = None
@@ -65,6 +69,13 @@ class Extending(QObject):
         self._numbers, self._made, self._volume, self._nodule = frozenset(), [], None, None  # May be closed any time.
         if volume is self._session.volume:
             self._accept(nodule, made, len(numbers))
+        else:
+            self._say_not_here(f"{len(made)} of {len(numbers)} slices were made")
+
+    def _say_not_here(self, made: str) -> None:
+        text, said = f"for another slice was open: {made}; see the history.", self._session.notice
+        kept = said if said and said.do else Notice("")  # It may offer the way back to the series of the nodule.
+        self._session.notice = replace(kept, text=f"{kept.text} The nodule was not extended, {text}".strip())
 
     def _accept(self, nodule: PlacedNodule, made: list[PlacedNodule], wanted: int) -> None:
         session = self._session
@@ -75,8 +86,10 @@ class Extending(QObject):
             session.say("The nodule was not extended, for its slices have changed meanwhile; see the history.")
         else:
             job = session.job
+            # What was begun in a slice as it was before. Now: an edit that is cancelled puts back its box.
+            if job and any(placed.slice_index == job.slice_index for placed in fitting):
+                self._placing.cancel()
             commands.accept_over_slices(session, nodule, fitting)
-            # `Placing` cancels what was begun in a slice as it was before.
             dropped = "" if session.job is job else " What was forming there was cancelled; begin it again."
             session.say(extent_text(session, (nodule, *fitting)) + dropped)
 

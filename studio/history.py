@@ -77,8 +77,7 @@ class History(QAbstractListModel):
     def stop(self) -> None:
         """Wait for the reading of the journal to end."""
         if self._task:
-            self._task.abandon()
-            self._task.wait()
+            self._task.stop()
 
     def record(self, result: GenerationResult) -> Path:
         """Write a result into the journal, then into the list. For the engine thread."""

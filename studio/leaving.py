@@ -53,8 +53,8 @@ def may_drop_queue(session: Session, parent: QWidget) -> bool:
 
 
 def may_replace_project(folder: Path, parent: QWidget) -> bool:
-    """Ask, if another project would be lost; return whether to go on."""
-    box = QMessageBox(QMessageBox.Icon.NoIcon, "Nodule Studio", f"{folder} holds another project.", parent=parent)
+    """Ask, before a project that is in the folder would be lost; return whether to go on."""
+    box = QMessageBox(QMessageBox.Icon.NoIcon, "Nodule Studio", f"{folder} holds a project already.", parent=parent)
     box.setInformativeText("What is open would take its place. Its results stay in the folder, beside the new ones.")
     replace = box.addButton("Replace it", QMessageBox.ButtonRole.DestructiveRole)
     box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))

@@ -95,10 +95,10 @@ class Live(QObject):
         """The user has chosen a score: sketch the nodule that the session describes now.
 
         When the slider rests, the full one is made. One that is accepted is not made anew: the slider may be for the
-        next one. One that is being made anew becomes what the slider says at once.
+        next one. One that is being made anew becomes what the slider says at once; one that is being removed goes.
         """
         session, box = self._session, self._session.box_here
-        if box is None or not self._can_follow(box):
+        if box is None or self._placing.is_removing or not self._can_follow(box):
             return
         if session.job and session.job.is_edit:
             self._placing.make()  # Not cancelled first: that would put the box back where the nodule was.

@@ -106,8 +106,7 @@ class LookingBack(QObject):
     def stop(self) -> None:
         """Show nothing any more, and wait for the reading to end."""
         if self._task:
-            self._task.abandon()
-            self._task.wait()
+            self._task.stop()
 
     def _read(self, entry: Entry, then: Then) -> None:
         if self._task:

@@ -30,8 +30,7 @@ class LungFinder(QObject):
     def stop(self) -> None:
         """Look no further, and wait until that is so."""
         if self._task:
-            self._task.abandon()
-            self._task.wait()
+            self._task.stop()
             self._task = None
 
     def _find(self) -> None:

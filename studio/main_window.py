@@ -93,7 +93,7 @@ class MainWindow(QMainWindow):
         self.queue = JobQueue(self.session, self.placing, engine, self)
         self.live = Live(self.session, engine, self.placing, self)
         self.best_of = BestOf(self.session, self.queue, history, self)
-        self.extending = Extending(self.session, self.queue, history, self)
+        self.extending = Extending(self.session, self.placing, self.queue, history, self)
         self.opener = Opener(self.session, self)
         self.looking = LookingBack(self.session, history, self)
         self.results = ResultOpener(self.session, history, self.looking, self.placing, self.slices)

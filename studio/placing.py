@@ -144,6 +144,12 @@ class Placing(QObject):
         """Whether an accepted nodule is being changed or removed."""
         return self._session.job is not None and self._session.job.is_edit
 
+    @property
+    def is_removing(self) -> bool:
+        """Whether an accepted nodule is being removed."""
+        current = self._editing.current
+        return current is not None and current.wanted is None
+
     def delete(self) -> None:
         """Remove the box and the nodule that it holds; an accepted one, too."""
         selected = self._session.selected

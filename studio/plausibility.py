@@ -45,8 +45,7 @@ class Plausibility(QObject):
     def stop(self) -> None:
         """Look up nothing more, and wait until that is so."""
         if self._task:
-            self._task.abandon()
-            self._task.wait()
+            self._task.stop()
 
     def _show(self, asked: _Asked, sentence: str) -> None:
         self._task, self._answered = None, asked

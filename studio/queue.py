@@ -20,7 +20,7 @@ from studio.placing import LARGEST_SEED, Placing
 from studio.queue_state import Queue, QueuedJob
 from studio.reasons import why_not_generate
 from studio.rebasing import rebased
-from studio.session import PlacedNodule, Session, Severity
+from studio.session import Notice, PlacedNodule, Session, Severity
 
 #: As many as can be compared at a glance.
 SEEDS = 10
@@ -47,6 +47,7 @@ class JobQueue(QObject):
         self._job_id: int | None = None
         self._is_first = False
         engine.event_arrived.connect(self._handle)
+        session.queue_changed.connect(self._see_going_on)
         # Queued: while one job in the slice replaces another there is none for a moment, and ours must not slip in.
         session.job_changed.connect(self._run_next, Qt.ConnectionType.QueuedConnection)
 
@@ -77,6 +78,8 @@ class JobQueue(QObject):
         if queue.is_empty:
             queue, self._is_first = Queue(), True
         self._session.queue = replace(queue, waiting=(*queue.waiting, *jobs))
+        if queue.is_held:  # The queue itself may be out of sight.
+            self._session.notice = Notice("The queue is held after a failure.", offer="Go on", do=self.go_on)
         self._run_next()
         return tuple(job.number for job in jobs)
 
@@ -114,6 +117,11 @@ class JobQueue(QObject):
         """Run the jobs that wait since one has failed."""
         self._session.queue = replace(self._session.queue, is_held=False)
         self._run_next()
+
+    def _see_going_on(self) -> None:
+        notice = self._session.notice
+        if notice and notice.do == self.go_on and not self._session.queue.is_held:
+            self._session.notice = None
 
     def _run_next(self) -> None:
         """Give the engine the next job, unless one of ours runs or a nodule is being generated in the slice."""

@@ -133,8 +133,7 @@ class Reading(QObject):
     def close(self) -> None:
         """Stop reading, and let others open the reader's answers."""
         for task in tuple(self._tasks.values()):
-            task.abandon()
-            task.wait()
+            task.stop()
         self._book.close()
 
     def _read(self, trial: Trial) -> None:

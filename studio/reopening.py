@@ -72,8 +72,7 @@ class ResultOpener(QObject):
         """Open nothing any more, and wait until that is so."""
         self._waiting = self._expected = None
         if self._task:
-            self._task.abandon()
-            self._task.wait()
+            self._task.stop()
 
     def _find(self, path: Path, only_opened: bool = False) -> None:
         session = self._session
@@ -140,8 +139,8 @@ class ResultOpener(QObject):
         if found is None or found.request is None or candidate is None:
             return
         self._expected = None
-        request = candidate.result.request
-        if (request.box, request.options) != (found.request.box, found.request.options):
+        made, asked = candidate.result.request, found.request
+        if (made.box, made.attributes, made.options) != (asked.box, asked.attributes, asked.options):
             return
         if candidate.result.slice.sha256() == found.output_sha256:
             self._session.say("Made again as it was exported: the HU are the same, bit for bit.")

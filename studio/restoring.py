@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject
 
+from engine.ct import CTVolume
 from engine.errors import InputError
 from engine.events import GenerationResult
 from engine.nodule import BoundingBox
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 #: The results of a saved session by their folders; those that cannot be read are missing.
 Results = dict[Path, GenerationResult]
+#: What was open, and accepted in it.
+_Before = tuple[CTVolume | None, tuple[PlacedNodule, ...]]
 
 
 class Restorer(QObject):
@@ -40,20 +43,22 @@ class Restorer(QObject):
     ) -> None:
         """Read the results, then the series; show all of it at once, and call `then`.
 
-        Results from outside the journal, those of a project, are copied into it, and `others` with them.
+        Results from outside the journal, those of a project, are copied into it, and `others` with them. What is
+        opened or accepted while they are read is not replaced.
         """
         self.stop()
+        self._opener.cancel()
         work = partial(self._read, saved, others)
+        before = self._session.volume, self._session.accepted
         self._task = Task(work, "The session could not be read", self)
-        self._task.succeeded.connect(partial(self._open, saved, then))
+        self._task.succeeded.connect(partial(self._open, saved, then, before))
         self._task.failed.connect(self._fail)
         start_telling(self._task, self._session, "Reading the nodules of the session")
 
     def stop(self) -> None:
         """Restore no further."""
         if self._task:
-            self._task.abandon()
-            self._task.wait()
+            self._task.stop()
             self._task = None
 
     def _read(self, saved: SavedSession, others: Sequence[Path], progress: Progress) -> Results:
@@ -72,8 +77,12 @@ class Restorer(QObject):
         self._task = None
         self._session.say(message, Severity.ERROR)
 
-    def _open(self, saved: SavedSession, then: Callable[[], object], results: Results) -> None:
+    def _open(self, saved: SavedSession, then: Callable[[], object], before: _Before, results: Results) -> None:
+        session, (volume, accepted) = self._session, before
         self._task = None
+        if session.opening or session.volume is not volume or session.accepted is not accepted:
+            session.say("The session was not reopened, for something else was opened or accepted meanwhile.")
+            return
         self._opener.read(saved.path, saved.series_uid, lambda: (self._show(saved, results), then()))
 
     def _show(self, saved: SavedSession, results: Results) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject, Qt, QTimer
 
 from engine.ct import CTVolume
 from engine.errors import InputError
@@ -55,7 +55,7 @@ class SliceMaking(QObject):
     """Makes slices for one session; while one forms, it is the open volume, and previews are painted over all of it.
 
     If it is cancelled or fails, what was open is open again, with its scores; its steps of undo are lost. When
-    the slice is made, too, the way back is offered.
+    the slice is made, too, the way back is offered; after the next ones, again, until a file is opened.
 
     Parameters
     ----------
@@ -81,8 +81,12 @@ class SliceMaking(QObject):
         self._job: Job | None = None
         self._before: _Open | None = None
         self._blank: CTVolume | None = None
+        #: What was read from a file, and slices have taken the place of.
+        self._read: _Open | None = None
         engine.event_arrived.connect(self._handle)
         session.job_changed.connect(self._see_cancelled)
+        # Queued: whether a volume that is shown is a slice that was made is known a moment later.
+        session.volume_changed.connect(self._see_opened, Qt.ConnectionType.QueuedConnection)
 
     def generate(self) -> None:
         """Make a slice; or say why not.
@@ -118,6 +122,7 @@ class SliceMaking(QObject):
             return
         self.stop()
         before = _what_is_open(session)
+        self._read = self._read if before.generated else before
         blank = np.full((1, *box.slice_shape), _BLANK, np.int16)
         volume = CTVolume(blank, (spacing_mm, spacing_mm), ((0.0, 0.0, 0.0),), description="Slice being generated")
         _show(session, volume, request)
@@ -146,18 +151,18 @@ class SliceMaking(QObject):
         self._session.preview = self._session.job = None
         if isinstance(event, Finished):
             assert isinstance(event.result.request, SliceRequest)
-            before = self._before
             _show(self._session, volume_of(event.result), event.result.request)
             self._forget()
-            self._offer_way_back(before)
+            self._offer_way_back()
             return
         self._put_back()
         if isinstance(event, Failed):
             self._session.say(event.message, Severity.ERROR)
 
-    def _offer_way_back(self, before: _Open | None) -> None:
+    def _offer_way_back(self) -> None:
         """Offer to open again what was read from a file; slices that were made are in the history."""
-        if before is None or before.volume is None or before.generated:
+        before = self._read
+        if before is None or before.volume is None:
             return
         text = (
             f"The slice that was made has taken the place of {before.volume.source.name or before.volume.description}."
@@ -165,10 +170,15 @@ class SliceMaking(QObject):
         self._session.notice = Notice(text, offer="Go back", do=partial(self._go_back, before))
 
     def _go_back(self, before: _Open) -> None:
-        if self._may_leave():
-            self.stop()
-            self._session.notice = None
-            _show_again(self._session, before)
+        if not self._may_leave():
+            self._offer_way_back()  # Whoever takes an offer closes it.
+            return
+        self.stop()
+        _show_again(self._session, before)
+
+    def _see_opened(self) -> None:
+        if self._session.volume and not self._session.generated:
+            self._read = None
 
     def _see_cancelled(self) -> None:
         """Show again what was open, once whoever has cancelled is done: it may be a change that can be undone."""
@@ -184,6 +194,8 @@ class SliceMaking(QObject):
         if not is_shown:  # Something else has been opened meanwhile.
             return
         _show_again(session, before)
+        if before.generated:
+            self._offer_way_back()
 
     def _forget(self) -> None:
         self._before = self._blank = None

@@ -51,16 +51,10 @@ class Suggesting(QObject):
         """Draw box, pixel spacing in mm and scores of a slice to be made, and hand them to `then`."""
         self._start(suggest_for_generation, then, "No box could be suggested")
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a suggestion is being drawn."""
-        return self._task is not None
-
     def stop(self) -> None:
         """Suggest nothing more, and wait until that is so."""
         if self._task:
-            self._task.abandon()
-            self._task.wait()
+            self._task.stop()
 
     def _start(self, draw: Callable[[int], object], then: Callable[[Any], None], failure: str) -> None:
         if self._task:  # A key that is held repeats itself faster than lungs are found.

@@ -73,8 +73,7 @@ class SweepExporting(QObject):
     def stop(self) -> None:
         """Let what is being written become whole, or write no further."""
         if self._task:
-            self._task.abandon()
-            self._task.wait(60)
+            self._task.stop(60)
 
     def _is_busy(self) -> bool:
         if self._task:

@@ -30,8 +30,8 @@ class Sweeping(QObject):
         self._queue = queue
         self._looking = looking
         self._history = history
-        #: How the last job has ended that was of no sweep in the session: one may be put back that it belongs to.
-        self._late: tuple[int, Event] | None = None
+        #: How jobs of sweeps have ended while none was in the session, by number: one may be put back that they are of.
+        self._late: dict[int, Event] = {}
         session.sweep_changed.connect(self._keep_late)
         queue.job_ended.connect(self._keep)
 
@@ -58,12 +58,12 @@ class Sweeping(QObject):
         """Make cells that have failed or were cancelled, after what is in the queue; that goes on if it was held."""
         sweep = self._session.sweep
         if sweep and cells:
+            self._queue.go_on()
             requests = [cell.request for cell in cells]
             numbers = self._queue.add(sweep.slice_index, requests, sweep.swept)
             self._session.sweep = sweep.with_numbers(
                 {cell.number: number for cell, number in zip(cells, numbers, strict=True)}
             )
-            self._queue.go_on()
 
     def show_or_hide(self) -> None:
         """Show the last sweep of this series, or hide it; or say that there is none."""
@@ -90,9 +90,10 @@ class Sweeping(QObject):
         return nodule.result is cell.result or (path is not None and path == self._history.path_of(cell.result))
 
     def _keep(self, number: int, event: Event) -> None:
-        sweep = self._session.sweep
+        sweep, running = self._session.sweep, self._session.queue.running
         if sweep is None:
-            self._late = number, event
+            if running and running.swept:
+                self._late[number] = event
             return
         if all(cell.number != number for cell in sweep.cells):
             return
@@ -102,10 +103,8 @@ class Sweeping(QObject):
             self._session.sweep = sweep.with_outcome(number, failure=event.message)
 
     def _keep_late(self) -> None:
-        """Keep in a sweep that is put back, after a slice was not made after all, what has ended meanwhile.
-
-        That is one job at most: while a slice is being made the queue waits, but for what runs already.
-        """
-        if self._session.sweep and self._late:
-            late, self._late = self._late, None
-            self._keep(*late)
+        """Keep in a sweep that is put back, with its series, what has ended while a slice was in its place."""
+        if self._session.sweep:
+            late, self._late = self._late, {}
+            for number, event in late.items():
+                self._keep(number, event)

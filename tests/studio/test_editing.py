@@ -143,6 +143,30 @@ def test_changed_scores_replace_the_nodule(opened, qtbot):
     assert opened.panel.rows["texture"].slider.value() == 4
 
 
+def test_what_is_set_while_a_change_forms_stays_set(opened, qtbot):
+    before = (add(opened, qtbot, 7, FIRST),)
+    opened.panel.rows["texture"].slider.setValue(4)
+    opened.hold()
+    QTest.keyClick(opened.view, KEY.Key_G)
+    opened.panel.rows["texture"].slider.setValue(2)
+    opened.session.options = replace(opened.session.options, seed=8)
+    opened.gate.open()
+    (new,) = changed(opened, qtbot, before)
+    assert new.result.request.attributes.texture == 4
+    assert (opened.session.attributes.texture, opened.session.options.seed) == (2, 8)
+
+
+def test_a_slider_does_not_keep_a_nodule_from_being_deleted(opened, qtbot):
+    before = (add(opened, qtbot, 7, FIRST), add(opened, qtbot, 8, NEAR))
+    click(opened, MIDDLE)
+    opened.live.switch(True)
+    opened.hold()
+    QTest.keyClick(opened.view, KEY.Key_Delete)
+    opened.panel.rows["texture"].slider.setValue(2)
+    opened.gate.open()
+    assert seeds(changed(opened, qtbot, before)) == [8]
+
+
 def test_a_resized_box_makes_it_in_that_size(opened, qtbot):
     before = (add(opened, qtbot, 7, FIRST),)
     drag(opened.view, (40, 40), (46, 46))

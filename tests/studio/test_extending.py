@@ -10,8 +10,9 @@ from PySide6.QtTest import QTest
 from engine.ct import LUNG, CTVolume
 from engine.events import Finished
 from engine.nodule import BoundingBox
+from studio import commands
 from studio.exporting import ExportChoices, export_nodules
-from studio.session import PlacedNodule
+from studio.session import Notice, PlacedNodule
 from tests.scripted_engine import Gate, ScriptedRunner, raising, scripted_result
 from tests.studio.driving import draw_box, generate, wheel
 
@@ -200,6 +201,39 @@ def test_a_job_in_one_of_its_slices_is_not_dropped_in_silence(wide, qtbot):
     qtbot.waitUntil(lambda: len(wide.session.accepted) == 5)
     assert wide.session.job is None
     assert wide.session.notice.text.endswith("What was forming there was cancelled; begin it again.")
+
+
+def test_a_nodule_that_is_moved_in_one_of_its_slices_stays_where_it_was(wide, qtbot):
+    session = wide.session
+    for index, box in ((6, (140, 180, 20)), (5, (30, 40, 20))):
+        session.go_to_slice(index)
+        draw_box(wide, *box)
+        generate(wide, qtbot)
+        QTest.keyClick(wide.view, KEY.Key_A)
+    gate, moved = hold_in_job(wide, 6), session.accepted[0]
+    extend(wide)
+    qtbot.waitUntil(lambda: len(wide.runner.started) == 6)
+    session.go_to_slice(6)
+    commands.select(session, moved)
+    wide.placing.move_box(BoundingBox(100, 120, 20, (200, 240)))
+    gate.open()
+    qtbot.waitUntil(lambda: session.job is None and session.queue.is_empty)
+    assert session.selected is moved
+    assert session.notice.text.endswith("What was forming there was cancelled; begin it again.")
+
+
+def test_it_says_that_another_slice_was_open_beside_the_way_back(wide, volume, qtbot):
+    place(wide, qtbot)
+    gate = hold_in_job(wide, 2)
+    extend(wide)
+    gate.wait_until_reached(1)
+    wide.session.show_volume(volume)
+    wide.session.notice = Notice("Another is open.", offer="Go back", do=lambda: None)
+    gate.open()
+    qtbot.waitUntil(lambda: wide.session.queue.is_empty)
+    why = "The nodule was not extended, for another slice was open: 4 of 4 slices were made; see the history."
+    assert wide.notice_bar.text.text() == f"Another is open. {why}"
+    assert wide.notice_bar.offer.isVisible()
 
 
 def test_undo_of_a_change_leaves_an_extension_that_ended_meanwhile(wide, qtbot):

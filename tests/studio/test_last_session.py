@@ -20,6 +20,7 @@ from engine.nodule import BoundingBox
 from studio import project
 from studio.autosave import read_session
 from studio.history import History
+from studio.session import Opening
 from studio.shown import Comparison, Shown
 from tests.studio.driving import LEFT, answering, draw_box, generate
 from tests.studio.killing import kill_once
@@ -162,6 +163,23 @@ def test_what_nobody_foresaw_while_a_session_is_read_is_told(worked, make_window
     assert window.notice_bar.text.text().startswith("The session could not be read (ZeroDivisionError: oops)")
 
 
+@pytest.mark.parametrize("field", ["volume", "accepted", "opening"])
+def test_what_is_opened_while_a_session_is_read_is_not_replaced(
+    worked, make_window, volume, tmp_path, qtbot, monkeypatch, field
+):
+    saved(worked, tmp_path, qtbot)
+    window, go_on = make_window(), threading.Event()
+    adopt = window.history.adopt
+    monkeypatch.setattr(window.history, "adopt", lambda path: go_on.wait(10) and adopt(path))
+    QTest.mouseClick(window.welcome.go_on, LEFT)
+    meanwhile = {"volume": volume, "accepted": worked.session.accepted, "opening": Opening("another")}[field]
+    setattr(window.session, field, meanwhile)
+    go_on.set()
+    qtbot.waitUntil(lambda: window.session.notice is not None)
+    assert "not reopened, for something else was opened or accepted meanwhile" in window.notice_bar.text.text()
+    assert getattr(window.session, field) is meanwhile
+
+
 def test_a_deleted_result_that_is_in_a_slice_still_comes_back(worked, make_window, tmp_path, qtbot):
     worked.history.delete(worked.history.path_of(worked.session.accepted[0].result))
     saved(worked, tmp_path, qtbot)
@@ -288,12 +306,14 @@ def test_a_folder_with_other_files_is_refused(worked, tmp_path, qtbot, monkeypat
 
 
 @pytest.mark.parametrize(("answer", "left"), [("Cancel", 1), ("Replace it", 0)])
-def test_another_project_is_replaced_only_if_that_is_wanted(worked, volume, tmp_path, qtbot, monkeypatch, answer, left):
+def test_a_project_is_replaced_only_if_that_is_wanted(worked, volume, tmp_path, qtbot, monkeypatch, answer, left):
     save_project(worked, tmp_path / "project", monkeypatch, qtbot)
     worked.session.show_volume(volume)
-    monkeypatch.setattr(QMessageBox, "exec", answering(answer))
+    asked = []
+    monkeypatch.setattr(QMessageBox, "exec", lambda box: asked.append(box.text()) or answering(answer)(box))
     worked.projects.save()
     qtbot.waitUntil(lambda: not worked.session.doing)
+    assert asked == [f"{tmp_path / 'project'} holds a project already."]
     assert len(json.loads((tmp_path / "project" / "project.json").read_text())["accepted"]) == left
 
 

@@ -220,6 +220,23 @@ def test_a_failure_holds_the_rest_until_the_user_goes_on(make_window, volume, qt
     qtbot.waitUntil(lambda: made(window) == list(range(1, 10)))
 
 
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_jobs_for_a_held_queue_that_is_out_of_sight_offer_to_go_on(make_window, volume, qtbot, caplog, goes_on):
+    window = make_window(ScriptedRunner(steps=2, on_step=raising(MemoryError(), at=2)))
+    window.session.show_volume(volume)
+    window.strip.set_open(False)
+    draw_box(window)
+    window.queue.try_seeds()
+    qtbot.waitUntil(lambda: window.session.queue.is_held)
+    window.queue.try_seeds()
+    assert window.notice_bar.text.text() == "The queue is held after a failure."
+    if goes_on:
+        QTest.mouseClick(window.notice_bar.offer, LEFT)
+        assert window.session.queue.running
+    window.queue.cancel_all()
+    assert window.session.notice is None
+
+
 def test_jobs_wait_for_a_model_that_is_being_loaded(make_window, volume, qtbot):
     gate = Gate()
     window = make_window(Loading(ScriptedRunner(steps=2), gate=gate))

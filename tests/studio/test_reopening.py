@@ -113,6 +113,20 @@ def test_another_generator_makes_another_nodule_and_that_is_said(exported, qtbot
     assert window.session.notice.text.startswith("Made again, but not bit for bit")
 
 
+def test_with_other_scores_it_is_not_compared(exported, qtbot, monkeypatch):
+    window, folder = exported(formats=())
+    generate_now = window.placing.generate
+
+    def generate_other():
+        window.session.attributes = NoduleAttributes(1, 1, 1, 1, 1)
+        generate_now()
+
+    monkeypatch.setattr(window.placing, "generate", generate_other)
+    drop(window, folder)
+    assert shown(window, qtbot).result.request.attributes.scores == (1, 1, 1, 1, 1)
+    assert window.session.notice is None
+
+
 def test_a_ct_that_was_moved_is_asked_for_and_the_result_follows(exported, series, tmp_path, qtbot):
     window, folder = exported()
     series.rename(tmp_path / "moved")

@@ -1,21 +1,24 @@
 """Slices that are made whole: from a key to an open volume of one slice, with the scripted engine and a real one."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMessageBox
 
 from engine.events import SamplingOptions, SliceRequest
 from engine.job_runner import GeneratorRunner
 from engine.nodule import NoduleAttributes
 from studio import reasons, samples
 from studio.main_window import MainWindow
+from studio.session import PlacedNodule
 from studio.sweep import CellState
 from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
-from tests.scripted_engine import Gate, OutOfMemoryError, ScriptedRunner, raising
-from tests.studio.driving import LEFT, drag, draw_box, generate
+from tests.scripted_engine import Gate, OutOfMemoryError, ScriptedRunner, raising, scripted_result
+from tests.studio.driving import LEFT, answering, drag, draw_box, generate
 
 CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 KEY = Qt.Key
@@ -139,10 +142,35 @@ def test_a_scan_that_a_slice_took_the_place_of_is_one_click_away(make_window, vo
     assert window.session.volume is volume
     assert (window.session.slice_index, window.session.box_here) == (4, box)
     assert (window.session.attributes, window.session.generated, window.session.notice) == (UNUSUAL, None, None)
+
+
+def test_the_way_back_is_offered_until_it_is_taken(make_window, volume, qtbot, monkeypatch):
+    window = make_window()
+    window.session.show_volume(volume)
     press_and_wait(window, qtbot)
-    window.session.notice = None
-    press_and_wait(window, qtbot)  # From one that was made, which the history has.
-    assert window.session.notice is None
+    nodule = PlacedNodule(0, scripted_result(replace(window.session.generated, options=SamplingOptions(seed=7))))
+    press_and_wait(window, qtbot)
+    assert window.notice_bar.offer.isVisible()
+    QTest.keyClick(window, KEY.Key_G, CTRL)
+    QTest.keyClick(window, KEY.Key_Escape)
+    qtbot.waitUntil(lambda: window.notice_bar.offer.isVisible())
+    window.session.accepted = (nodule,)
+    for answer, where in (("Cancel", 1), ("Leave without exporting", 5)):
+        monkeypatch.setattr(QMessageBox, "exec", answering(answer))
+        QTest.mouseClick(window.notice_bar.offer, LEFT)
+        assert len(window.session.volume) == where
+    assert window.session.volume is volume
+
+
+def test_a_sweep_that_is_gone_back_to_has_all_that_was_made_beside_the_slice(make_window, volume, qtbot):
+    window = make_window(ScriptedRunner(steps=2))
+    window.session.show_volume(volume)
+    draw_box(window)
+    QTest.keyClick(window.view, KEY.Key_1, Qt.KeyboardModifier.AltModifier)
+    press_and_wait(window, qtbot)
+    qtbot.waitUntil(lambda: window.session.queue.is_empty)
+    QTest.mouseClick(window.notice_bar.offer, LEFT)
+    assert all(cell.result for cell in window.session.sweep.cells)
 
 
 def test_cancelling_brings_back_the_sweep_that_was_shown(held, volume, qtbot):

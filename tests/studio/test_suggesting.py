@@ -76,7 +76,7 @@ def test_a_place_is_not_put_on_another_slice_than_it_was_drawn_for(make_window, 
     window.session.show_volume(CTVolume(hu, chest.pixel_spacing, ((0.0, 0.0, 0.0), (0.0, 0.0, 2.5))))
     window.suggesting.suggest_place()
     window.session.go_to_slice(0)
-    qtbot.waitUntil(lambda: not window.suggesting.is_busy)
+    qtbot.waitUntil(lambda: not window.session.doing)
     assert window.session.box is None
 
 
@@ -187,5 +187,5 @@ def test_a_box_half_in_the_lungs_and_one_on_another_slice(window):
 def test_a_box_that_was_drawn_meanwhile_stays(chest_window, qtbot):
     chest_window.suggesting.suggest_place()
     own = draw_box(chest_window, 250, 140, 40)
-    qtbot.waitUntil(lambda: not chest_window.suggesting.is_busy)
+    qtbot.waitUntil(lambda: not chest_window.session.doing)
     assert chest_window.session.box_here == own
