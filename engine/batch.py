@@ -21,16 +21,20 @@ from engine.batch_expansion import expand
 from engine.batch_folder import Batch, BatchSettings, begin, check_same, folder_lock, read_batch, take
 from engine.batch_plan import Plan, PlanLine, read_plan
 from engine.batch_rows import BatchRow
-from engine.batch_sources import OpenVolume
+from engine.batch_sources import OpenVolume, patient_identity
 from engine.checkpoint import Checkpoint
+from engine.ct import CTVolume
 from engine.errors import InputError
 from engine.events import Finished, GenerationRequest, GenerationResult, SamplingOptions
+from engine.exports import SERIES
 from engine.job_runner import failure_sentence
 from engine.nodule import BoundingBox
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
+#: They name the patient, or the study, by what the key of this computer makes of them.
+_KEYED_FORMATS = frozenset(("DICOM", SERIES, "LIDC XML"))
 #: Processes wait for the slowest; torch's own limits are minutes.
 _PATIENCE = timedelta(days=60)
 
@@ -210,6 +214,8 @@ def _make_row(row: BatchRow, line: PlanLine, batch: Batch, checkpoint: Checkpoin
     ct_slice = volume.slice_at(index)
     if ct_slice.sha256() != row.input_sha256:
         raise InputError("The input is not the one that the batch was begun with; put that one back.")
+    if volume.headers and not _KEYED_FORMATS.isdisjoint(batch.settings.formats):
+        _check_pseudonym(row, volume)
     box = BoundingBox(*row.box or (0, 0, 0), slice_shape=ct_slice.shape)
     settings, place = batch.settings, batch.result_folder(row)
     options = SamplingOptions(row.seed or 0, settings.steps, settings.guidance, settings.solver)
@@ -223,13 +229,22 @@ def _make_row(row: BatchRow, line: PlanLine, batch: Batch, checkpoint: Checkpoin
     remember_export(volume, index, result, place, settings.formats)
 
 
+def _check_pseudonym(row: BatchRow, volume: CTVolume) -> None:
+    from engine.export_identity import pseudonym
+
+    if row.patient != pseudonym(patient_identity(volume)):
+        raise InputError(
+            "The batch was begun with another key, so that this patient would have two pseudonyms; bring "
+            "deidentification.key from the program's data folder on the computer that began it."
+        )
+
+
 def _placed(checkpoint: Checkpoint, request: GenerationRequest) -> GenerationResult:
     from engine.generation import place_nodule
 
-    for event in place_nodule(checkpoint, request, previews=False):
-        if isinstance(event, Finished):
-            return event.result
-    raise RuntimeError("the generator ended without a result")
+    *_, last = place_nodule(checkpoint, request, previews=False)
+    assert isinstance(last, Finished)
+    return last.result
 
 
 def _bar(total: int, what: str, shown: bool = True) -> Any:

@@ -17,7 +17,7 @@ from engine.batch_pictures import Column, write_pictures
 from engine.batch_sources import SPLITS
 from engine.checkpoint import read_manifest
 from engine.nodule import ATTRIBUTE_NAMES
-from engine.versions import PROGRAM, VERSION, library_versions
+from engine.versions import PROGRAM, library_versions
 from engine.whole_files import write_whole
 
 CARD, PICTURES = "README.md", "card"
@@ -60,11 +60,20 @@ def write_card(batch: Batch, failures: dict[int, str], checkpoint_folder: Path) 
 def _head(batch: Batch, made: int) -> str:
     return (
         f"# {made} synthetic lung nodules in chest CT slices\n\n"
-        "**All nodules in this data set are synthetic: a model made them. The slices around them are real. For "
-        "research only: not for diagnosis, and no image may be passed off as a patient's.**\n\n"
-        f"Made by {PROGRAM} {VERSION} on {batch.made:%Y-%m-%d} with the generator `{batch.settings.checkpoint}`, "
-        f"checkpoint sha256 `{batch.settings.checkpoint_sha256}`."
+        "**All nodules in this data set are synthetic: a model made them. The slices around them are those of "
+        "the inputs. For research only: not for diagnosis, and no image may be passed off as a patient's.**\n\n"
+        f"Made by {PROGRAM} {_versions(batch)['nodule-studio']}, begun on {batch.made:%Y-%m-%d}, with the generator "
+        f"`{batch.settings.checkpoint}`, checkpoint sha256 `{batch.settings.checkpoint_sha256}`."
     )
+
+
+def _versions(batch: Batch) -> dict[str, str]:
+    """Return the versions that a batch was begun with, beside each the one that it was ended with, if another."""
+    now = library_versions()
+    return {
+        name: version if now.get(name, version) == version else f"{version} (at the end {now[name]})"
+        for name, version in batch.versions.items()
+    }
 
 
 def _split_table(splits: list[str], patients: list[str], batch: Batch) -> str:
@@ -112,7 +121,7 @@ def _levels(scores: Column) -> str:
 def _generator(batch: Batch, checkpoint_folder: Path) -> str:
     settings, training = batch.settings, read_manifest(checkpoint_folder)["training"]
     balanced = ", ".join(settings.balance) or "nothing: as in LIDC-IDRI"
-    versions = ", ".join(f"{name} {version}" for name, version in library_versions().items())
+    versions = ", ".join(f"{name} {version}" for name, version in _versions(batch).items())
     return "\n".join(
         [
             "## How it was made",

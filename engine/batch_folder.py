@@ -75,6 +75,8 @@ class Batch:
     plan_sha256 : str
     made : datetime
         When it was begun: exports are named after that moment, so that a nodule is the same whenever it is made.
+    versions : dict
+        Of `engine.versions.library_versions`, when it was begun.
     rows : in the order of the plan
     """
 
@@ -82,6 +84,7 @@ class Batch:
     settings: BatchSettings
     plan_sha256: str
     made: datetime
+    versions: dict[str, str]
     rows: tuple[BatchRow, ...]
 
     def result_folder(self, row: BatchRow) -> Path:
@@ -204,8 +207,14 @@ def read_batch(folder: Path) -> Batch:
         if record["format_version"] != FORMAT_VERSION or record["rows_sha256"] != _sha256(text):
             raise ValueError("altered")
         settings = {name: _frozen(value) for name, value in record["settings"].items()}
-        made = datetime.fromisoformat(record["made"])
-        return Batch(folder, BatchSettings(**settings), record["plan_sha256"], made, tuple(read_rows(text)))
+        return Batch(
+            folder,
+            BatchSettings(**settings),
+            record["plan_sha256"],
+            datetime.fromisoformat(record["made"]),
+            record["versions"],
+            tuple(read_rows(text)),
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{_RECORD} or {_ROWS} in {folder} is missing or was altered; restore them, or begin in a new folder."

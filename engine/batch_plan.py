@@ -36,7 +36,7 @@ _UID = re.compile(r"\b\d+(\.\d+){5,}")
 #: What `PlanLine.about` says instead of the name.
 _INPUT = re.compile('"the input"|the input')
 _QUOTED = re.compile(r'"[^"]*"')
-_YAML_SUFFIXES = (".yaml", ".yml")
+_YAML_SUFFIXES, _YAML_NULL = (".yaml", ".yml"), ("null", "~")
 
 Cells = dict[str, str]
 
@@ -172,7 +172,8 @@ def _yaml_rows(text: str, path: Path) -> tuple[list[tuple[int, Cells]], dict[int
     yaml: Any = import_module("yaml")
     rows: list[tuple[int, Cells]] = []
     problems: dict[int, str] = {}
-    loader = yaml.SafeLoader(text)
+    # Leaves scalars as they are typed: to other loaders 060 is 48, and 2024_01 is 202401.
+    loader = yaml.BaseLoader(text)
     try:
         document: Any = loader.get_single_node()
         if not isinstance(document, yaml.SequenceNode):
@@ -195,11 +196,10 @@ def _yaml_rows(text: str, path: Path) -> tuple[list[tuple[int, Cells]], dict[int
 
 def _cell(value: object) -> str:
     """Return a value of YAML as it would stand in a table."""
-    if value is None:
-        return ""
     if isinstance(value, list):
         return " ".join(str(item) for item in cast("list[object]", value))
-    return str(value).strip()
+    text = str(value).strip()
+    return "" if text.lower() in _YAML_NULL else text
 
 
 def _check_names(names: set[str], path: Path) -> None:

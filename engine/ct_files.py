@@ -265,7 +265,8 @@ def _chosen(choices: list[_Choice], series_uid: str | None, path: Path) -> _Choi
 
 def _named(choices: list[_Choice]) -> str:
     infos = [choice.info for choice in choices[:4]]
-    names = [f'"{info.description}" ({info.series_uid}, slices: {info.slices})' for info in infos]
+    # Both in quotes: what is kept with data goes without what stands in them, for these may be names of patients.
+    names = [f'"{info.description}" ("{info.series_uid}", slices: {info.slices})' for info in infos]
     return ", ".join(names) + (f" and {len(choices) - 4} more" if len(choices) > 4 else "")
 
 

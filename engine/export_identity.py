@@ -31,15 +31,18 @@ if TYPE_CHECKING:
 #: Edition of the standard whose Table E.1-1 is followed.
 EDITION = "2026c"
 METHOD = f"{PROGRAM}: PS3.15 Basic Profile, {EDITION}"
+#: Identity of which the table says nothing: who gave the patient's ID; dates of birth and death in another calendar.
+_NOT_IN_TABLE = ((0x0010, 0x0024), (0x0010, 0x0033), (0x0010, 0x0034), (0x0010, 0x0035))
 _Rules = dict[tuple[int, ...], Callable[[Any, Any], None]]
 
 
 def deidentified(header: Dataset) -> Dataset:
-    """Return a copy of a header without identity. Private attributes, and what cannot be read, are left out."""
+    """Return a copy of a header without identity; without private and unknown attributes and what cannot be read."""
     library: Any = import_module("dicomanonymizer.simpledicomanonymizer")
     known = copied(header)
     patient, study = str(known.get("PatientID") or ""), str(known.get("StudyInstanceUID") or "")
     for dataset in _with_items(known):
+        _remove_unknown(dataset)
         library.anonymize_dataset(dataset, base_rules_gen=_rules)
     _name_patient(known, pseudonym(patient or study))
     _say_what_was_done(known)
@@ -103,7 +106,7 @@ def _method(header: Dataset | None, keep_identity: bool) -> str:
 
 @cache
 def _rules() -> _Rules:
-    """Return the action for each attribute of Table E.1-1: the library's, but for dates and UIDs.
+    """Return the action for each attribute of Table E.1-1: the library's, but for dates and UIDs; and for some more.
 
     Where the table leaves the choice, the library puts the word ANONYMIZED, 0, or a date of the year 1. Here such
     attributes go, and `engine.export_attributes.copy_source` adds empty ones of Type 2 again.
@@ -119,7 +122,17 @@ def _rules() -> _Rules:
         library.replace_UID: _replace_uid,
     }
     actions: dict[Any, Any] = library.initialize_actions(f"dicomfields_{EDITION}")
-    return {tag: instead.get(action, action) for tag, action in actions.items()}
+    rules = {tag: instead.get(action, action) for tag, action in actions.items()}
+    return rules | dict.fromkeys(_NOT_IN_TABLE, _remove)
+
+
+def _remove_unknown(dataset: Dataset) -> None:
+    """Remove what the standard does not name: nobody can say what it holds."""
+    from pydicom.datadict import keyword_for_tag
+
+    for tag in list(dataset.keys()):
+        if not keyword_for_tag(tag):
+            del dataset[tag]
 
 
 def _remove(dataset: Dataset, tag: Any) -> None:

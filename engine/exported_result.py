@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from engine.errors import InputError
 from engine.events import GenerationResult, SliceSource
 from engine.hounsfield import compact
 from engine.measurement import measure_nodule
+from engine.measurement_record import scores_of
 from engine.replay import exported_hu
 from engine.request_file import SavedRequest
 
@@ -20,7 +22,9 @@ from engine.request_file import SavedRequest
 def exported_result(
     saved: SavedRequest, folder: Path, before: CTSlice | None, source: SliceSource | None = None
 ) -> GenerationResult | None:
-    """Return the result that was exported; None if no file in `folder` has exactly its HU. It is measured anew.
+    """Return the result that was exported; None if no file in `folder` has exactly its HU.
+
+    It is measured anew; the scores that were read back from the same HU are those of the request.
 
     Parameters
     ----------
@@ -40,10 +44,11 @@ def exported_result(
     after = exported_slice(saved, folder)
     if after is None:
         return None
+    measurement = measure_nodule(before, after, saved.box)
     return GenerationResult(
         request,
         after,
-        measure_nodule(before, after, saved.box),
+        replace(measurement, scores=scores_of(saved.record["measurement"])),
         float(saved.record["seconds"]),
         saved.checkpoint_name,
         saved.checkpoint_sha256,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.ct import CTSlice
-from engine.lungs import LEAST_SHARE_IN_LUNG, lung_mask
+from engine.lungs import AERATED_BELOW, LEAST_SHARE_IN_LUNG, lung_mask
 from engine.nodule import BoundingBox
 
 Mask = NDArray[np.bool_]
@@ -20,8 +20,8 @@ Plane = NDArray[np.float64]
 _WALL_DEVIATION_MM, _PLACE_DEVIATION_MM = 2.0, 25.0
 #: Farther from the wall than this is all the same: crops do not show more.
 _FAR_MM = 20.0
-#: Darker than this is lung with air in it; boxes full of vessels are rarer, by a power of their share of air.
-_AIR_BELOW, _AIR_POWER, _LEAST_AIR = -420, 3.0, 0.01
+#: Boxes full of vessels are rarer, by a power of their share of air.
+_AIR_POWER, _LEAST_AIR = 3.0, 0.01
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class LungPlaces:
         for axis, begins in enumerate((rows, columns)):
             offset = (begins + side / 2 - self._middle(axis)) * self.slice.pixel_spacing[axis]
             unlike += ((offset - wanted.from_lungs_mm[axis]) / _PLACE_DEVIATION_MM) ** 2
-        air = _box_means(self.slice.hu < _AIR_BELOW, side)[rows, columns]
+        air = _box_means(self.slice.hu < AERATED_BELOW, side)[rows, columns]
         weights = np.exp(-0.5 * (unlike - unlike.min())) * np.maximum(air, _LEAST_AIR) ** _AIR_POWER
         chosen = int(generator.choice(len(weights), p=weights / weights.sum()))
         return int(rows[chosen]), int(columns[chosen])

@@ -26,7 +26,7 @@ Place = tuple[slice, slice]
 #: Finer pixels are joined, in whole numbers, to pixels of at most this size.
 _WORKING_MM = 2.0
 #: Halfway between lung and soft tissue.
-_AIR_BELOW = -420.0
+AERATED_BELOW = -420
 #: A table that hangs together with the body by less than twice this is taken off.
 _TABLE_MM = 1.5
 #: Pockets of air smaller than this are too small to be told from gas.
@@ -116,7 +116,7 @@ def _body(hu: Plane, spacing: Spacing) -> Mask:
     """The largest piece of tissue after an opening, which takes off the table."""
     ndimage = _ndimage()
     size = [1 + 2 * round(_TABLE_MM / length) for length in spacing]
-    labels, count = ndimage.label(ndimage.minimum_filter(hu, size) > _AIR_BELOW)
+    labels, count = ndimage.label(ndimage.minimum_filter(hu, size) > AERATED_BELOW)
     if count == 0:
         return np.zeros(hu.shape, np.bool_)
     largest = 1 + np.bincount(labels.ravel())[1:].argmax()
@@ -133,7 +133,7 @@ def _spanned(mask: Mask, axis: int) -> Mask:
 
 def _air_in(body: Mask, hu: Plane) -> Mask:
     """Air with the body on all sides; with the body on two, what the edges of the slice cut off and is no gas."""
-    labels, count = _ndimage().label(hu < _AIR_BELOW)
+    labels, count = _ndimage().label(hu < AERATED_BELOW)
     enclosed = ~_at_edges(labels, count)
     cut_off = np.zeros_like(enclosed)
     for label in np.flatnonzero(~enclosed):

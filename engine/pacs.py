@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from engine.errors import InputError
 from engine.export_folder import unfinished_in, writing_to
 from engine.pacs_connection import Connection
-from engine.pacs_objects import DicomObject, find_objects
+from engine.pacs_objects import DicomObject
 from engine.pacs_search import checked_uid, text_of
 from engine.pacs_service import Progress, Refusal, Service, service_of
 
@@ -32,11 +32,6 @@ def check_connection(connection: Connection) -> None:
         If not.
     """
     service_of(connection).check()
-
-
-def send_export(folder: Path, connection: Connection, progress: Progress = lambda done, count: None) -> int:
-    """Send all DICOM objects of an export's folder and those in it; return how many. See `send_objects`."""
-    return send_objects(find_objects([folder]), connection, progress)
 
 
 def send_objects(

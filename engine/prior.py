@@ -24,20 +24,6 @@ from engine.lung_places import LungPlaces, NodulePlace, find_lung_places
 from engine.nodule import ATTRIBUTE_NAMES, BOX_SIDE_MM, BoundingBox, NoduleAttributes
 from engine.prior_table import RANKING_STEP, observed_scores, prior_table, score_joint
 
-__all__ = [
-    "LEAST_SIDE_MM",
-    "extent_in_box",
-    "paper_box",
-    "paper_scores",
-    "plausibility",
-    "plausibility_sentence",
-    "side_around",
-    "similar_place",
-    "suggest_box",
-    "suggest_for_generation",
-    "suggest_scores",
-]
-
 Weights = NDArray[np.float64]
 
 #: Boxes for the nodule generator leave room around the outline, as those that it was trained with do on average.

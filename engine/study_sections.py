@@ -33,9 +33,8 @@ from engine.study_trials import TrialKind
 _SYNTHETIC_FROM = 4
 
 Figures = dict[str, dict[str, Estimate]]
-#: Tells of an answer, and what is true of its trial, whether it is correct; or gives its score.
+#: Tells of an answer, and what is true of its trial, whether it is correct.
 Judge = Callable[[Answer, Sequence[KeyImage]], bool]
-Score = Callable[[Answer], float]
 
 
 def section_of(answered: Answered) -> Section:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 
 PROGRAM = "Nodule Studio"
 VERSION = version("nodule-studio")
@@ -12,10 +12,4 @@ _LIBRARIES = ("nodule-studio", "torch", "diffusers", "numpy")
 
 def library_versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that influence a result, without importing them."""
-    found = {"python": platform.python_version()}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+    return {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}}

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from engine.ct import LUNG, CTSlice
+from engine.export_pictures import to_grey
 from engine.nodule import ATTRIBUTE_NAMES, BoundingBox
 from engine.window import Window, cut_out
 from training.attribute_sweeps import LEVELS
@@ -68,9 +68,7 @@ def _tile(ct_slice: CTSlice, box: BoundingBox) -> Image.Image:
     scale = (spacing / column_mm, spacing / row_mm)
     window = Window((column, row), scale, spacing, (0.0, 0.0, float(_TILE), float(_TILE)), _TILE)
     hu = cut_out(torch.tensor(ct_slice.hu), window)[0, 0].numpy()
-    black, white = LUNG.bounds
-    grey = np.clip((hu - black) / (white - black) * 255, 0, 255).astype(np.uint8)
-    tile = Image.fromarray(grey).convert("RGB")
+    tile = Image.fromarray(to_grey(hu, LUNG)).convert("RGB")
     half_x, half_y = box.side / scale[0] / 2, box.side / scale[1] / 2
     middle = _TILE / 2
     outline = (middle - half_x - 1, middle - half_y - 1, middle + half_x, middle + half_y)

@@ -22,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from engine.lung_places import LungPlaces, find_lung_places
-from engine.lungs import LEAST_SHARE_IN_LUNG, share_in_lung
+from engine.lungs import AERATED_BELOW, LEAST_SHARE_IN_LUNG, share_in_lung
 from engine.nodule import BoundingBox, NoduleAttributes
 from engine.prior import extent_in_box, paper_box, paper_scores, plausibility, suggest_box, suggest_scores
 from training.command import command
@@ -30,8 +30,6 @@ from training.prepared import PreparedSlices, read_slices
 
 #: Slices with less lung than this are not counted: there is hardly a place to suggest.
 LEAST_LUNG_MM2 = 1000.0
-#: Air in lung is darker.
-_AIR_BELOW = -420
 #: Combinations of scores that are rarer than this are counted.
 _RARE = 0.01
 #: Of the boxes that scores are drawn for, mm: small, usual and large nodules.
@@ -63,7 +61,7 @@ def measure_places(
         for each in range(boxes_each):
             box = draw_box(lungs, number * boxes_each + each)
             shares.append(share_in_lung(lungs.mask, box))
-            air.append(float((lungs.slice.hu[box.slices] < _AIR_BELOW).mean()))
+            air.append(float((lungs.slice.hu[box.slices] < AERATED_BELOW).mean()))
     return PlaceFigures(float(np.mean(np.array(shares) >= LEAST_SHARE_IN_LUNG)), float(np.mean(air)), len(shares))
 
 

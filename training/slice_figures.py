@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from engine.ct import LUNG
+from engine.export_pictures import to_grey
 from engine.nodule import ATTRIBUTE_NAMES, SCORE_NAMES
 from training.nearest_neighbours import Neighbours
 from training.prepared import hu_from_stored
@@ -80,8 +81,7 @@ def _extremes(scores: NDArray[np.int64], count: int) -> tuple[list[int], list[in
 
 
 def _grey(stored: NDArray[np.uint16], side: int) -> Tile:
-    black, white = LUNG.bounds
-    grey = np.clip((hu_from_stored(stored) - black) / (white - black) * 255, 0, 255).astype(np.uint8)
+    grey = to_grey(hu_from_stored(stored), LUNG)
     return Image.fromarray(grey).resize((side, side), Image.Resampling.BICUBIC).convert("RGB")
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from engine.checkpoint import Checkpoint
 from engine.ct import LUNG
 from engine.events import SLICE_SAMPLING
+from engine.export_pictures import to_grey
 from training.prepared import SLICE_SIZE
 from training.slice_conditions import SliceCondition
 from training.slice_latents import Latents
@@ -50,9 +51,7 @@ def _conditions(batch: SliceBatch) -> list[SliceCondition]:
 
 
 def _grey(hu: Tensor) -> Image.Image:
-    black, white = LUNG.bounds
-    grey = ((hu - black) / (white - black) * 255).clamp(0, 255).byte()
-    return Image.fromarray(grey.numpy()).convert("RGB")
+    return Image.fromarray(to_grey(hu.numpy(), LUNG)).convert("RGB")
 
 
 def _whole(hu: Tensor, box: Tensor) -> Image.Image:

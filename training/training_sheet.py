@@ -10,6 +10,7 @@ from torch import Tensor
 from engine.checkpoint import Checkpoint
 from engine.conditioning import box_mask
 from engine.ct import LUNG
+from engine.export_pictures import to_grey
 from training.nodule_crops import NoduleCrops, sampling_weights
 from training.nodule_samples import fixed_batch
 from training.window_sampling import generate_windows
@@ -38,8 +39,7 @@ def make_contact_sheet(checkpoint: Checkpoint, held_out: NoduleCrops, columns: i
 
 def _in_lung_window(hu: Tensor) -> Image.Image:
     """Lay out (rows, columns, size, size) HU."""
-    black, white = LUNG.bounds
-    grey = ((hu - black) / (white - black) * 255).clamp(0, 255).byte()
+    grey = to_grey(hu.numpy(), LUNG)
     rows, columns, size, _ = grey.shape
-    sheet = Image.fromarray(grey.permute(0, 2, 1, 3).reshape(rows * size, columns * size).numpy())
+    sheet = Image.fromarray(grey.transpose(0, 2, 1, 3).reshape(rows * size, columns * size))
     return sheet.resize((sheet.width * 2, sheet.height * 2), Image.Resampling.BICUBIC)

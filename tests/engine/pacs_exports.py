@@ -10,6 +10,10 @@ from pydicom.uid import generate_uid
 
 from engine.ct_files import read_volume
 from engine.exports import ExportOptions, export_files
+from engine.pacs import send_objects
+from engine.pacs_connection import Connection
+from engine.pacs_objects import find_objects
+from engine.pacs_service import Progress
 from tests.conftest import write_series
 from tests.engine.placed_nodules import make_result
 
@@ -34,6 +38,11 @@ def write_export(source: Path, folder: Path, keep_identity: bool = False) -> Non
         ("DICOM", "DICOM series", "PNG"),
         ExportOptions(keep_identity=keep_identity),
     )
+
+
+def send_export(folder: Path, connection: Connection, progress: Progress = lambda done, count: None) -> int:
+    """Send all DICOM objects of an export's folder and those in it; return how many."""
+    return send_objects(find_objects([folder]), connection, progress)
 
 
 def datasets_of(folder: Path) -> dict[str, pydicom.Dataset]:

@@ -72,7 +72,7 @@ def test_the_card_says_what_it_is(finished_batch):
     card = (finished_batch / "README.md").read_text("utf-8")
     sha256 = json.loads((finished_batch / "batch.json").read_text())["settings"]["checkpoint_sha256"]
     assert "# 7 synthetic lung nodules" in card
-    assert "research" in card
+    assert "The slices around them are those of the inputs. For research only" in card
     assert f"`tiny`, checkpoint sha256 `{sha256}`" in card
     assert "4 of 11 rows were not made" in card
     for name in ("places", "sizes", "scores", "hu"):

@@ -8,13 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import SimpleITK as sitk
 
 from engine import batch as batch_module
 from engine.batch import share_of
 from engine.batch_folder import read_batch
 from engine.batch_rows import BatchRow
+from engine.versions import library_versions
 from tests.engine.batches import PLAN, contents
-from tests.engine.small_chests import write_chest
+from tests.engine.small_chests import chest_slices, write_chest
 
 
 def test_what_was_stopped_is_gone_on_with_and_is_the_same(batch, finished_batch, chests, tmp_path):
@@ -106,8 +108,13 @@ def test_what_was_refused_is_told_with_its_name_at_the_screen_only(batch, finish
 def test_names_of_files_inside_an_input_are_not_kept(batch, chests, tmp_path):
     (chests / "broken").mkdir()
     (chests / "broken/Muster Max.nii.gz").write_bytes(b"no image")
-    (chests / "broken.csv").write_text("input\nbroken\n")
-    assert '"Muster Max.nii.gz" is damaged' in batch(plan="broken.csv")[2]
+    (chests / "several").mkdir()
+    for name in ("Muster Max", "Muster Maria"):
+        sitk.WriteImage(sitk.GetImageFromArray(chest_slices()), chests / f"several/{name}.nii.gz")
+    (chests / "broken.csv").write_text("input\nbroken\nseveral\n")
+    said = batch(plan="broken.csv")[2]
+    assert '"Muster Max.nii.gz" is damaged' in said
+    assert '"Muster Maria.nii.gz" ("Muster Maria.nii.gz", slices: 3)' in said
     for file in (path for path in (tmp_path / "out").rglob("*") if path.is_file()):
         assert b"Muster" not in file.read_bytes(), file
 
@@ -140,6 +147,28 @@ def test_an_input_that_has_changed_fails_its_rows_only(batch, chests, tmp_path):
     code, printed, said = batch(plan="three.csv")
     assert (code, printed["made"]) == (1, 1)
     assert "not the one that the batch was begun with" in said
+
+
+@pytest.mark.parametrize(("name", "made"), [("DICOM", 0), ("LIDC XML", 0), ("NIfTI", 1)])
+def test_where_the_key_is_another_no_patient_gets_a_second_pseudonym(batch, chests, tmp_path, monkeypatch, name, made):
+    (chests / "one.csv").write_text("input\nfirst\n")
+    assert batch("--formats", name, plan="one.csv")[0] == 0
+    shutil.rmtree(tmp_path / "out/nodules/000001")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "elsewhere"))
+    _, printed, said = batch("--formats", name, plan="one.csv")
+    assert printed["made"] == made
+    assert ("bring deidentification.key" in said) == (not made)
+
+
+def test_the_card_names_the_versions_of_the_beginning_and_of_the_end(batch, finished_batch, tmp_path, monkeypatch):
+    shutil.copytree(finished_batch, tmp_path / "out")
+    versions = library_versions()
+    monkeypatch.setattr("engine.batch_card.library_versions", lambda: {**versions, "nodule-studio": "9.9"})
+    batch()
+    card = (tmp_path / "out/README.md").read_text("utf-8")
+    both = f"{versions['nodule-studio']} (at the end 9.9)"
+    assert f"Made by Nodule Studio {both}, begun on" in card
+    assert f"nodule-studio {both}, torch {versions['torch']}, " in card
 
 
 @pytest.mark.parametrize(

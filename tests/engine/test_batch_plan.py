@@ -58,6 +58,15 @@ def test_yaml_is_the_same_by_line(read):
     assert plan.problems == {8: "Line 8: it is no mapping; give names and values, such as input: ct."}
 
 
+def test_yaml_means_what_a_table_means(read):
+    table = "input,slice,box,seed,margin\n2024_01,060,0120 077 028,010,\n2024-13-01,,,,none\n"
+    entries = (
+        "# nodules\n- {input: 2024_01, slice: 060, box: [0120, 077, 028], seed: 010, margin: ~}\n"
+        "- {input: 2024-13-01, slice: null, margin: none}\n"
+    )
+    assert read(entries, "plan.yaml").lines == read(table).lines
+
+
 @pytest.mark.parametrize(
     ("name", "cell", "words"),
     [

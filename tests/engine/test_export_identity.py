@@ -18,7 +18,7 @@ from tests.engine.placed_nodules import make_result, make_volume, make_whole_sli
 SECRETS = (
     *("Müller", "Jürgen", "P-17", "19610203", "059Y", "20200102", "101112", "S1-study", "A1-accession"),
     *("General Hospital", "Dr. Who", "Thorax", "SN-4711", "Ward 3", "20200103", "Maier", "secret"),
-    *("1.2.3.4",),
+    *("1.2.3.4", "1339-11-14", "1402-01-01"),
 )
 
 
@@ -26,7 +26,9 @@ def header(**changes):
     inner = Dataset()
     inner.InstitutionName, inner.Manufacturer = "General Hospital", "DEIDENTIFIERS INC"
     inner.private_block(0x0011, "SCANNERS INC", create=True).add_new(1, "LO", "secret")
-    return source_header(
+    issuer = Dataset()
+    issuer.UniversalEntityID = "General Hospital"
+    made = source_header(
         **{
             "AccessionNumber": "A1-accession",
             "StudyID": "S1-study",
@@ -41,11 +43,18 @@ def header(**changes):
             "ContrastBolusAgent": "by Maier",
             "PatientComments": "secret",
             "OtherPatientIDs": "P-17",
+            "PatientBirthDateInAlternativeCalendar": "1339-11-14",
+            "PatientDeathDateInAlternativeCalendar": "1402-01-01",
+            "PatientAlternativeCalendar": "SOLAR",
+            "IssuerOfPatientIDQualifiersSequence": [issuer],
             "IrradiationEventUID": "1.2.3.4.77",
             "ContributingEquipmentSequence": [inner],
             **changes,
         }
     )
+    # Which the standard does not have.
+    made.add_new(0x00101999, "LO", "secret")
+    return made
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A result read back from the files of its export."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,9 @@ from engine.errors import InputError
 from engine.events import SliceSource
 from engine.exported_result import exported_before, exported_result
 from engine.exports import export_files
+from engine.nodule import ATTRIBUTE_NAMES
 from engine.replay import saved_request
+from engine.score_reading import ScoreReading
 from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice
 
 
@@ -39,6 +42,15 @@ def test_hu_and_request_are_those_of_the_export(tmp_path, name, dtype):
         result.device,
     )
     assert read.measurement.mask[result.request.box.slices].any()
+
+
+def test_scores_that_were_read_back_stay(tmp_path):
+    volume, result = make_volume(), make_result(make_volume())
+    scores = {name: ScoreReading(3.5, 0.5) for name in ATTRIBUTE_NAMES}
+    result = replace(result, measurement=replace(result.measurement, scores=scores))
+    export_files(volume, 1, result, tmp_path / "out", ["NRRD"])
+    read = exported_result(saved_request(tmp_path / "out"), tmp_path / "out", volume.slice_at(1))
+    assert read.measurement.scores == scores
 
 
 def test_pictures_of_16_bits_are_enough(tmp_path):

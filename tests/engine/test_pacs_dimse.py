@@ -11,11 +11,11 @@ from pynetdicom import evt
 
 from engine.ct_files import read_volume
 from engine.errors import InputError
-from engine.pacs import check_connection, fetch_series, send_export, send_objects
+from engine.pacs import check_connection, fetch_series, send_objects
 from engine.pacs_connection import DimseServer
 from engine.pacs_objects import find_objects
 from engine.pacs_search import MOST_FOUND, Study, StudyFilter, find_studies
-from tests.engine.pacs_exports import SLICES, datasets_of
+from tests.engine.pacs_exports import SLICES, datasets_of, send_export
 from tests.pacs_servers import TITLE, closed_port, dimse_server, image_match
 
 OBJECTS = SLICES + 2

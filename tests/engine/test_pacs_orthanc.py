@@ -12,11 +12,11 @@ from pydicom.uid import RLELossless
 from engine.__main__ import main
 from engine.ct_files import read_volume
 from engine.errors import InputError
-from engine.pacs import check_connection, fetch_series, send_export
+from engine.pacs import check_connection, fetch_series
 from engine.pacs_connection import DimseServer, Login, WebServer
 from engine.pacs_objects import find_objects, identity_warning, what_there_is
 from engine.pacs_search import StudyFilter, find_series, find_studies
-from tests.engine.pacs_exports import SLICES, datasets_of, write_export, write_source
+from tests.engine.pacs_exports import SLICES, datasets_of, send_export, write_export, write_source
 from tests.orthanc import PASSWORD, USER, running_orthanc
 
 OBJECTS = SLICES + 2

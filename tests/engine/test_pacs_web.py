@@ -11,10 +11,10 @@ from pydicom import Dataset
 from pydicom.uid import SegmentationStorage
 
 from engine.errors import InputError
-from engine.pacs import check_connection, fetch_series, send_export
+from engine.pacs import check_connection, fetch_series
 from engine.pacs_connection import DimseServer, Login, WebServer, parse_address
 from engine.pacs_search import StudyFilter, find_series, find_studies
-from tests.engine.pacs_exports import SLICES, datasets_of
+from tests.engine.pacs_exports import SLICES, datasets_of, send_export
 from tests.pacs_servers import closed_port, image_match, multipart, web_server
 
 OBJECTS = SLICES + 2
