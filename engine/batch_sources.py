@@ -7,14 +7,12 @@ from pathlib import Path
 
 from engine.ct import CTVolume
 from engine.errors import InputError
-from engine.export_attributes import read_element
+from engine.export_identity import identity_of
 from engine.export_stamp import study_entropy
 from engine.job_runner import failure_sentence
 
 #: Parts of a data set.
 SPLITS = ("train", "val", "test")
-#: The first of these that a header has says whose it is.
-_IDENTITIES = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")
 
 
 class OpenVolume:
@@ -51,16 +49,10 @@ class OpenVolume:
 def patient_identity(volume: CTVolume) -> str:
     """Return what tells one patient from others: never to be written anywhere.
 
-    The Patient ID, else the study's or series' UID; else the HU, so that copies of a file are one patient.
+    What the header says, else the HU, so that copies of a file are one patient.
     """
-    from pydicom.tag import Tag
-
-    for keyword in _IDENTITIES if volume.headers else ():
-        element = read_element(volume.headers[0], Tag(keyword))
-        identity = "" if element is None else str(element.value or "").strip()
-        if identity:
-            return identity
-    return study_entropy(volume)
+    identity = identity_of(volume.headers[0]) if volume.headers else ""
+    return identity or study_entropy(volume)
 
 
 def split_of(identity: str, shares: tuple[int, ...]) -> str:

@@ -33,6 +33,8 @@ EDITION = "2026c"
 METHOD = f"{PROGRAM}: PS3.15 Basic Profile, {EDITION}"
 #: Identity of which the table says nothing: who gave the patient's ID; dates of birth and death in another calendar.
 _NOT_IN_TABLE = ((0x0010, 0x0024), (0x0010, 0x0033), (0x0010, 0x0034), (0x0010, 0x0035))
+#: The first of these that a header has says whose it is.
+_IDENTITIES = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")
 _Rules = dict[tuple[int, ...], Callable[[Any, Any], None]]
 
 
@@ -40,13 +42,21 @@ def deidentified(header: Dataset) -> Dataset:
     """Return a copy of a header without identity; without private and unknown attributes and what cannot be read."""
     library: Any = import_module("dicomanonymizer.simpledicomanonymizer")
     known = copied(header)
-    patient, study = str(known.get("PatientID") or ""), str(known.get("StudyInstanceUID") or "")
+    identity = identity_of(known)
     for dataset in _with_items(known):
         _remove_unknown(dataset)
         library.anonymize_dataset(dataset, base_rules_gen=_rules)
-    _name_patient(known, pseudonym(patient or study))
+    _name_patient(known, pseudonym(identity))
     _say_what_was_done(known)
     return known
+
+
+def identity_of(header: Dataset) -> str:
+    """Return what tells a patient from others, never to be written anywhere; empty if the header says nothing."""
+    from pydicom.tag import Tag
+
+    elements = (read_element(header, Tag(keyword)) for keyword in _IDENTITIES)
+    return next(filter(None, (str(element.value or "").strip() for element in elements if element is not None)), "")
 
 
 def copied(header: Dataset) -> Dataset:
