@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import ClassVar
@@ -86,12 +86,15 @@ class SliceSource:
         From 0.
     description : str
         Of the series, for people.
+    sha256 : str
+        `CTSlice.sha256` of the slice as it was read, before any nodule; empty where it is not known.
     """
 
     path: Path
     series_uid: str | None
     slice_index: int
     description: str = ""
+    sha256: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)

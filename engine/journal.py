@@ -167,7 +167,8 @@ def read_source(written: Mapping[str, Any]) -> SliceSource | None:
     source = written.get("source")
     if not source:
         return None
-    return SliceSource(Path(source["path"]), source["series_uid"], source["slice_index"], source["description"])
+    opened = Path(source["path"]), source["series_uid"], source["slice_index"], source["description"]
+    return SliceSource(*opened, source.get("sha256", ""))
 
 
 def _restored(written: Mapping[str, Any], arrays: Mapping[str, Any]) -> GenerationResult:

@@ -41,6 +41,8 @@ class SavedRequest:
         Of the file or folder that was opened; of the hash, where the identity was not kept.
     input_sha256 : str or None
         `CTSlice.sha256` of the slice before; None for a slice that was made whole.
+    sha256_as_read : str
+        Of the slice before any nodule; empty where it is not known.
     series_uid : str or None
         Of the DICOM series; another one than the file's where the identity was not kept.
     slice_index : int
@@ -58,6 +60,7 @@ class SavedRequest:
 
     input_name: str
     input_sha256: str | None
+    sha256_as_read: str
     series_uid: str | None
     slice_index: int
     box: BoundingBox
@@ -219,6 +222,8 @@ def _input_record(volume: CTVolume, slice_index: int, before: CTSlice, box: Boun
         "shape": list(before.shape),
         "pixel_spacing_mm": list(before.pixel_spacing),
         "sha256": sha256,
+        # Another one where other nodules were put in before.
+        "sha256_as_read": volume.slice_at(slice_index).sha256(),
         "sha256_outside_box": outside_sha256(before, box),
     }
 
@@ -249,6 +254,7 @@ def _saved_request(record: Record) -> SavedRequest:
     return SavedRequest(
         input_name=source["name"] if source else "",
         input_sha256=source["sha256"] if source else None,
+        sha256_as_read=source.get("sha256_as_read", ""),
         series_uid=source["series_uid"] if source else None,
         slice_index=(source or output)["slice_index"],
         box=BoundingBox(box["row"], box["column"], box["side"], (rows, columns)),

@@ -107,8 +107,9 @@ def _rate_attributes(count: int, sources: Sources, draw: np.random.Generator) ->
     scored = [source for source in sources.real if source.scores]
     reals = count // 2 if scored else 0
     asked = [source for source in sources.synthetic if any(source.scores or ())]
-    made = _needed(kind, _apart(asked, None, draw), count - reals, "synthetic nodules on different slices")
     known = _needed(kind, _apart(scored, None, draw), reals, "real nodules with scores on different slices")
+    elsewhere = _elsewhere(_apart(asked, None, draw), known, None)
+    made = _needed(kind, elsewhere, count - reals, "synthetic nodules on different slices")
     return [Item(kind, (source,)) for source in (*made, *known)]
 
 
@@ -117,7 +118,8 @@ def _alike(
 ) -> tuple[list[Source], list[Source]]:
     """Return synthetic and real nodules, as many as `counts` says; of each, those with one number are alike."""
     where = "on different slices" if crop_mm is None else f"on different slices or {crop_mm:g} mm apart"
-    made, real = _apart(sources.synthetic, crop_mm, draw), _apart(sources.real, crop_mm, draw)
+    real = _apart(sources.real, crop_mm, draw)
+    made = _elsewhere(_apart(sources.synthetic, crop_mm, draw), real, crop_mm)
     if crop_mm is None:
         made = _not_told_by_size(made, real)
     _needed(kind, made, counts[0], f"synthetic nodules {where}")
@@ -150,9 +152,13 @@ def _apart(sources: Sequence[Source], crop_mm: float | None, draw: np.random.Gen
     """Return sources in random order without those that show what another one shows."""
     kept: list[Source] = []
     for source in (sources[int(index)] for index in draw.permutation(len(sources))):
-        if not any(_overlap(source, other, crop_mm) for other in kept):
-            kept.append(source)
+        kept += _elsewhere([source], kept, crop_mm)
     return kept
+
+
+def _elsewhere(sources: Sequence[Source], others: Sequence[Source], crop_mm: float | None) -> list[Source]:
+    """Leave out what would show what one of others shows."""
+    return [source for source in sources if not any(_overlap(source, other, crop_mm) for other in others)]
 
 
 def _overlap(one: Source, other: Source, crop_mm: float | None) -> bool:

@@ -68,7 +68,7 @@ def key_bytes(uid: str, secret: str, images: Sequence[tuple[KeyImage, ...]]) -> 
             for number, shown in enumerate(images, start=1)
         ],
     }
-    return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    return json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def read_key(study: Study, path: Path) -> Key:

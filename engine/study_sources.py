@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +39,9 @@ class Source:
     scene : str
         Hash of the slice before all nodules that were put into it: images of one scene look alike but for their boxes.
     is_alone : bool
-        No other nodule was put into the slice before this one.
+        The slice has no other nodule that is known of: none that was put in before, and no real one.
+    goes_on : bool
+        The nodule was placed in another slice: it serves to tell what is in this one, and for no trial.
     """
 
     image: CTSlice
@@ -51,6 +53,7 @@ class Source:
     slice_index: int | None
     scene: str
     is_alone: bool = True
+    goes_on: bool = False
 
     @cached_property
     def sha256(self) -> str:
@@ -111,15 +114,21 @@ def read_sources(
 
 def _sorted(made: Sequence[Source]) -> Sources:
     before = {source.sha256: source.scene for source in made if source.truth == "synthetic"}
-    plain = {source.scene: source for source in made if source.truth == "no_nodule" and source.scene not in before}
+    real = tuple(source for source in made if source.truth == "real")
+    with_nodule = {*before, *(source.scene for source in real)}
+    plain = {source.scene: source for source in made if source.truth == "no_nodule" and source.scene not in with_nodule}
     return Sources(
-        tuple(_rooted(source, before) for source in made if source.truth == "synthetic"),
-        tuple(source for source in made if source.truth == "real"),
+        tuple(
+            _rooted(source, before, with_nodule)
+            for source in made
+            if source.truth == "synthetic" and not source.goes_on
+        ),
+        real,
         tuple(plain.values()),
     )
 
 
-def _rooted(source: Source, before: Mapping[str, str]) -> Source:
+def _rooted(source: Source, before: Mapping[str, str], with_nodule: Set[str]) -> Source:
     """Return a source whose scene is the slice before the first nodule; `before` has the slice before each by its hash.
 
     The scene of a slice made whole is itself, and it is no other nodule than its own.
@@ -127,7 +136,7 @@ def _rooted(source: Source, before: Mapping[str, str]) -> Source:
     scene = source.scene
     while before.get(scene, scene) != scene:
         scene = before[scene]
-    is_alone = source.scene not in before or source.scene == source.sha256
+    is_alone = source.is_alone and (source.scene not in with_nodule or source.scene == source.sha256)
     return replace(source, scene=scene, is_alone=is_alone)
 
 
@@ -143,12 +152,14 @@ def _results_in(path: Path) -> list[Path]:
 def _journal_sources(entry: Path) -> Iterator[Source]:
     result = journal.read(entry)
     before, request = result.before, result.request
-    if request.extension:
-        return
-    scene = before.sha256() if before else result.slice.sha256()
-    measured = result.measurement.diameter_mm
-    yield Source(result.slice, "synthetic", request.box, request.attributes.scores, measured, entry, None, scene)
-    if before:
+    last = before.sha256() if before else result.slice.sha256()
+    # Before earlier nodules, whose results may not be among those given.
+    first = (request.source.sha256 if request.source else "") or last
+    yield Source(
+        *(result.slice, "synthetic", request.box, request.attributes.scores, result.measurement.diameter_mm),
+        *(entry, None, first, first == last, request.extension is not None),
+    )
+    if before and first == last:
         yield _plain(before, entry, None)
 
 
@@ -157,16 +168,18 @@ def _export_sources(folder: Path) -> Iterator[Source]:
     from engine.replay import saved_request
 
     saved = saved_request(folder)
-    if saved.extension:
-        return
     after = exported_slice(saved, folder)
     if after is None:
         raise InputError(f"{folder} has no slice with the HU that request.json names; export the result again.")
     measured = float(saved.record["measurement"]["diameter_mm"])
-    scene = saved.input_sha256 or saved.output_sha256
-    yield Source(after, "synthetic", saved.box, saved.attributes.scores, measured, folder, None, scene)
+    last = saved.input_sha256 or saved.output_sha256
+    first = saved.sha256_as_read or last
+    yield Source(
+        *(after, "synthetic", saved.box, saved.attributes.scores, measured),
+        *(folder, None, first, first == last, saved.extension is not None),
+    )
     before = exported_before(saved, folder)
-    if before:
+    if before and first == last:
         yield _plain(before, folder, None)
 
 

@@ -134,7 +134,7 @@ class Editing(QObject):
             self._start(replace(request, slice=edit.slice))
         elif edit.wanted:
             box, attributes, options = edit.wanted.box, edit.wanted.attributes, edit.wanted.options
-            self._start(GenerationRequest(edit.slice, box, attributes, options, self._session.source_of(index)))
+            self._start(GenerationRequest(edit.slice, box, attributes, options, self._session.source_to_keep(index)))
         else:
             self._finish(edit, None)
 

@@ -77,7 +77,7 @@ class Placing(QObject):
         now = self._slice_without(self._edited) if box else None
         if now is None or box is None:
             return None
-        return GenerationRequest(now, box, session.attributes, session.options, session.source_of(index))
+        return GenerationRequest(now, box, session.attributes, session.options, session.source_to_keep(index))
 
     def request_in(self, dragged: Dragged) -> GenerationRequest | None:
         """Return what is to be sketched in a box as it is dragged: a nodule that goes along keeps its settings."""
@@ -86,7 +86,9 @@ class Placing(QObject):
         described = nodule.result.request if nodule else session
         if now is None:
             return None
-        return GenerationRequest(now, dragged.box, described.attributes, described.options, session.source_of(index))
+        return GenerationRequest(
+            now, dragged.box, described.attributes, described.options, session.source_to_keep(index)
+        )
 
     def _slice_without(self, accepted: PlacedNodule | None) -> CTSlice | None:
         session = self._session

@@ -107,4 +107,5 @@ def _input_of(saved: SavedRequest, opened: Opened | None, only_opened: bool) -> 
                 f"The CT of this result is not found on this computer: open it ({saved.input_name}, "
                 f"slice {saved.slice_index + 1}), and the result follows."
             ) from error
-    return volume.slice_at(index), SliceSource(volume.source, series_uid, index, volume.description)
+    now = volume.slice_at(index)
+    return now, SliceSource(volume.source, series_uid, index, volume.description, saved.sha256_as_read)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
@@ -249,6 +249,11 @@ class Session(QObject):
         """Return where a slice was read from; None if nothing is open."""
         volume = self.volume
         return SliceSource(volume.source, self.series_uid, index, volume.description) if volume else None
+
+    def source_to_keep(self, index: int) -> SliceSource | None:
+        """Return where a slice was read from, with what it was then: to be kept with a result."""
+        source = self.source_of(index)
+        return replace(source, sha256=self.volume.slice_at(index).sha256()) if source and self.volume else None
 
     @property
     def is_slice_forming(self) -> bool:

@@ -81,6 +81,10 @@ def _limit_text(kind: TrialKind, found: Survey, possible: int) -> str:
         return f"up to {possible}"
     if not found.synthetic:
         return "needs results"
-    if kind in ("real_or_synthetic", "forced_choice"):
+    if kind == "rate_attributes":
+        return "needs results with scores"
+    if kind == "find_nodule" and not found.no_nodule:
+        return "needs slices without a nodule"
+    if kind != "find_nodule" and not found.real:
         return "needs real nodules: add a CSV"
-    return "needs slices without a nodule" if kind == "find_nodule" else "needs results with scores"
+    return "needs results on other slices, not smaller than these"

@@ -9,6 +9,7 @@ import pytest
 from engine import journal
 from engine.ct import LUNG, CTSlice
 from engine.errors import InputError
+from engine.events import SliceSource
 from engine.nodule import BoundingBox
 from engine.study import trial_images
 from engine.study_building import StudyPlan, build_study
@@ -230,6 +231,11 @@ def test_two_nodules_in_one_slice_are_no_two_images(tmp_path):
     assert [source.scene for source in sources.no_nodule] == [first.before.sha256()]
     # Where the whole slice is shown, the second would show what was changed since the first.
     assert {source.scene for source in sources.synthetic} == {first.before.sha256()}
+    # The second alone: what the slice was before any nodule is known from its source.
+    known = replace(request, source=SliceSource(tmp_path, None, 0, "", first.before.sha256()))
+    (entry,) = [journal.record(replace(second, request=known), tmp_path / "second")]
+    alone = read_sources((entry,), ())
+    assert ([source.is_alone for source in alone.synthetic], alone.no_nodule) == ([False], ())
     plan = StudyPlan("T", ("a",), {"find_nodule": 3}, 0, (tmp_path / "journal",))
     with pytest.raises(InputError, match="needs 2 synthetic nodules on different slices and there are 1"):
         build_study(plan, tmp_path / "study", tmp_path / "KEY.json")

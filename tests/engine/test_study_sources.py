@@ -11,6 +11,7 @@ from engine import journal
 from engine.errors import InputError
 from engine.events import Extension
 from engine.exports import export_all, export_files
+from engine.nodule import BoundingBox
 from engine.study import open_study
 from engine.study_building import StudyPlan, build_study
 from engine.study_sources import read_sources
@@ -66,9 +67,36 @@ def test_a_nodule_that_goes_on_counts_once(tmp_path, record):
     """Its other slices show the same nodule at the same place."""
     result = make_result(make_volume())
     request = replace(result.request, extension=Extension(result.nodule_sha256(), 2.5))
-    record(replace(result, request=request), tmp_path / "results")
-    sources = read_sources((tmp_path / "results",), ())
-    assert (sources.synthetic, sources.no_nodule) == ((), ())
+    record(replace(result, request=request), tmp_path / "results" / "one")
+    sources = read_sources((tmp_path / "results" / "one",), ())
+    assert sources.synthetic == ()
+    # It is known to be in the slice that another nodule was put into.
+    later = make_result(make_volume())
+    hu = np.where(later.request.box.mask(), 20, result.slice.hu).astype(np.int16)
+    request = replace(later.request, slice=result.slice)
+    record(replace(later, request=request, slice=result.slice.with_hu(hu)), tmp_path / "results" / "two")
+    sources = read_sources((tmp_path / "results" / "one", tmp_path / "results" / "two"), ())
+    assert [source.is_alone for source in sources.synthetic] == [False]
+    assert result.slice.sha256() not in {source.scene for source in sources.no_nodule}
+
+
+def test_a_slice_with_a_real_nodule_is_none_without(tmp_path, write_ct_series):
+    """Nor are both its nodules asked about."""
+    table = write_real(tmp_path, 1, write_ct_series)
+    (real,) = read_sources((), (table,)).real
+    made = make_result(make_volume())
+    box = BoundingBox(40, 40, 12, real.image.shape)
+    request = replace(made.request, slice=real.image, box=box)
+    mask = np.zeros(real.image.shape, bool)
+    after = real.image.with_hu(np.where(box.mask(), 20, real.image.hu).astype(np.int16))
+    measurement = replace(made.measurement, mask=mask)
+    journal.record(replace(made, request=request, slice=after, measurement=measurement), tmp_path / "journal")
+    sources = read_sources((tmp_path / "journal",), (table,))
+    assert sources.no_nodule == ()
+    assert [source.is_alone for source in sources.synthetic] == [False]
+    plan = StudyPlan("T", ("a",), {"real_or_synthetic": 2}, 0, (tmp_path / "journal",), (table,))
+    with pytest.raises(InputError, match="needs 1 synthetic nodules on different slices and there are 0"):
+        build_study(plan, tmp_path / "study", tmp_path / "KEY.json")
 
 
 def test_an_export_whose_slice_was_changed_is_refused(tmp_path):
