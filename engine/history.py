@@ -190,8 +190,9 @@ def adopt(path: Path, journal: Path) -> Path:
     with _explained("The result could not be copied"):
         try:
             journal.mkdir(parents=True, exist_ok=True)
-            # The copy can be written, also of a read-only file.
+            # The copy can be written to, and renamed, also that of a read-only folder.
             shutil.copytree(path, partial, copy_function=shutil.copyfile, dirs_exist_ok=True)
+            partial.chmod(0o755)
             flush(partial)
             return partial.rename(journal / path.name)
         except OSError:

@@ -27,6 +27,8 @@ Place = tuple[slice, slice]
 _WORKING_MM = 2.0
 #: Halfway between lung and soft tissue.
 AERATED_BELOW = -420
+#: No HU, but what fills a square image around a round one.
+_PADDING_BELOW = -1500
 #: A table that hangs together with the body by less than twice this is taken off.
 _TABLE_MM = 1.5
 #: Pockets of air smaller than this are too small to be told from gas.
@@ -53,7 +55,7 @@ def lung_mask(ct_slice: CTSlice) -> Mask:
     factors = _joined_pixels(ct_slice)
     row_mm, column_mm = ct_slice.pixel_spacing
     spacing = row_mm * factors[0], column_mm * factors[1]
-    lungs = _find_lungs(_joined(ct_slice, factors), spacing)
+    lungs = _find_lungs(*_joined(ct_slice, factors), spacing)
     whole = lungs.repeat(factors[0], axis=0).repeat(factors[1], axis=1)
     short = [(0, length - have) for length, have in zip(ct_slice.shape, whole.shape, strict=True)]
     return np.pad(whole, short, "edge")
@@ -79,12 +81,12 @@ def _ndimage() -> Any:
     return import_module("scipy.ndimage")
 
 
-def _find_lungs(hu: Plane, spacing: Spacing) -> Mask:
+def _find_lungs(hu: Plane, padding: Mask, spacing: Spacing) -> Mask:
     """Large pockets of air and those at ribs; then small ones beside them, which vessels or disease cut off."""
     body = _body(hu, spacing)
     lungs = np.zeros(hu.shape, np.bool_)
     unclear: list[tuple[Place, Mask]] = []
-    for around, pocket in _pockets(_air_in(body, hu), spacing):
+    for around, pocket in _pockets(_air_in(body, hu, padding), spacing):
         off_middle = abs(_middle(pocket) + around[1].start - _middle(body)) * spacing[1]
         if _is_gas(hu[around], pocket, off_middle, spacing):
             continue
@@ -104,12 +106,16 @@ def _joined_pixels(ct_slice: CTSlice) -> tuple[int, int]:
     return min(rows, ct_slice.shape[0]), min(columns, ct_slice.shape[1])
 
 
-def _joined(ct_slice: CTSlice, factors: tuple[int, int]) -> Plane:
-    """Mean HU of blocks of pixels, without what is left over at the far edges; padding values and metal are clipped."""
+def _joined(ct_slice: CTSlice, factors: tuple[int, int]) -> tuple[Plane, Mask]:
+    """Mean HU of blocks of pixels, and which of them have padding; without what is left over at the far edges.
+
+    Padding values and metal are clipped in the means.
+    """
     rows, columns = (length // factor for length, factor in zip(ct_slice.shape, factors, strict=True))
     whole = ct_slice.hu[: rows * factors[0], : columns * factors[1]]
-    clipped = np.clip(whole, -1000, 400).astype(np.float32)
-    return clipped.reshape(rows, factors[0], columns, factors[1]).mean(axis=(1, 3))
+    blocks = whole.reshape(rows, factors[0], columns, factors[1])
+    means = np.clip(blocks, -1000, 400).astype(np.float32).mean(axis=(1, 3))
+    return means, blocks.min(axis=(1, 3)) < _PADDING_BELOW
 
 
 def _body(hu: Plane, spacing: Spacing) -> Mask:
@@ -131,10 +137,15 @@ def _spanned(mask: Mask, axis: int) -> Mask:
     return after_first & before_last
 
 
-def _air_in(body: Mask, hu: Plane) -> Mask:
-    """Air with the body on all sides; with the body on two, what the edges of the slice cut off and is no gas."""
-    labels, count = _ndimage().label(hu < AERATED_BELOW)
+def _air_in(body: Mask, hu: Plane, padding: Mask) -> Mask:
+    """Air with the body on all sides; with the body on two, what the edges of the image cut off and is no gas.
+
+    The image ends where padding begins.
+    """
+    ndimage = _ndimage()
+    labels, count = ndimage.label((hu < AERATED_BELOW) & ~padding)
     enclosed = ~_at_edges(labels, count)
+    enclosed[labels[ndimage.binary_dilation(padding)]] = False
     cut_off = np.zeros_like(enclosed)
     for label in np.flatnonzero(~enclosed):
         cut_off[label] = np.median(hu[labels == label]) > _GAS_BELOW

@@ -210,7 +210,8 @@ def _outline(scene: _Scene, walls: Mask, change: Plane, lung: float, rise: float
     candidates = risen & scene.inside
     if scene.old is not None:
         new = candidates & (change > _CHANGE_LEVEL * rise)
-        candidates &= new | _morphology("closing", new, _BRIDGED_RADIUS_MM / scene.pixel_mm)
+        # Half a pixel more: edges lie within pixels.
+        candidates &= new | _morphology("closing", new, _BRIDGED_RADIUS_MM / scene.pixel_mm + 0.5)
     nearness = np.exp(-((scene.centre_distance / (0.4 * scene.side)) ** 2))
     seeds = candidates & (change > _OUTLINE_LEVEL * rise)
     thickness = ndimage.distance_transform_edt(np.pad(risen, 1))[1:-1, 1:-1]

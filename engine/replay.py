@@ -94,15 +94,18 @@ def find_series(saved: SavedRequest, given: Path | None = None) -> tuple[CTVolum
 
     path = given or _named_input(saved)
     infos = [info for info in list_series(path) if not info.problem]
+    refusal: InputError | None = None
     for info in sorted(infos, key=lambda info: info.series_uid != saved.series_uid):
         try:
             volume = read_volume(path, info.series_uid)
-        except InputError:
-            continue  # What else lies there, such as a mask, need not be a CT.
+        except InputError as error:
+            # What else lies there, such as a mask, need not be a CT.
+            refusal = error if info.series_uid == saved.series_uid else refusal
+            continue
         index = index_of_input(volume, saved)
         if index is not None:
             return volume, index, info.series_uid
-    raise InputError(
+    raise refusal or InputError(
         f"No slice of {path} has the HU that the request was made of; give what was opened then with --input."
     )
 

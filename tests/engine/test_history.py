@@ -123,7 +123,9 @@ def test_an_entry_that_lacks_a_file_is_not_copied(tmp_path, name):
 def test_an_entry_is_copied_once_and_whole(tmp_path):
     path = record(tmp_path / "project")
     history.star(path, True)
+    path.chmod(0o555)
     copy = history.adopt(path, tmp_path / "journal")
+    assert copy.stat().st_mode & 0o200
     assert copy == tmp_path / "journal" / path.name
     assert history.read_entry(copy).is_starred
     history.delete(copy)

@@ -81,6 +81,17 @@ def test_padding_is_no_lung(chest_hu) -> None:
     assert (mask_of(hu) == mask_of(chest_hu)).mean() > 0.999
 
 
+def test_lungs_that_a_round_field_of_view_cuts_off_are_found(chest_hu) -> None:
+    """Padding beside them is no air: only a part that has no wall on two sides is lost."""
+    hu, seen = chest_hu.copy(), ellipse(256, 256, 185, 185)
+    hu[~seen] = -2000
+
+    whole = mask_of(chest_hu) & seen
+    found = mask_of(hu)
+    assert (found & whole).sum() / whole.sum() > 0.45
+    assert not (found & ~mask_of(chest_hu)).any()
+
+
 def test_there_is_no_lung_in_an_abdomen_with_bowel_gas(chest_hu) -> None:
     hu = np.where(chest_hu > -400, chest_hu, 40)
     hu[~ellipse(262, 256, 168, 236)] = -1000

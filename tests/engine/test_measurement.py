@@ -102,6 +102,18 @@ def test_vessel_through_the_nodule_ends_at_it(spacing):
     assert dice(measured.mask, disc(5, spacing)) > 0.87
 
 
+@pytest.mark.parametrize("radius_mm", [6, 10])
+def test_a_wide_vessel_does_not_halve_the_nodule(radius_mm):
+    spacing = 0.7
+    line = vessel(spacing, 4.2, row_offset_mm=0.35)
+    before = as_slice([(line, 0)], spacing)
+    after = as_slice([(line, 0), (disc(radius_mm, spacing), 30)], spacing, seed=1)
+
+    measured = measure_nodule(before, after, box_of(2.6 * radius_mm + 1, spacing))
+
+    assert dice(measured.mask, disc(radius_mm, spacing)) > 0.85
+
+
 def test_thick_vessel_beside_the_nodule_is_told_from_it_by_being_old():
     spacing = 0.7
     line = vessel(spacing, 5, row_offset_mm=7)
