@@ -24,6 +24,7 @@ import numpy as np
 from engine.checkpoint import check_kind, config_of, read_manifest
 from engine.device import choose_device
 from engine.errors import InputError
+from engine.network import NetworkConfig
 from training.frechet import efficientnet_lite0
 from training.inception_features import find_inception_weights, inception_network
 from training.prepared import SLICE_SIZE, PreparedSlices, read_slices
@@ -94,7 +95,7 @@ def evaluate_slice(
         "held-out": real_set(held_out, options.count, options.seed),
     }
     figures: Figures = {
-        "generators": {label: _describe(folder) for label, folder in generators.items()},
+        "generators": {label: _describe(folder, options.guidance) for label, folder in generators.items()},
         "options": asdict(options),
         "device": choose_device().description,
         "data": {"training": _count(training), "held-out": _count(held_out)},
@@ -136,13 +137,17 @@ def _label(folders: Sequence[Path]) -> dict[str, Path]:
     }
 
 
-def _describe(folder: Path) -> Figures:
+def _describe(folder: Path, guidance: float) -> Figures:
     manifest = read_manifest(folder)
+    config = config_of(manifest)
+    can_be_guided = "guide_sha256" in manifest or NetworkConfig(**config.network).sees_attributes
     return {
         "name": manifest["name"],
         "sha256": manifest["sha256"],
         "vqvae_sha256": manifest.get("vqvae_sha256"),
         "samples_seen": manifest["training"].get("samples_seen"),
+        "data": manifest["training"].get("data"),
+        "is_guided": guidance != 1 and can_be_guided and config.sampling.get("guidance_highest_t") != -1,
     }
 
 

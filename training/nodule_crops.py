@@ -91,7 +91,7 @@ def load_crops(path: Path, held_out: bool) -> NoduleCrops:
     Raises
     ------
     InputError
-        If `path` is not there, no Parquet, or a folder that is not of prepared data, or without nodules of such patients.
+        If `path` is not there, no Parquet, a folder that is not of prepared data, or without nodules of such patients.
     """
     if not path.exists():
         raise InputError(f"There is no file or folder {path}; give prepared data, or a file of crops.")

@@ -138,8 +138,12 @@ def compare_all_distances(
                 work.options.splits,
                 work.options.seed,
             )
-            to_sides = {name: distances_to(side, compared) for name, side in sides.items()}
-            figures[network.name][level] = {**to_sides, "floor": floor}
+            figures[network.name][level] = {
+                "training": distances_to(sides["training"], compared),
+                # What a generator that has learned its patients by heart would reach.
+                "held-out": distances_to(sides["held-out"], {"real, trained on": sides["training"], **compared}),
+                "floor": floor,
+            }
     return figures
 
 

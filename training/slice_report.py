@@ -31,20 +31,20 @@ def write_slice_markdown(figures: Figures) -> str:
 def _heading(figures: Figures) -> str:
     options = figures["options"]
     rows = [
-        [label, one["name"], one["sha256"][:12], str(one["samples_seen"])]
+        [label, one["name"], one["sha256"][:12], str(one["samples_seen"]), "yes" if one["is_guided"] else "no"]
         for label, one in figures["generators"].items()
     ]
     return "\n\n".join(
         [
             "# Evaluation of slice generators",
             f"Every slice was generated whole; nothing here is in-painted. {options['count']} slices a configuration, "
-            f"{options['steps']} steps of {options['solver']}, guidance {options['guidance']:g}, the same conditions "
-            f"and noise for all. {_CONDITIONS[options['conditions']]} For features, HU from "
-            f"{options['hu_low']:g} to {options['hu_high']:g} become black to white, and every image is enlarged or "
-            "reduced (bilinear) to the size that its network takes: real and generated ones alike. "
-            f"The evaluation took {figures['minutes']:.1f} minutes.",
+            f"{options['steps']} steps of {options['solver']}, the same conditions and noise for all, guidance "
+            f"{options['guidance']:g} where a configuration can be guided. {_CONDITIONS[options['conditions']]} For "
+            f"features, HU from {options['hu_low']:g} to {options['hu_high']:g} become black to white, and every "
+            "image is enlarged or reduced (bilinear) to the size that its network takes: real and generated ones "
+            f"alike. The evaluation took {figures['minutes']:.1f} minutes.",
             *_readings(figures["readings"]),
-            markdown_table(["configuration", "checkpoint", "hash", "samples seen"], rows),
+            markdown_table(["configuration", "checkpoint", "hash", "samples seen", "guided"], rows),
         ]
     )
 
@@ -122,10 +122,10 @@ def _floor(distances: Figures) -> str:
             low, high = floors[0]["a_side"]
             parts.append(
                 "The patients, trained on and held out together, are split at random into halves A and B. Real: A "
-                "against B, the floor. Through the VQ-VAE: A, encoded and decoded, against B, which is the best that "
-                "its generators can reach. The others: as many generated slices against B. N on both sides: "
-                f"{low if low == high else f'{low} to {high}'}; mean ± standard deviation over {floors[0]['splits']} "
-                "splits, whose halves differ as far as few patients do."
+                "against B, the floor. Through the VQ-VAE: A, encoded and decoded, against B. The others: as many "
+                "generated slices against B; they can lie below the floor, for their generators know patients of B. N "
+                f"on both sides: {low if low == high else f'{low} to {high}'}; mean ± standard deviation over "
+                f"{floors[0]['splits']} splits, whose halves differ as far as few patients do."
             )
         rows = [
             [
@@ -192,8 +192,8 @@ def _paper_way(ways: Figures) -> str:
     parts = [
         "## Against the paper's way: DDPM, all training steps, same weights",
         "The same conditions for both, against training slices. N is small, since the paper's way takes long: these "
-        "distances are biased upwards, alike for both, and cannot be compared with those above. The deviation is that "
-        "of the ratio over random halves of the slices.",
+        "Frechet distances are biased upwards, the more the more the slices vary, and cannot be compared with those "
+        "above; KID is not biased. The deviation is that of the ratio over random halves of the slices.",
     ]
     rows = [
         [label, str(way["steps"]), *(shown(way["seconds"][name], 1) for name in ("few_steps", "paper", "times_faster"))]

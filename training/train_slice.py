@@ -32,7 +32,7 @@ from engine.vq_codec import LatentStatistics, load_vq_codec
 from engine.window import WindowGrid
 from training.command import command
 from training.nodule_loss import NetworkInputs, loss_of, predict, settings_of
-from training.prepared import SLICE_SIZE, PreparedSlices, read_slices
+from training.prepared import SLICE_SIZE, PreparedSlices, read_description, read_slices
 from training.run_options import Pace, add_run_arguments, take_options
 from training.slice_latents import cache_latents
 from training.slice_loss import (
@@ -62,6 +62,7 @@ class SliceTrainer:
         self, options: SliceOptions, data: Path, vqvae: str, run: Path, latents: Path, network: NetworkConfig
     ) -> None:
         self.options, self.name = options, run.name
+        self.made_by = read_description(data)["made_by"]
         accelerator = make_accelerator()
         slices = self._read(data, held_out=False)
         self.codec = load_vq_codec(vqvae, accelerator.device)
@@ -122,7 +123,7 @@ class SliceTrainer:
             scheduler=settings_of(self.scheduler),
             training={
                 "samples_seen": self.run.samples_seen,
-                "data": "prepared slices with nodules, patients held out by hash",
+                "data": self.made_by,
                 "options": asdict(self.options),
             },
             sampling=asdict(self.limits),
