@@ -192,7 +192,10 @@ def _make_rows(
     checkpoint = load_checkpoint(checkpoint_folder)
     with _bar(len(rows), "nodules", shown) as bar:
         for row in rows:
-            line = plan.lines[row.line]
+            line = plan.lines.get(row.line)
+            if line is None:  # The batch was begun by a version that took it.
+                batch.note_failure(row, plan.problems[row.line])
+                continue
             try:
                 _make_row(row, line, batch, checkpoint, volumes)
             except OSError:

@@ -14,12 +14,13 @@
 |              | before-16bit.png, after-16bit.png     | HU + 32768                                               |
 |              | mask.png                              | 255 in the nodule                                        |
 |              | difference.png                        | 128 where HU stayed, brighter where they rose            |
-| LIDC XML     | nodule.xml                            | outline and scores, as marks of LIDC-IDRI are stored     |
-| Tables       | boxes.json                            | COCO: the nodule's rectangle and mask, on after.png      |
-|              | after.txt                             | YOLO: the nodule's rectangle, named after after.png      |
+| LIDC XML     | nodule.xml                            | outlines and scores, as marks of LIDC-IDRI are stored    |
+| Tables       | boxes.json                            | COCO: rectangles and masks, on after.png                 |
+|              | after.txt                             | YOLO: rectangles, named after after.png                  |
 |              | nodule.csv                            | one line: place, measurements, scores, options           |
 
-A slice that was made whole has no `before` and no difference. A whole series with several nodules (`export_series`) has
+Marks and tables but `nodule.csv` are of all nodules that were put into the slice, masks of the last one alone. A slice
+that was made whole has no `before` and no difference. A whole series with several nodules (`export_series`) has
 no `request.json`: that comes with each nodule's own folder of single-slice exports. Every function here writes all of
 its files or none: they are made in a folder beside their place and moved in only when the last one is whole.
 """

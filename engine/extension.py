@@ -23,7 +23,7 @@ import numpy as np
 
 from engine.ct import CTVolume
 from engine.errors import InputError
-from engine.events import Extension, Finished, GenerationRequest, GenerationResult, Preview
+from engine.events import Extension, Finished, GenerationRequest, GenerationResult, Preview, SliceSource
 from engine.nodule import BOX_SIDE_MM, BoundingBox
 from engine.prior import extent_in_box, side_around
 
@@ -97,11 +97,15 @@ def extension_requests(volume: CTVolume, index: int, result: GenerationResult) -
             request,
             slice=volume.slice_at(near),
             box=box,
-            source=replace(request.source, slice_index=near) if request.source else None,
+            source=_source_at(request.source, near, volume),
             extension=Extension(continues, offsets[near]),
         )
         for near, box in boxes.items()
     }
+
+
+def _source_at(source: SliceSource | None, index: int, volume: CTVolume) -> SliceSource | None:
+    return replace(source, slice_index=index, sha256=volume.slice_at(index).sha256()) if source else None
 
 
 def extend_nodule(

@@ -3,9 +3,16 @@
 extra=$1
 base=${PYTHON:-python3}
 is_new_enough='import sys; sys.exit(sys.version_info < (3, 11))'
-if ! "$base" -c "$is_new_enough"; then
-  echo "Nodule Studio needs Python 3.11 or newer; install one and name it: PYTHON=python3.12 bash $0" >&2
-  exit 2
+# Not one that was left half made, or is of an old Python.
+has_environment() { [ -f .venv/bin/activate ] && .venv/bin/python -c "$is_new_enough" 2>/dev/null; }
+venv_package=
+if ! has_environment; then
+  if ! "$base" -c "$is_new_enough"; then
+    echo "Nodule Studio needs Python 3.11 or newer; install one and name it: PYTHON=python3.12 bash $0" >&2
+    exit 2
+  fi
+  # Debian's Python comes without what makes virtual environments.
+  "$base" -c 'import ensurepip, venv' 2>/dev/null || venv_package=${base##*/}-venv
 fi
 # Debian keeps ldconfig out of the path of ordinary users.
 known=$(PATH=$PATH:/usr/sbin:/sbin ldconfig -p 2>/dev/null || true)
@@ -14,9 +21,6 @@ for library in libEGL.so.1 libGL.so.1 libfontconfig.so.1 libdbus-1.so.3 libxkbco
   libxcb-icccm.so.4 libxcb-image.so.0 libxcb-keysyms.so.1 libxcb-render-util.so.0 libxcb-xkb.so.1; do
   [[ $known == *"$library"* ]] || missing="$missing $library"
 done
-venv_package=
-# Debian's Python comes without what makes virtual environments.
-"$base" -c 'import ensurepip, venv' 2>/dev/null || venv_package=${base##*/}-venv
 if command -v apt-get >/dev/null && [ -n "$missing$venv_package" ]; then
   as_root=; [ "$(id -u)" = 0 ] || as_root=sudo
   { $as_root apt-get update -qq && $as_root apt-get install -y -qq --no-install-recommends $venv_package \
@@ -25,10 +29,7 @@ if command -v apt-get >/dev/null && [ -n "$missing$venv_package" ]; then
     libxcb-shape0 libxcb-randr0 libxcb-xkb1 libxcb-xinerama0; } ||
     echo "These could not be installed, and may be needed:$missing $venv_package" >&2
 fi
-# One that was left half made, or is of an old Python, is made again.
-if ! { [ -f .venv/bin/activate ] && .venv/bin/python -c "$is_new_enough"; } 2>/dev/null; then
-  "$base" -m venv --clear .venv
-fi
+has_environment || "$base" -m venv --clear .venv
 . .venv/bin/activate
 # What is installed stays so, also without a network, until it is another version's.
 stamp=.venv/set-up-${extra:-studio}

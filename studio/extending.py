@@ -73,7 +73,7 @@ class Extending(QObject):
             self._say_not_here(f"{len(made)} of {len(numbers)} slices were made")
 
     def _say_not_here(self, made: str) -> None:
-        text, said = f"for another slice was open: {made}; see the history.", self._session.notice
+        text, said = f"for another scan or slice was open: {made}; see the history.", self._session.notice
         kept = said if said and said.do else Notice("")  # It may offer the way back to the series of the nodule.
         self._session.notice = replace(kept, text=f"{kept.text} The nodule was not extended, {text}".strip())
 

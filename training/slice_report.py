@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from training.evaluation_report import markdown_table, shown
@@ -31,7 +32,10 @@ def write_slice_markdown(figures: Figures) -> str:
 def _heading(figures: Figures) -> str:
     options = figures["options"]
     rows = [
-        [label, one["name"], one["sha256"][:12], str(one["samples_seen"]), "yes" if one["is_guided"] else "no"]
+        [
+            *(label, one["name"], one["sha256"][:12], str(one["samples_seen"])),
+            *(json.dumps(one["data"]), "yes" if one["is_guided"] else "no"),
+        ]
         for label, one in figures["generators"].items()
     ]
     return "\n\n".join(
@@ -44,7 +48,7 @@ def _heading(figures: Figures) -> str:
             "image is enlarged or reduced (bilinear) to the size that its network takes: real and generated ones "
             f"alike. The evaluation took {figures['minutes']:.1f} minutes.",
             *_readings(figures["readings"]),
-            markdown_table(["configuration", "checkpoint", "hash", "samples seen", "guided"], rows),
+            markdown_table(["configuration", "checkpoint", "hash", "samples seen", "trained on", "guided"], rows),
         ]
     )
 

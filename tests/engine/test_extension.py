@@ -178,3 +178,5 @@ def test_slices_say_where_they_are_from() -> None:
         0: replace(source, slice_index=0),
         2: replace(source, slice_index=2),
     }
+    hashes = {index: volume.slice_at(index).sha256() for index in requests}
+    assert {index: request.source.sha256 for index, request in requests.items() if request.source} == hashes

@@ -231,7 +231,7 @@ def test_it_says_that_another_slice_was_open_beside_the_way_back(wide, volume, q
     wide.session.notice = Notice("Another is open.", offer="Go back", do=lambda: None)
     gate.open()
     qtbot.waitUntil(lambda: wide.session.queue.is_empty)
-    why = "The nodule was not extended, for another slice was open: 4 of 4 slices were made; see the history."
+    why = "The nodule was not extended, for another scan or slice was open: 4 of 4 slices were made; see the history."
     assert wide.notice_bar.text.text() == f"Another is open. {why}"
     assert wide.notice_bar.offer.isVisible()
 
