@@ -195,6 +195,7 @@ def _make_rows(
             line = plan.lines.get(row.line)
             if line is None:  # The batch was begun by a version that took it.
                 batch.note_failure(row, plan.problems[row.line])
+                bar.update()
                 continue
             try:
                 _make_row(row, line, batch, checkpoint, volumes)

@@ -46,8 +46,8 @@ def ct_image(volume: CTVolume, slice_index: int, result: GenerationResult, stamp
         _name_nobody(image, result)
     stored = stored_values(result.slice.hu, _outside(result), source_rescale(header))
     set_pixels(image, stored)
-    is_first = result.before is None or not shows_more(volume, slice_index, result)
-    _describe_derivation(image, header, result, _faithfulness(stored, is_first), stamp)
+    faithfulness = _faithfulness(stored, shows_more(volume, slice_index, result))
+    _describe_derivation(image, header, result, faithfulness, stamp)
     return image
 
 
@@ -212,8 +212,8 @@ def _describe_derivation(
     mark_as_synthetic(image, stamp)
 
 
-def _faithfulness(stored: StoredValues, is_first: bool) -> str:
-    changes = [] if is_first else ["other synthetic nodules that were put in before"]
+def _faithfulness(stored: StoredValues, has_others: bool) -> str:
+    changes = ["other synthetic nodules that were put in before"] if has_others else []
     if not stored.exact:
         changes.append(f"rounding to steps of {stored.slope}")
     return f"HU elsewhere are unchanged{' but for ' if changes else ''}{' and '.join(changes)}."

@@ -147,9 +147,9 @@ def _air_in(body: Mask, hu: Plane, padding: Mask) -> Mask:
     enclosed = ~_at_edges(labels, count)
     enclosed[labels[ndimage.binary_dilation(padding)]] = False
     cut_off = np.zeros_like(enclosed)
-    for label in np.flatnonzero(~enclosed):
+    for label in 1 + np.flatnonzero(~enclosed[1:]):
         cut_off[label] = np.median(hu[labels == label]) > _GAS_BELOW
-    enclosed[0] = cut_off[0] = False  # tissue
+    enclosed[0] = False  # tissue
     in_column, in_row = _spanned(body, 0), _spanned(body, 1)
     return (enclosed[labels] & in_column & in_row) | (cut_off[labels] & (in_column | in_row))
 

@@ -155,11 +155,10 @@ def _journal_sources(entry: Path) -> Iterator[Source]:
     last = before.sha256() if before else result.slice.sha256()
     # Before earlier nodules, whose results may not be among those given.
     first = (request.source.sha256 if request.source else "") or last
-    yield Source(
-        *(result.slice, "synthetic", request.box, request.attributes.scores, result.measurement.diameter_mm),
-        *(entry, None, first, first == last, request.extension is not None),
-    )
-    if before and first == last:
+    measured, goes_on = result.measurement.diameter_mm, request.extension is not None
+    scores, is_alone = request.attributes.scores, first == last
+    yield Source(result.slice, "synthetic", request.box, scores, measured, entry, None, first, is_alone, goes_on)
+    if before and is_alone:
         yield _plain(before, entry, None)
 
 
@@ -174,12 +173,10 @@ def _export_sources(folder: Path) -> Iterator[Source]:
     measured = float(saved.record["measurement"]["diameter_mm"])
     last = saved.input_sha256 or saved.output_sha256
     first = saved.sha256_as_read or last
-    yield Source(
-        *(after, "synthetic", saved.box, saved.attributes.scores, measured),
-        *(folder, None, first, first == last, saved.extension is not None),
-    )
+    scores, is_alone, goes_on = saved.attributes.scores, first == last, saved.extension is not None
+    yield Source(after, "synthetic", saved.box, scores, measured, folder, None, first, is_alone, goes_on)
     before = exported_before(saved, folder)
-    if before and first == last:
+    if before and is_alone:
         yield _plain(before, folder, None)
 
 
