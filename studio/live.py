@@ -100,7 +100,7 @@ class Live(QObject):
         session, box = self._session, self._session.box_here
         if box is None or self._placing.is_removing or not self._can_follow(box):
             return
-        if session.job and session.job.is_edit:
+        if self._placing.is_editing:
             self._placing.make()  # Not cancelled first: that would put the box back where the nodule was.
             return
         is_forming = self._is_full_due or session.job is not None

@@ -160,6 +160,16 @@ def test_where_the_key_is_another_no_patient_gets_a_second_pseudonym(batch, ches
     assert ("bring deidentification.key" in said) == (not made)
 
 
+def test_a_row_that_is_no_longer_taken_is_a_failure(batch, chests, tmp_path, monkeypatch):
+    (chests / "one.csv").write_text("input,size_mm\nfirst,5-12\n")
+    assert batch(plan="one.csv")[0] == 0
+    shutil.rmtree(tmp_path / "out/nodules/000001")
+    monkeypatch.setattr("engine.batch_cells.LEAST_SIDE_MM", 30)
+    code, printed, said = batch(plan="one.csv")
+    assert (code, printed["made"]) == (1, 0)
+    assert "size_mm is '5-12'" in said
+
+
 def test_the_card_names_the_versions_of_the_beginning_and_of_the_end(batch, finished_batch, tmp_path, monkeypatch):
     shutil.copytree(finished_batch, tmp_path / "out")
     versions = library_versions()
