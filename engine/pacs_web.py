@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import warnings
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -86,13 +86,18 @@ class WebService:
 
     @contextmanager
     def _client(self) -> Generator[Any, None, None]:
-        with requests.Session() as session:
+        def answered(response: requests.Response, *_args: Any, **_kwargs: Any) -> None:
+            # The session leaves the connection of an answer open that is streamed and not read to its end.
+            answers.callback(response.close)
+            _strip_parameters(response)
+
+        with requests.Session() as session, ExitStack() as answers:
             session.auth = _Finish(self._server.login)
             # Without types for the type checker: its annotations are partial.
             client: Any = import_module("dicomweb_client.web").DICOMwebClient(
                 self._server.url,
                 session,
-                callback=_without_parameters,
+                callback=answered,
                 permissive_uid=True,
                 timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS),
             )
@@ -157,12 +162,11 @@ def authorization(login: Login) -> str:
     return f"Basic {base64.b64encode(f'{login.user}:{login.secret}'.encode()).decode()}"
 
 
-def _without_parameters(response: requests.Response, *_args: Any, **_kwargs: Any) -> requests.Response:
+def _strip_parameters(response: requests.Response) -> None:
     """Strip "; charset=utf-8", with which dicomweb-client would pass over what the server says of stored objects."""
     kind, _, rest = response.headers.get("Content-Type", "").partition(";")
     if rest and "boundary" not in rest:
         response.headers["Content-Type"] = kind.strip()
-    return response
 
 
 def _store(client: Any, one: DicomObject) -> str:
