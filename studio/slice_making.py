@@ -92,16 +92,23 @@ class SliceMaking(QObject):
         """Make a slice; or say why not.
 
         With the box and the scores that are set, where a generated slice with a box is open: the same seed again
-        gives its neighbour. Otherwise with those of one annotation of LIDC.
+        gives its neighbour, and where nothing was changed, another seed another slice. Otherwise with those of one
+        annotation of LIDC.
         """
         session = self._session
         reason = why_not_generate_slice(session)
         if reason:
             session.say(reason)
         elif session.generated and session.box_here:
+            if self._would_be_the_same(session.generated, session.box_here):
+                self._placing.new_seed()
             self.generate_with(session.box_here, session.generated.pixel_spacing_mm, session.attributes)
         else:
             self._suggesting.suggest_slice(lambda drawn: self.generate_with(*drawn))
+
+    def _would_be_the_same(self, made: SliceRequest, box: BoundingBox) -> bool:
+        now = box, self._session.attributes, _options_set(self._session)
+        return (made.box, made.attributes, made.options) == now
 
     def generate_with(
         self,
@@ -112,7 +119,7 @@ class SliceMaking(QObject):
     ) -> None:
         """Make a slice; without options, with the steps and the seed that are set."""
         session = self._session
-        options = options or replace(session.options, solver=SLICE_SAMPLING.solver)
+        options = options or _options_set(session)
         try:
             request = SliceRequest(box, attributes, options, spacing_mm)
         except InputError as error:
@@ -199,6 +206,11 @@ class SliceMaking(QObject):
 
     def _forget(self) -> None:
         self._before = self._blank = None
+
+
+def _options_set(session: Session) -> SamplingOptions:
+    """Return the steps and the seed that are set, with the solver for slices."""
+    return replace(session.options, solver=SLICE_SAMPLING.solver)
 
 
 def _what_is_open(session: Session) -> _Open:

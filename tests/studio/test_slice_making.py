@@ -109,6 +109,16 @@ def test_the_box_can_be_moved_and_the_same_seed_run_again(make_window, qtbot):
     assert (hu[box.slices] == -100 + seed).all()
 
 
+def test_where_nothing_was_changed_another_slice_is_made(make_window, qtbot):
+    window = make_window()
+    press_and_wait(window, qtbot)
+    first = window.session.generated
+    press_and_wait(window, qtbot)
+    again = window.session.generated
+    assert again.options.seed != first.options.seed
+    assert replace(again, options=first.options) == first
+
+
 @pytest.mark.parametrize("is_open", [False, True])
 def test_cancelling_brings_back_what_was_open(held, volume, qtbot, is_open):
     if is_open:
