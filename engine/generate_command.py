@@ -33,7 +33,8 @@ def add_generate(commands: Any) -> None:
     which.add_argument(
         "--configuration",
         choices=CONFIGURATIONS,
-        help="of the paper (1, 2, 3), or the studio's own, as trained to be compared",
+        help="the studio's own, or of the paper (1, 2, 3), which come with no installation: train them first, and put "
+        "them into resources/checkpoints/slice-1 and so on",
     )
     which.add_argument(
         "--checkpoint", type=Path, metavar="FOLDER", help="[resources/checkpoints/slice, if there is one]"

@@ -11,13 +11,14 @@ from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
+from engine.checkpoint import DEFAULT_CHECKPOINT, DEFAULT_SLICE_CHECKPOINT
 from engine.job_runner import default_runner
 from engine.journal import journal_folder
 from studio.autosave import session_file
 from studio.engine_client import EngineClient
 from studio.history import History
 from studio.main_window import MainWindow
-from studio.theme import RESOURCES, apply_theme
+from studio.theme import apply_theme
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     app.setDesktopFileName("nodule-studio")
     apply_theme(app)
     history = History(journal_folder())
-    engine = EngineClient(partial(default_runner, options.checkpoint), history.record)
+    engine = EngineClient(partial(default_runner, options.checkpoint, options.slice_checkpoint), history.record)
     window = MainWindow(engine, history, session_file())
     window.first_painted.connect(lambda: QTimer.singleShot(0, engine.start))
     window.show()
@@ -46,8 +47,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--checkpoint",
         type=Path,
-        default=RESOURCES / "checkpoints" / "nodule",
-        help="folder of the nodule generator to use instead of the embedded one",
+        default=DEFAULT_CHECKPOINT,
+        metavar="FOLDER",
+        help="a nodule generator to use instead of the embedded one",
+    )
+    parser.add_argument(
+        "--slice-checkpoint",
+        type=Path,
+        default=DEFAULT_SLICE_CHECKPOINT,
+        metavar="FOLDER",
+        help="a slice generator to use instead of the embedded one",
     )
     return parser
 

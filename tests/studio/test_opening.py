@@ -3,6 +3,7 @@
 import sys
 import threading
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPushButton
 
 from engine import ct_files, dicom_headers
+from engine.checkpoint import DEFAULT_CHECKPOINT
 from engine.errors import InputError
 from studio.recent_files import recent_files, remember
 from studio.series_dialog import SeriesDialog
@@ -259,7 +261,11 @@ def test_the_command_line_opens_a_path(chest, write_ct_series, tmp_path, monkeyp
     from studio import __main__ as program
     from tests.scripted_engine import ScriptedRunner
 
-    shown = []
+    shown, folders = [], []
+
+    def load(*given):
+        folders.extend(given)
+        return ScriptedRunner()
 
     class Watched(program.MainWindow):
         def __init__(self, *parts):
@@ -275,11 +281,12 @@ def test_the_command_line_opens_a_path(chest, write_ct_series, tmp_path, monkeyp
     monkeypatch.setattr(program, "MainWindow", Watched)
     monkeypatch.setattr(program, "journal_folder", lambda: tmp_path / "journal")
     monkeypatch.setattr(program, "session_file", lambda: tmp_path / "session.json")
-    monkeypatch.setattr(program, "default_runner", lambda folder: ScriptedRunner())
+    monkeypatch.setattr(program, "default_runner", load)
     monkeypatch.setattr(program.QApplication, "exec", run)
     write_ct_series(tmp_path / "series", chest)
     monkeypatch.chdir(tmp_path)
-    assert program.main(["series"]) == 0
+    assert program.main(["series", "--slice-checkpoint", "my-slices"]) == 0
+    assert folders == [DEFAULT_CHECKPOINT, Path("my-slices")]
     assert len(shown[0].session.volume) == 4
     # The next start may be in another folder.
     assert shown[0].session.volume.source == recent_files()[0] == tmp_path / "series"
