@@ -35,7 +35,8 @@ def add_guide(checkpoint: Path, guide: Path, out: Path) -> None:
     Raises
     ------
     InputError
-        If one is no checkpoint, the guide is not of the same network, or the network cannot do without attributes.
+        If one is no checkpoint, the guide is not of the same network or has seen more samples, or the network cannot
+        do without attributes.
     """
     manifest, guides = read_manifest(checkpoint), read_manifest(guide)
     config, earlier = config_of(manifest), config_of(guides)
@@ -45,6 +46,12 @@ def add_guide(checkpoint: Path, guide: Path, out: Path) -> None:
         raise InputError(
             f"The guide {guide} is not an earlier state of {checkpoint}: network, codec or schedule differ; "
             "give one of the same training."
+        )
+    seen, own = (one.training.get("samples_seen", 0) for one in (earlier, config))
+    if seen > own:
+        raise InputError(
+            f"The guide {guide} has seen {seen:,} samples and is not an earlier state of {checkpoint}, which has seen "
+            f"{own:,}; give an earlier one of the same training."
         )
     sampling = _guided_sampling(checkpoint, config)
     told = {"samples_seen": earlier.training.get("samples_seen"), "sha256": guides["sha256"]}

@@ -4,8 +4,9 @@ Only slices that are generated whole are compared here. What a nodule generator 
 there is another thing, measured by ``python -m training.evaluate nodule``, and the two never share a number.
 
 The report folder keeps every generated slice under ``samples/`` and the features under ``features/``: an evaluation
-that was stopped goes on where it was, and one more checkpoint, or a larger count, costs only what is new. The pictures
-show real slices of the data given: keep the folder where those may lie.
+that was stopped goes on where it was, and one more checkpoint, or a larger count, costs only what is new. Checkpoints
+are copied to ``checkpoints/`` first, since a run that goes on replaces its own: to take up an evaluation of such a one,
+give the copy. The pictures show real slices of the data given: keep the folder where those may lie.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ import numpy as np
 from engine.checkpoint import check_kind, config_of, read_manifest
 from engine.device import choose_device
 from engine.errors import InputError
-from engine.network import NetworkConfig
+from engine.events import SamplingOptions
+from training.checkpoint_copy import copy_checkpoint
 from training.frechet import efficientnet_lite0
 from training.inception_features import find_inception_weights, inception_network
-from training.prepared import SLICE_SIZE, PreparedSlices, read_slices
+from training.prepared import SLICE_SIZE, PreparedSlices, read_description, read_slices
 from training.slice_comparisons import (
     CONDITIONS,
     SliceEvaluation,
@@ -41,6 +43,7 @@ from training.slice_comparisons import (
 from training.slice_conditions import draw_conditions, with_all_scores
 from training.slice_figures import draw_scores, draw_slices
 from training.slice_report import write_slice_markdown
+from training.slice_samples import unet_passes
 from training.slice_sets import SliceSet, generated_set, real_set
 
 Figures = dict[str, Any]
@@ -74,13 +77,20 @@ def evaluate_slice(
     Raises
     ------
     InputError
-        If a folder is no checkpoint of a slice generator, the data or the weights are not there, or an option is wrong.
+        If a folder is no checkpoint of a slice generator, or is replaced while it is copied, the data or the weights
+        are not there, or an option is wrong.
     """
     started = time.monotonic()
-    generators = _label(folders)
     weights = find_inception_weights(inception)
     networks = (efficientnet_lite0(), *([inception_network(weights)] if weights else []))
-    training, held_out = (read_slices(data, held_out=side) for side in (False, True))
+    made_by = read_description(data)["made_by"]
+    for folder in folders:
+        _check(folder)
+    generators = _label([copy_checkpoint(folder, out / "checkpoints") for folder in folders])
+    described = {label: _describe(folder, options.sampling) for label, folder in generators.items()}
+    # Conditions are drawn from all readings that slices are compared with: without the scores that are not to be
+    # trusted, those of whole scans would be left out.
+    training, held_out = (read_slices(data, held_out=side, trusted=False) for side in (False, True))
     side, prior = CONDITIONS[options.conditions]
     asked = held_out if side == "held-out" else training
     asked, readings = with_all_scores(asked) if prior == "data" else (asked, None)
@@ -95,21 +105,23 @@ def evaluate_slice(
         "held-out": real_set(held_out, options.count, options.seed),
     }
     figures: Figures = {
-        "generators": {label: _describe(folder, options.guidance) for label, folder in generators.items()},
+        "generators": described,
         "options": asdict(options),
         "device": choose_device().description,
+        "networks": {network.name: network.weights for network in networks},
+        "made_by": made_by,
         "data": {"training": _count(training), "held-out": _count(held_out)},
         "readings": readings,
         "distances": compare_all_distances(work, real, made, generators),
-        "neighbours": compare_neighbours(work, made, training, held_out),
+        "neighbours": compare_neighbours(
+            work, made, training, held_out, max(one["variants"] for one in described.values())
+        ),
         "time": {label: measure_time(work, folder) for label, folder in generators.items()},
         "paper_way": {},
     }
     if against_ddpm:
         for label, folder in generators.items():
-            figures["paper_way"][label] = compare_with_ddpm(
-                work, label, folder, made[label], real["training"], figures["time"][label]["median_seconds"]
-            )
+            figures["paper_way"][label] = compare_with_ddpm(work, label, folder, made[label], real["training"])
     _draw(out, real["training"], made)
     figures["minutes"] = (time.monotonic() - started) / 60
     (out / "report.json").write_text(json.dumps(figures, indent=2, allow_nan=False) + "\n")
@@ -117,19 +129,24 @@ def evaluate_slice(
     return figures
 
 
+def _check(folder: Path) -> None:
+    """Refuse a checkpoint that does not make slices like those of prepared data."""
+    config = config_of(read_manifest(folder))
+    check_kind(config, "slice")
+    if config.grid["size"] != SLICE_SIZE:
+        raise InputError(
+            f"The checkpoint {config.name!r} makes slices of {config.grid['size']} pixels a side and prepared data "
+            f"have {SLICE_SIZE}; evaluate one of that size."
+        )
+
+
 def _label(folders: Sequence[Path]) -> dict[str, Path]:
     """Name each checkpoint by its configuration and, where two have the same one, by its name and hash too."""
     manifests = {folder: read_manifest(folder) for folder in folders}
-    names: dict[Path, str] = {}
-    for folder, manifest in manifests.items():
-        config = config_of(manifest)
-        check_kind(config, "slice")
-        if config.grid["size"] != SLICE_SIZE:
-            raise InputError(
-                f"The checkpoint {config.name!r} makes slices of {config.grid['size']} pixels a side and prepared data "
-                f"have {SLICE_SIZE}; evaluate one of that size."
-            )
-        names[folder] = CONFIGURATIONS[config.network.get("conditioning", "tokens")]
+    names = {
+        folder: CONFIGURATIONS[config_of(manifest).network.get("conditioning", "tokens")]
+        for folder, manifest in manifests.items()
+    }
     often = Counter(names.values())
     return {
         name if often[name] == 1 else f"{name}, {manifests[folder]['name']} {manifests[folder]['sha256'][:6]}": folder
@@ -137,17 +154,17 @@ def _label(folders: Sequence[Path]) -> dict[str, Path]:
     }
 
 
-def _describe(folder: Path, guidance: float) -> Figures:
+def _describe(folder: Path, sampling: SamplingOptions) -> Figures:
     manifest = read_manifest(folder)
-    config = config_of(manifest)
-    can_be_guided = "guide_sha256" in manifest or NetworkConfig(**config.network).sees_attributes
+    training = manifest["training"]
     return {
         "name": manifest["name"],
         "sha256": manifest["sha256"],
         "vqvae_sha256": manifest.get("vqvae_sha256"),
-        "samples_seen": manifest["training"].get("samples_seen"),
-        "data": manifest["training"].get("data"),
-        "is_guided": guidance != 1 and can_be_guided and config.sampling.get("guidance_highest_t") != -1,
+        "samples_seen": training.get("samples_seen"),
+        "data": training.get("data"),
+        "variants": training.get("options", {}).get("variants", 1),
+        "is_guided": unet_passes(folder, sampling) > sampling.steps,
     }
 
 

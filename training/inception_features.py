@@ -5,6 +5,8 @@ The weights are not part of this project and nothing here downloads them. They a
 ``weights-inception-2015-12-05-6726825d.pth``: give it (``--inception FILE``), or leave it where those two packages
 keep it, in the folder of `torch.hub`. Both packages import torchvision, and torch-fidelity unpickles the file without a
 guard, so the network is built here, module for module under the names of that file; the file is read as weights only.
+Other weights, torchvision's for one, would fit as well and give numbers that only look like FID's. So the file is
+checked by its hash or, as .safetensors, by the shape of its classifier.
 
 Features agree with torch-fidelity's, which are TensorFlow's, where the distance comes from (Heusel et al. 2017).
 """
@@ -20,13 +22,18 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from engine.checkpoint import digest_of_file
 from engine.errors import InputError
 from training.frechet import FeatureNetwork, Features
 
 #: Names under which pytorch-fid and torch-fidelity keep the weights.
 WEIGHTS_FILES = ("pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth")
+#: What the hash of that file begins with.
+WEIGHTS_SHA256 = "6726825d"
 #: Length of the pooled features.
 FEATURES = 2048
+#: Of the classifier, which is not used: torchvision's Inception, trained on other labels, knows 1000 classes.
+_CLASSES = 1008
 _INPUT_SIZE = 299
 
 Kernel = tuple[int, int]
@@ -197,7 +204,7 @@ def inception_network(weights: Path) -> FeatureNetwork:
     def extract(grey: Tensor) -> Features:
         return network((grey * 255).round()).double().numpy()
 
-    return FeatureNetwork("Inception v3", FEATURES, extract)
+    return FeatureNetwork("Inception v3", FEATURES, extract, digest_of_file(weights))
 
 
 def find_inception_weights(given: Path | None) -> Path | None:
@@ -219,18 +226,19 @@ def find_inception_weights(given: Path | None) -> Path | None:
 
 
 def load_inception(path: Path) -> Inception:
-    """Load the network with the weights of a file (.pth, or the same as .safetensors).
+    """Load the network with the weights of a file (.pth as it is shipped, or all of it as .safetensors).
 
     Raises
     ------
     InputError
-        If the file does not hold the weights of this network.
+        If the file does not hold the weights of this network, or others than those of the distance.
     """
     wrong = InputError(
         f"{path} does not hold the Inception weights of the Frechet distance; give {WEIGHTS_FILES[0]} as pytorch-fid "
         f"or torch-fidelity ships it."
     )
     try:
+        is_shipped = path.suffix == ".safetensors" or digest_of_file(path).startswith(WEIGHTS_SHA256)
         read = load_file(path) if path.suffix == ".safetensors" else torch.load(path, weights_only=True)
     except (OSError, RuntimeError, EOFError, SafetensorError, pickle.UnpicklingError):
         raise wrong from None
@@ -238,8 +246,10 @@ def load_inception(path: Path) -> Inception:
     expected = set(network.state_dict())
     try:
         found = network.load_state_dict({name: read[name] for name in read if name in expected}, strict=False)
-    except (RuntimeError, TypeError, AttributeError):
+        classifier = tuple(read["fc.weight"].shape)
+    except (RuntimeError, TypeError, AttributeError, KeyError):
         raise wrong from None
-    if any(not name.endswith("num_batches_tracked") for name in found.missing_keys):
+    lacks = any(not name.endswith("num_batches_tracked") for name in found.missing_keys)
+    if lacks or not is_shipped or classifier != (_CLASSES, FEATURES):
         raise wrong
     return network.eval().requires_grad_(requires_grad=False)

@@ -20,8 +20,8 @@ from training.prepared import PreparedSlices
 from training.slice_conditions import SliceCondition
 from training.slice_distances import distances_beside_floor, distances_to
 from training.slice_figures import draw_neighbours
-from training.slice_samples import generate_slices, reconstruct_slices
-from training.slice_sets import LEVELS, Images, SliceSet, features_of, generated_set, joined, whole_set
+from training.slice_samples import generate_slices, reconstruct_slices, unet_passes
+from training.slice_sets import LEVELS, Images, SliceSet, features_of, generated_set, joined, trained_on_set
 
 Figures = dict[str, Any]
 #: Name of a source of conditions -> the side of the split, and one of `training.slice_conditions.PRIORS`.
@@ -50,7 +50,7 @@ class SliceEvaluationOptions:
     batch : slices that run through a network together
     hu_low, hu_high : HU that become black and white before features are computed
     seed : of the conditions and the splits
-    steps, guidance, solver : see `engine.events.SamplingOptions`; 1 switches guidance off
+    steps, guidance, solver : see `engine.events.SamplingOptions`; as the studio makes slices, where not given
     """
 
     count: int = 2048
@@ -64,7 +64,7 @@ class SliceEvaluationOptions:
     hu_high: float = HU_RANGE[1]
     seed: int = 0
     steps: int = SLICE_SAMPLING.steps
-    guidance: float = 1.0
+    guidance: float = SLICE_SAMPLING.guidance
     solver: str = SLICE_SAMPLING.solver
 
     def __post_init__(self) -> None:
@@ -133,6 +133,7 @@ def compare_all_distances(
             floor = distances_beside_floor(
                 np.concatenate([sides["training"], sides["held-out"]]),
                 everyone.patients,
+                everyone.annotations,
                 paired,
                 compared,
                 work.options.splits,
@@ -165,13 +166,22 @@ def _through_codecs(work: SliceEvaluation, real: SliceSet, generators: Mapping[s
 
 
 def compare_neighbours(
-    work: SliceEvaluation, made: Mapping[str, SliceSet], training: PreparedSlices, held_out: PreparedSlices
+    work: SliceEvaluation,
+    made: Mapping[str, SliceSet],
+    training: PreparedSlices,
+    held_out: PreparedSlices,
+    variants: int,
 ) -> Figures:
     """Return "pixels" and "features" -> how near training slices are; draw the pairs that are nearest.
 
     Beside every configuration stand real slices: held-out ones, and training slices among those of other patients.
+
+    Parameters
+    ----------
+    training : all slices of training patients
+    variants : the largest number of variants that a checkpoint was trained on, see `crops_of_variant`
     """
-    network, known = work.networks[0], whole_set(training)
+    network, known = work.networks[0], trained_on_set(training, variants)
     measures = {
         "pixels": lambda images, _: small_pixels(images, work.options.hu_range),
         "features": lambda images, name: work.features(network, images, f"{name}, global").astype(np.float32),
@@ -179,10 +189,10 @@ def compare_neighbours(
     some = np.random.default_rng(work.options.seed).permutation(len(training))[: work.options.count]
     figures: Figures = {}
     for measure, vectors in measures.items():
-        seen = vectors(training.images, "all training slices")
+        seen = vectors(known.images, "all training slices")
         real = {"held out": nearest(vectors(held_out.images, "all held-out slices"), seen)}
         if len(np.unique(training.patients)) > 1:
-            others = nearest(seen[some], seen, training.patients[some], training.patients)
+            others = nearest(seen[some], seen, training.patients[some], known.patients)
             real["training, other patients"] = others
         figures[measure] = {"real": {name: percentiles_of(one) for name, one in real.items()}, "generated": {}}
         for label, one in made.items():
@@ -198,19 +208,21 @@ def compare_neighbours(
 def measure_time(work: SliceEvaluation, folder: Path) -> Figures:
     """Return how long single slices take."""
     seconds = measure_seconds(folder, work.conditions, work.options.sampling, work.options.time_count)
-    return {"median_seconds": float(np.median(seconds)), "slowest_seconds": max(seconds), "slices": len(seconds)}
+    return {
+        "median_seconds": float(np.median(seconds)),
+        "slowest_seconds": max(seconds),
+        "slices": len(seconds),
+        "unet_passes": unet_passes(folder, work.options.sampling),
+    }
 
 
-def compare_with_ddpm(
-    work: SliceEvaluation, label: str, folder: Path, few: SliceSet, real: SliceSet, seconds: float
-) -> Figures:
+def compare_with_ddpm(work: SliceEvaluation, label: str, folder: Path, few: SliceSet, real: SliceSet) -> Figures:
     """Return time and distances of the paper's way beside those of few steps; see `training.paper_way`.
 
     Parameters
     ----------
     few : what the checkpoint has made in few steps
     real : training slices; without two of them, there are no distances
-    seconds : that one slice takes in few steps
     """
     config = config_of(read_manifest(folder))
     slow = paper_options(work.options.sampling, config.scheduler["num_train_timesteps"])
@@ -227,9 +239,13 @@ def compare_with_ddpm(
         for level in LEVELS if len(real) > 1 else ():
             found = _features(work, network, level, sets)
             distances[network.name][level] = compare_distances(found["few"], found["paper"], found["training"])
+    # Timed again, one right after the other: what else the machine does changes within an hour.
+    quick = measure_time(work, folder)
     (paper_seconds,) = measure_seconds(folder, work.conditions, slow, 1)
+    seconds = quick["median_seconds"]
     return {
         "steps": slow.steps,
         "seconds": {"few_steps": seconds, "paper": paper_seconds, "times_faster": paper_seconds / seconds},
+        "unet_passes": {"few_steps": quick["unet_passes"], "paper": unet_passes(folder, slow)},
         "distances": distances,
     }

@@ -34,6 +34,7 @@ def distances_to(real: Features, made: Mapping[str, Features]) -> Figures:
 def distances_beside_floor(
     real: Features,
     patients: NDArray[np.str_],
+    annotations: NDArray[np.object_],
     paired: Mapping[str, Features],
     made: Mapping[str, Features],
     splits: int,
@@ -41,15 +42,17 @@ def distances_beside_floor(
 ) -> Figures | None:
     """Return both distances of each set, and of real slices, from real slices of other patients.
 
-    The patients are split at random into halves A and B. The floor compares real A with real B; then A is replaced by
-    as many of each set in `made`, or by itself as each of `paired` shows it. So all numbers have the same real side and
-    the same N on both sides: the largest that the halves and the smallest set allow, since real slices are few. Means
-    and standard deviations over `splits` splits.
+    The patients are split at random into halves A and B, and slices with a nodule that B has too, transplanted, are
+    left out of A. The floor compares real A with real B; then A is replaced by as many of each set in `made`, or by
+    itself as each of `paired` shows it. So all numbers have the same real side and the same N on both sides: the
+    largest that the halves and the smallest set allow, since real slices are few. Means and standard deviations over
+    `splits` splits.
 
     Parameters
     ----------
     real : (M, D)
     patients : (M,)
+    annotations : (M,), see `training.slice_sets.SliceSet`
     paired : each (M, D), row for row of the same slices as `real`
     made : each (N, D)
 
@@ -65,7 +68,10 @@ def distances_beside_floor(
             a, b = patient_halves(patients, generator)
         except ValueError:
             return None
-        count = min(len(a), *(len(features) for features in made.values()))
+        a = _without_nodules_of(annotations[b], a, annotations)
+        count = min([len(a), *(len(features) for features in made.values())])
+        if count < 2:
+            return None
         sets = {name: features[a[:count]] for name, features in {"real": real, **paired}.items()}
         for name, features in made.items():
             sets[name] = features[generator.permutation(len(features))[:count]]
@@ -74,6 +80,13 @@ def distances_beside_floor(
                 rows[name][distance].append(function(features, real[b[:count]]))
         sides.append(count)
     return {"splits": splits, "a_side": [min(sides), max(sides)], "rows": _summarised(rows)}
+
+
+def _without_nodules_of(
+    others: NDArray[np.object_], indices: NDArray[np.int64], annotations: NDArray[np.object_]
+) -> NDArray[np.int64]:
+    theirs: set[int] = set().union(*others)
+    return np.array([index for index in indices if theirs.isdisjoint(annotations[index])], np.int64)
 
 
 def _summarised(rows: dict[str, dict[str, list[float]]]) -> Figures:

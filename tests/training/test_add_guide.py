@@ -78,6 +78,17 @@ def test_a_network_that_was_never_without_attributes_gets_no_guide(
     assert not (tmp_path / "guided").exists()
 
 
+def test_a_guide_that_has_seen_more_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = save_tiny_slice_checkpoint(tmp_path / "own", training={"samples_seen": 4000})
+    later = save_tiny_slice_checkpoint(tmp_path / "later", training={"samples_seen": 6000})
+    out = tmp_path / "guided"
+
+    assert main(["--checkpoint", str(own), "--guide", str(later), "--out", str(out)]) == 2
+    assert "has seen 6,000 samples and is not an earlier state" in capsys.readouterr().err
+    assert not out.exists()
+    assert main(["--checkpoint", str(later), "--guide", str(own), "--out", str(out)]) == 0
+
+
 def test_a_guide_of_another_training_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = save_tiny_slice_checkpoint(tmp_path / "own")
     other = save_tiny_slice_checkpoint(tmp_path / "other", seed=1)  # of another VQ-VAE

@@ -12,7 +12,7 @@ from PIL import Image
 
 from engine.checkpoint import read_manifest
 from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
-from tests.training.crops_file import HELD_OUT
+from tests.training.crops_file import HELD_OUT, TRAINING
 from tests.training.made_up_slices import write_made_up_slices
 from training import evaluate_slice, slice_samples
 from training.evaluate import main
@@ -59,7 +59,7 @@ def brightness():
         return np.concatenate([flat.mean(2).double().numpy(), flat.std(2).double().numpy()], axis=1)
 
     def replace_with(name):
-        return FeatureNetwork(name, 8, extract)
+        return FeatureNetwork(name, 8, extract, f"hash of {name}")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluate_slice, "efficientnet_lite0", lambda: replace_with("EfficientNet-Lite0"))
@@ -102,8 +102,9 @@ def test_report_says_what_was_compared(report, generators):
     assert figures["data"]["training"] == {"slices": 9, "with_nodules": 6, "patients": 3, "sources": {"made-up": 9}}
     assert figures["data"]["held-out"]["slices"] == 6
     assert figures["generators"][STUDIO]["sha256"] == read_manifest(generators[1])["sha256"]
-    assert [one["is_guided"] for one in figures["generators"].values()] == [False, False]
-    assert figures["options"]["steps"] == 2
+    assert [one["is_guided"] for one in figures["generators"].values()] == [False, True]
+    assert [one["unet_passes"] for one in figures["time"].values()] == [2, 4]
+    assert (figures["options"]["steps"], figures["options"]["guidance"]) == (2, 2.5)
     assert figures["paper_way"] == {}
     text = (report / "report.md").read_text()
     for words in (
@@ -112,6 +113,9 @@ def test_report_says_what_was_compared(report, generators):
         FIRST,
         "the floor",
         "Nearest training",
+        "the paper takes 1000 steps of DDPM; here every configuration, 1 to 3 too, takes 2 steps of dpm++2m",
+        "EfficientNet-Lite0 hash of",
+        "This run of the evaluation took",
         "| N | M |",
     ):
         assert words in text
@@ -126,6 +130,88 @@ def test_transplants_are_named_where_they_stand_for_real_slices(report):
     assert plain == (report / "report.md").read_text()
     assert "transplanted" not in plain
     assert "stand for real ones" in write_slice_markdown(figures)
+
+
+def test_other_data_than_those_trained_on_are_named(report):
+    figures = json.loads((report / "report.json").read_text())
+
+    assert f"not that of these data for {FIRST}, {STUDIO}" in write_slice_markdown(figures)
+    figures["generators"][FIRST]["data"] = figures["made_by"]
+    assert f"not that of these data for {STUDIO}." in write_slice_markdown(figures)
+    figures["generators"][STUDIO]["data"] = figures["made_by"]
+    assert "not that of these data" not in write_slice_markdown(figures)
+
+
+@pytest.fixture
+def black(monkeypatch):
+    """Slices that take no time."""
+    made = np.zeros((5, 256, 256), np.uint16)
+    monkeypatch.setattr(SliceEvaluation, "generate", lambda _, folder, label, sampling, count: made[:count])
+
+
+def test_variants_of_the_checkpoints_are_looked_among(generators, prepared, tmp_path, monkeypatch, black):
+    seen = []
+    monkeypatch.setattr(evaluate_slice, "compare_neighbours", lambda *given: seen.append(given[-1]) or {})
+    monkeypatch.setattr(evaluate_slice, "write_slice_markdown", lambda _: "")
+    training = {"samples_seen": 0, "options": {"variants": 3}}
+    more = save_tiny_slice_checkpoint(tmp_path / "more", size=256, scheduler=SCHEDULE, training=training)
+
+    assert main(arguments([generators[0], more], prepared, tmp_path / "out")) == 0
+
+    assert seen == [3]
+
+
+def test_the_report_names_the_variants(report):
+    figures = json.loads((report / "report.json").read_text())
+    assert "variants" not in (report / "report.md").read_text()
+
+    figures["generators"][STUDIO]["variants"] = 3
+
+    assert "count in all 3 variants that were trained on" in write_slice_markdown(figures)
+
+
+def test_a_checkpoint_that_is_replaced_is_evaluated_as_it_was(generators, prepared, tmp_path, monkeypatch):
+    run = shutil.copytree(generators[1], tmp_path / "run")
+    before, draw = read_manifest(run)["sha256"], evaluate_slice.draw_conditions
+
+    def draw_while_training_goes_on(*given):
+        save_tiny_slice_checkpoint(run, size=256, seed=2, scheduler=SCHEDULE)
+        return draw(*given)
+
+    monkeypatch.setattr(evaluate_slice, "draw_conditions", draw_while_training_goes_on)
+    assert main(arguments([run], prepared, tmp_path / "out")) == 0
+
+    assert read_manifest(run)["sha256"] != before
+    figures = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert figures["generators"][STUDIO]["sha256"] == before
+    (copy,) = (tmp_path / "out" / "checkpoints").iterdir()
+    assert read_manifest(copy)["sha256"] == before
+    assert {path.name for path in (tmp_path / "out" / "samples").iterdir() if "through" not in path.name} == {copy.name}
+
+
+def test_conditions_are_drawn_from_what_they_are_compared_with(prepared, generators, tmp_path, monkeypatch, black):
+    """Two scores of LIDC's initial scans are not to be trusted; their boxes are asked for all the same."""
+    shutil.copytree(prepared, tmp_path / "prepared")
+    (shard,) = (tmp_path / "prepared" / "slices").glob("*.parquet")
+    table = parquet.read_table(shard)
+    rows = table.to_pylist()
+    for row in rows:
+        row["is_from_initial"] = row["patient_id"] == TRAINING[0]
+        row["nodules"] = [{**seen, "scores": [5, 4, 3, 2, 1]} for seen in row["nodules"]]
+    parquet.write_table(pa.Table.from_pylist(rows, table.schema), shard)
+    asked, draw = [], evaluate_slice.draw_conditions
+
+    def remember(slices, *given):
+        asked.append(slices)
+        return draw(slices, *given)
+
+    monkeypatch.setattr(evaluate_slice, "draw_conditions", remember)
+
+    assert main(arguments(generators[:1], tmp_path / "prepared", tmp_path / "out")) == 0
+
+    figures = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert figures["readings"] == {"readings": 12, "complete": 12}
+    assert {reading.scores for readings in asked[0].nodules for reading in readings} == {(5, 4, 3, 2, 1)}
 
 
 def test_random_networks_have_learned_nothing_by_heart(report):
@@ -163,7 +249,7 @@ def test_a_second_run_generates_nothing_again(report, generators, prepared, tmp_
 def test_inception_and_the_papers_way(generators, prepared, tmp_path):
     weights = tmp_path / "inception.pth"
     weights.touch()
-    more = ["--inception", str(weights), "--against-ddpm", "--ddpm-count", "5"]
+    more = ["--inception", str(weights), "--against-ddpm", "--count", "6", "--ddpm-count", "4"]
 
     assert main(arguments(generators[1:], prepared, tmp_path / "out", *more)) == 0
 
@@ -171,15 +257,24 @@ def test_inception_and_the_papers_way(generators, prepared, tmp_path):
     assert set(figures["distances"]) == {"EfficientNet-Lite0", "Inception v3"}
     way = figures["paper_way"][STUDIO]
     assert way["steps"] == 5
+    # The paper has no guidance.
+    assert way["unet_passes"] == {"few_steps": 4, "paper": 5}
+    (sha256,) = (path.name for path in (tmp_path / "out" / "checkpoints").iterdir())
+    ways = {path.name.rsplit("-", 2)[0] for path in (tmp_path / "out" / "samples" / sha256).iterdir()}
+    assert ways == {"dpm++2m-2-2.5", "ddpm-5-1"}
     assert way["seconds"]["times_faster"] == pytest.approx(way["seconds"]["paper"] / way["seconds"]["few_steps"])
     for network in ("EfficientNet-Lite0", "Inception v3"):
         distances = way["distances"][network]["nodules"]
-        assert (distances["generated"], distances["real"]) == (5, 5)
+        assert (distances["generated"], distances["real"]) == (4, 6)
         few, paper = (distances["frechet"][name] for name in ("few_steps", "paper"))
         assert distances["frechet"]["ratio"] == pytest.approx(few / paper)
+        assert distances["frechet"]["above_floor"]["real"] == 2
+        assert distances["kernel"]["deviation"] > 0
     text = (tmp_path / "out" / "report.md").read_text()
     assert "Inception v3 (8 features)" in text
     assert "Against the paper's way" in text
+    assert "The ratio of Frechet distances cannot show that one is within 5 % of the other" in text
+    assert "nan" not in text
 
 
 def test_held_out_slices_without_nodules_have_no_distances(generators, prepared, tmp_path):
@@ -208,10 +303,10 @@ def test_training_slices_without_nodules_have_nothing_to_compare_the_papers_way_
     work = SliceEvaluation(options, tmp_path, (evaluate_slice.efficientnet_lite0(),), draw_conditions(slices, 4))
     made = generated_set(np.zeros((4, 256, 256), np.uint16), work.conditions)
 
-    way = compare_with_ddpm(work, STUDIO, generators[1], made, empty, seconds=0.5)
+    way = compare_with_ddpm(work, STUDIO, generators[1], made, empty)
 
     assert way["distances"] == {"EfficientNet-Lite0": {}}
-    assert way["seconds"]["few_steps"] == 0.5
+    assert way["seconds"]["few_steps"] > 0
     assert work.features(work.networks[0], empty.crops(), "none").shape == (0, 8)
 
 

@@ -9,6 +9,7 @@ from training.frechet import (
     efficientnet_lite0,
     frechet_distance,
     image_features,
+    kernel_difference,
     kernel_distance,
     load_feature_network,
     to_grey,
@@ -98,6 +99,23 @@ def test_kernel_distance_has_the_closed_form_for_one_dimension():
     assert kernel_distance(first, second) == pytest.approx(closed, rel=0.15)
 
 
+def test_kernel_difference_and_how_far_it_varies():
+    """Pairs that go together; what differs from one drawing to the next is what the bootstrap says."""
+    real = normal(np.zeros(3), np.eye(3), 400, 0)
+    found, deviations = [], []
+    for seed in range(60):
+        second = normal(np.zeros(3), np.eye(3), 40, 1 + seed)
+        first = second + 0.3 + normal(np.zeros(3), 0.3 * np.eye(3), 40, 1000 + seed)
+        difference, deviation = kernel_difference(first, second, real, np.random.default_rng(seed))
+        assert difference == pytest.approx(kernel_distance(first, real) - kernel_distance(second, real))
+        found.append(difference)
+        deviations.append(deviation)
+
+    assert np.mean(found) > 0.2
+    assert np.mean(deviations) == pytest.approx(np.std(found), rel=0.3)
+    assert kernel_difference(first, first, real, np.random.default_rng(0)) == (0, 0)
+
+
 @pytest.mark.parametrize("distance", [frechet_distance, kernel_distance])
 def test_sets_that_cannot_be_compared(distance):
     with pytest.raises(ValueError, match="two or more"):
@@ -130,4 +148,5 @@ def test_feature_network_is_the_same_one():
     expected = image_features(load_feature_network(), hu)
     np.testing.assert_array_equal(network.extract(to_grey(hu)), expected)
     assert expected.shape == (2, network.length)
+    assert len(network.weights) == 64
     assert to_grey(torch.tensor([-2000.0, -1000, -300, 400, 3000])).tolist() == pytest.approx([0, 0, 0.5, 1, 1])

@@ -7,7 +7,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from engine.checkpoint import digest_of_file
 from engine.errors import InputError
+from training import inception_features
 from training.inception_features import (
     WEIGHTS_FILES,
     Inception,
@@ -45,12 +47,22 @@ def weights():
     return random_weights({name: tensor.shape for name, tensor in Inception().state_dict().items() if tensor.dim()})
 
 
+def with_classifier(weights, classes=1008):
+    """As in the real file: a classifier that is not used, and no counts of batches."""
+    return {**weights, "fc.weight": torch.zeros(classes, 2048), "fc.bias": torch.zeros(classes)}
+
+
 @pytest.fixture(scope="module")
 def weights_file(weights, tmp_path_factory):
-    path = tmp_path_factory.mktemp("inception") / WEIGHTS_FILES[0]
-    # As in the real file: a classifier that is not used, and no counts of batches.
-    torch.save({**weights, "fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}, path)
+    path = tmp_path_factory.mktemp("inception") / "inception.safetensors"
+    save_file(with_classifier(weights), path)
     return path
+
+
+@pytest.fixture
+def any_hash(monkeypatch):
+    """Files made here have other hashes than the real one."""
+    monkeypatch.setattr(inception_features, "WEIGHTS_SHA256", "")
 
 
 #: What torch-fidelity 0.4.0 gives for them: mean, standard deviation, and features 500, 1500 and 2047.
@@ -63,6 +75,7 @@ REFERENCE = (
 def test_features_are_those_of_torch_fidelity(weights_file):
     network = inception_network(weights_file)
 
+    assert network.weights == digest_of_file(weights_file)
     for grey, (mean, deviation, some) in zip(images(), REFERENCE, strict=True):
         (features,) = network.extract(grey)
         assert features.shape == (network.length,) == (2048,)
@@ -71,23 +84,39 @@ def test_features_are_those_of_torch_fidelity(weights_file):
         assert features[[500, 1500, 2047]] == pytest.approx(some, rel=1e-3)
 
 
-def test_weights_may_be_safetensors(weights, tmp_path):
-    save_file(weights, tmp_path / "inception.safetensors")
+@pytest.mark.parametrize("name", ["inception.pth", "inception.safetensors"])
+def test_weights_may_be_as_they_are_shipped_or_safetensors(name, weights, tmp_path, any_hash):
+    (save_file if name.endswith("safetensors") else torch.save)(with_classifier(weights), tmp_path / name)
 
-    loaded = load_inception(tmp_path / "inception.safetensors").state_dict()
+    loaded = load_inception(tmp_path / name).state_dict()
 
     assert all(torch.equal(loaded[name], tensor) for name, tensor in weights.items())
 
 
-@pytest.mark.parametrize("broken", ["text", "empty", "other network", "list", "missing layer", "other shape"])
-def test_files_that_hold_something_else(broken, weights, tmp_path):
+def test_a_file_with_another_hash_is_refused(weights, tmp_path):
+    torch.save(with_classifier(weights), tmp_path / WEIGHTS_FILES[0])
+
+    with pytest.raises(InputError, match="does not hold the Inception weights of the Frechet distance"):
+        load_inception(tmp_path / WEIGHTS_FILES[0])
+
+
+BROKEN = ["text", "empty", "other network", "list", "missing layer", "other shape", "torchvision", "no classifier"]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_files_that_hold_something_else(broken, weights, tmp_path, any_hash):
     path = tmp_path / "weights.pth"
     contents = {
         "empty": {},
         "other network": {"conv.weight": torch.zeros(3)},
         "list": [1, 2],
-        "missing layer": {name: tensor for name, tensor in weights.items() if "Mixed_7c.branch_pool" not in name},
-        "other shape": {**weights, "Conv2d_1a_3x3.conv.weight": torch.zeros(32, 1, 3, 3)},
+        "missing layer": with_classifier(
+            {name: tensor for name, tensor in weights.items() if "Mixed_7c.branch_pool" not in name}
+        ),
+        "other shape": with_classifier({**weights, "Conv2d_1a_3x3.conv.weight": torch.zeros(32, 1, 3, 3)}),
+        # Its layers have the same names and shapes, and were trained to tell 1000 classes apart.
+        "torchvision": with_classifier(weights, classes=1000),
+        "no classifier": weights,
     }
     if broken == "text":
         path.write_text("not weights")
@@ -98,7 +127,7 @@ def test_files_that_hold_something_else(broken, weights, tmp_path):
         load_inception(path)
 
 
-def test_a_file_that_would_run_code_is_refused(tmp_path):
+def test_a_file_that_would_run_code_is_refused(tmp_path, any_hash):
     class Attack:
         def __reduce__(self):
             return (print, ("this must not run",))

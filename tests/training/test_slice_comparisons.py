@@ -1,20 +1,28 @@
 """What slices are compared by: crops around boxes, distances over splits, nearest neighbours, the paper's way."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from engine.events import SLICE_SAMPLING, SamplingOptions
 from tests.training.made_up_slices import write_made_up_slices
 from training.frechet import FeatureNetwork
 from training.nearest_neighbours import Neighbours, nearest, percentiles_of, share_nearer, small_pixels
-from training.paper_way import compare_distances
+from training.paper_way import compare_distances, paper_options
 from training.prepared import read_slices
+from training.slice_comparisons import SliceEvaluation, SliceEvaluationOptions, compare_neighbours
+from training.slice_conditions import draw_conditions
 from training.slice_distances import distances_beside_floor, distances_to
-from training.slice_sets import SliceSet, features_of, joined, real_set
+from training.slice_latents import images_of_variant
+from training.slice_sets import SliceSet, features_of, generated_set, joined, real_set, trained_on_set
 
 
 def slice_set(images, boxes):
-    return SliceSet(images, np.array(boxes), np.zeros((len(images), 5), np.int64), np.full(len(images), "patient"))
+    count = len(images)
+    unknown = np.array([frozenset()] * count)
+    return SliceSet(images, np.array(boxes), np.zeros((count, 5), np.int64), np.full(count, "patient"), unknown)
 
 
 def test_crops_are_centred_on_the_box_and_stay_on_the_slice():
@@ -42,6 +50,57 @@ def test_real_sets_take_slices_with_nodules(tmp_path):
     np.testing.assert_array_equal(both.patients[10:], some.patients)
 
 
+def test_real_sets_know_which_nodules_they_show_and_which_scores_not_to_trust(tmp_path):
+    slices = read_slices(write_made_up_slices(tmp_path), held_out=False)
+    readings = [
+        [replace(one, annotation_id=10 * index + reader) for reader, one in enumerate(seen)]
+        for index, seen in enumerate(slices.nodules)
+    ]
+    patients = np.unique(slices.patients)
+    initial = slices.patients == patients[0]
+
+    real = real_set(replace(slices, nodules=readings, is_from_initial=initial), 100)
+
+    assert len(real) == 6
+    for patient, scores, seen in zip(real.patients, real.scores, real.annotations, strict=True):
+        assert (scores[2] == 0) == (patient == patients[0])
+        assert len(seen) == 2
+        assert {slices.patients[one // 10] for one in seen} == {patient}
+    assert real_set(slices, 100).annotations.tolist() == [frozenset()] * 6
+
+
+def test_variants_count_among_what_was_trained_on(tmp_path):
+    slices = read_slices(write_made_up_slices(tmp_path / "prepared"), held_out=False)
+    with_nodule = read_slices(tmp_path / "prepared", held_out=False, with_nodules=True)
+
+    assert trained_on_set(slices).images is slices.images
+    seen = trained_on_set(slices, variants=2)
+
+    assert (len(slices), len(with_nodule), len(seen)) == (9, 6, 15)
+    np.testing.assert_array_equal(seen.images[:9], slices.images)
+    np.testing.assert_array_equal(seen.images[9:], images_of_variant(with_nodule.images, 1))
+    np.testing.assert_array_equal(seen.patients[9:], with_nodule.patients)
+
+
+def test_a_copy_of_a_variant_is_found(tmp_path):
+    write_made_up_slices(tmp_path / "prepared")
+    training, held_out = (read_slices(tmp_path / "prepared", held_out=side) for side in (False, True))
+    copies = images_of_variant(training.images[[bool(seen) for seen in training.nodules]], 1)[:4]
+    means = FeatureNetwork("means", 1, lambda grey: grey.mean((1, 2, 3)).double().numpy()[:, None], "none")
+    options = SliceEvaluationOptions(count=4, pairs=1)
+    work = SliceEvaluation(options, tmp_path, (means,), draw_conditions(training, 4))
+    made = {"copies": generated_set(copies, work.conditions)}
+
+    alone, with_variant = (
+        compare_neighbours(work, made, training, held_out, variants)["pixels"]["generated"]["copies"]
+        for variants in (1, 2)
+    )
+
+    assert alone["nearest"] > 10
+    assert with_variant["percentile_50"] == 0
+    assert with_variant["nearer_than"]["held out"] == 1
+
+
 def test_features_are_clipped_and_kept(tmp_path):
     calls = []
 
@@ -49,17 +108,22 @@ def test_features_are_clipped_and_kept(tmp_path):
         calls.append(len(grey))
         return torch.cat([grey.amin((2, 3)), grey.amax((2, 3))], dim=1).double().numpy()
 
-    network = FeatureNetwork("extremes", 2, extract)
+    network = FeatureNetwork("extremes", 2, extract, weights="first")
     images = np.tile(np.array([0, 1000, 3500], np.uint16), (5, 3, 1))
 
     first = features_of(network, images, (-500, 0), tmp_path, "test", batch=2)
     again = features_of(network, images, (-500, 0), tmp_path, "test", batch=2)
     wider = features_of(network, images[:1], (-1000, 2500), tmp_path, "test")
+    features_of(replace(network, weights="second"), images[:1], (-1000, 2500), tmp_path, "test")
 
-    assert calls == [2, 2, 1, 1]
+    assert calls == [2, 2, 1, 1, 1]
     np.testing.assert_array_equal(first, np.tile([0.0, 1.0], (5, 1)))
     np.testing.assert_array_equal(again, first)
     np.testing.assert_array_equal(wider, [[0.0, 1.0]])
+
+
+#: Of as many slices as `features` has.
+NO_ANNOTATIONS = np.array([frozenset()] * 100)
 
 
 @pytest.fixture
@@ -86,7 +150,7 @@ def test_distances_state_how_many_they_are_of(features):
 def test_perfect_slices_lie_at_the_floor(features):
     real, patients, made = features
 
-    found = distances_beside_floor(real, patients, {"through": real}, made, splits=5, seed=0)
+    found = distances_beside_floor(real, patients, NO_ANNOTATIONS, {"through": real}, made, splits=5, seed=0)
 
     assert found is not None
     assert found["a_side"] == [50, 50]
@@ -99,7 +163,26 @@ def test_perfect_slices_lie_at_the_floor(features):
 def test_one_patient_has_no_floor(features):
     real, _, made = features
 
-    assert distances_beside_floor(real, np.full(100, "one"), {}, made, splits=2, seed=0) is None
+    assert distances_beside_floor(real, np.full(100, "one"), NO_ANNOTATIONS, {}, made, splits=2, seed=0) is None
+
+
+def test_slices_of_the_same_nodule_are_not_on_both_sides_of_the_floor():
+    """Each nodule looks like itself wherever it is: where both sides have it, they are the same."""
+    generator = np.random.default_rng(0)
+    patients = np.array([f"patient {index}" for index in range(80)])
+    # The first 40 patients share 10 nodules, which two readers each saw; the others have one each.
+    nodules = np.concatenate([np.arange(40) % 10, np.arange(10, 50)])
+    real = generator.normal(0, 1, (50, 2))[nodules]
+    shared = np.array([frozenset({2 * nodule, 2 * nodule + 1}) for nodule in nodules])
+
+    def sizes(annotations):
+        found = distances_beside_floor(real, patients, annotations, {}, {}, splits=20, seed=0)
+        return found and found["a_side"]
+
+    assert sizes(np.array([frozenset()] * 80)) == [40, 40]
+    low, high = sizes(shared)
+    assert 12 <= low < high <= 32
+    assert sizes(np.array([frozenset({1})] * 80)) is None
 
 
 def test_nearest_neighbours_are_found_whatever_the_batch():
@@ -158,8 +241,44 @@ def test_the_papers_way_beside_few_steps(features):
     same = compare_distances(made["perfect"], made["perfect"], real)
     worse = compare_distances(made["shifted"], made["perfect"], real)
 
-    assert (same["frechet"]["ratio"], same["frechet"]["deviation"]) == (1, 0)
+    assert same["frechet"]["ratio"] == 1
+    assert (same["kernel"]["difference"], same["kernel"]["deviation"]) == (0, 0)
     assert (same["generated"], same["real"]) == (80, 100)
     assert worse["frechet"]["ratio"] > 3
     assert worse["frechet"]["few_steps"] / worse["frechet"]["paper"] == pytest.approx(worse["frechet"]["ratio"])
-    assert worse["kernel"]["few_steps"] > worse["kernel"]["paper"]
+    kernel = worse["kernel"]
+    assert kernel["difference"] == pytest.approx(kernel["few_steps"] - kernel["paper"])
+    assert kernel["difference"] > 5 * kernel["deviation"] > 0
+
+
+def test_what_lies_above_the_floor_shows_what_the_bias_of_few_slices_hides():
+    """Of many features and few slices: one set is 1.5 times as far as the other, and the ratio says 1.1."""
+    generator = np.random.default_rng(0)
+    real, few, many = (generator.normal(0, 1, (count, 200)) for count in (1500, 60, 60))
+    few[:, 0], many[:, 0] = few[:, 0] + np.sqrt(60), many[:, 0] + np.sqrt(40)
+
+    found = compare_distances(few, many, real)["frechet"]
+
+    above = found["above_floor"]
+    assert 1.05 < found["ratio"] < 1.2
+    assert above["ratio"] == pytest.approx(1.5, rel=0.15)
+    assert above["few_steps"] == pytest.approx(60, rel=0.15)
+    assert above["floor"] > 2 * above["few_steps"]
+    assert above["real"] == 1440
+    assert compare_distances(few, many, real[:61])["frechet"]["above_floor"] is None
+
+
+def test_no_ratio_where_nothing_lies_above_the_floor(features):
+    real, _, _ = features
+
+    above = compare_distances(real[:20], real[20:40], real)["frechet"]["above_floor"]
+
+    assert above["few_steps"] < 0
+    assert above["ratio"] is None
+
+
+def test_the_papers_way_is_not_guided():
+    options = SamplingOptions(seed=3, steps=20, guidance=2.5)
+
+    assert paper_options(options, 1000) == SamplingOptions(3, 1000, 1.0, "ddpm")
+    assert SliceEvaluationOptions().sampling == SLICE_SAMPLING

@@ -17,7 +17,7 @@ from tests.training.made_up_slices import write_made_up_slices
 from training import slice_samples
 from training.prepared import read_slices
 from training.slice_conditions import SliceCondition, draw_conditions, with_all_scores
-from training.slice_samples import generate_slices, reconstruct_slices, sample_slices
+from training.slice_samples import generate_slices, reconstruct_slices, sample_slices, unet_passes
 
 FLOAT32 = Device(torch.device("cpu"), torch.float32, "CPU")
 CONDITIONS = [SliceCondition((20 + index, 10, 8), (5, 4, 1, 0, 3), 1.4, seed=index) for index in range(5)]
@@ -74,6 +74,43 @@ def test_a_stopped_run_goes_on_where_it_was(folder, tmp_path, monkeypatch):
     assert made == []
     generate_slices(folder, CONDITIONS[:1], SamplingOptions(steps=3, guidance=1), tmp_path, "other steps")
     assert made == CONDITIONS[:1]
+
+
+def test_another_type_of_number_and_another_way_are_other_slices(folder, tmp_path, monkeypatch):
+    images = np.zeros((1, 64, 64), np.uint16)
+
+    def folders():
+        generate_slices(folder, CONDITIONS[:1], SamplingOptions(steps=2, guidance=1), tmp_path, "slices")
+        reconstruct_slices(folder, images, tmp_path, "through")
+        return len({path.parent for path in tmp_path.rglob("*.png")})
+
+    monkeypatch.setattr(slice_samples, "choose_device", lambda: FLOAT32)
+    assert folders() == folders() == 2
+    monkeypatch.setattr(slice_samples, "choose_device", lambda: replace(FLOAT32, dtype=torch.bfloat16))
+    assert folders() == 4
+    monkeypatch.setattr(slice_samples, "_VERSION", slice_samples._VERSION + 1)
+    assert folders() == 6
+
+
+@pytest.mark.parametrize(
+    ("conditioning", "sampling", "guidance", "passes"),
+    [
+        ("tokens", {}, 2.5, 12),
+        ("tokens", {}, 1.0, 6),
+        ("tokens", {"guidance_highest_t": 3}, 2.5, 10),
+        ("paper-3", {"guidance_highest_t": -1}, 2.5, 6),
+        ("paper-1", {}, 2.5, 6),
+    ],
+)
+def test_unet_passes_are_as_many_as_run(tmp_path, monkeypatch, conditioning, sampling, guidance, passes):
+    folder = save_tiny_slice_checkpoint(tmp_path / "tiny", conditioning, scheduler=QUICK, sampling=sampling)
+    checkpoint, ran = load_checkpoint(folder, FLOAT32), []
+    checkpoint.network.register_forward_pre_hook(lambda _, inputs: ran.append(len(inputs[0])))
+    options = SamplingOptions(steps=6, guidance=guidance, solver="ddpm")
+
+    sample_slices(checkpoint, CONDITIONS[:1], options)
+
+    assert sum(ran) == unet_passes(folder, options) == passes
 
 
 def test_through_the_vqvae(folder, tmp_path):
