@@ -26,7 +26,6 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 from multiprocessing import get_context
-from os import cpu_count
 from typing import Any
 
 import numpy as np
@@ -38,6 +37,7 @@ from engine.ct import CTSlice
 from engine.measurement import measure_nodule
 from engine.nodule import ATTRIBUTE_NAMES
 from engine.read_back import read_back
+from training.cores import usable_cores
 from training.nodule_crops import NoduleCrops
 from training.scorer_samples import box_around
 
@@ -91,7 +91,7 @@ def read_crops(crops: NoduleCrops) -> Floats:
     tasks = [used[first : first + _CROPS_A_TASK] for first in range(0, len(used), _CROPS_A_TASK)]
     parts = [_part(crops, task) for task in tasks]
     readings = np.full((len(crops.images), len(ATTRIBUTE_NAMES)), np.nan)
-    with ProcessPoolExecutor(cpu_count(), get_context("spawn"), _one_thread) as pool:
+    with ProcessPoolExecutor(usable_cores(), get_context("spawn"), _one_thread) as pool:
         rows = chain.from_iterable(
             tqdm(pool.map(_read_part, parts), "read back", len(parts), unit="crops", leave=False)
         )

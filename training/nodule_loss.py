@@ -34,9 +34,10 @@ class TrainingOptions:
     schedule : diffusers' noise schedule: squaredcos_cap_v2, linear or scaled_linear
     weighting : of the loss. box: mean inside the box plus `outside` times mean outside; box5: five times heavier
         in the box; none: everywhere the same
-    outside : see weighting
+    outside : weight of what is outside the box, where weighting is box
     min_snr : gamma of min-SNR weighting (Hang et al. 2023); 0 switches it off
-    drop_all, drop_one : how often all attributes are dropped together, and each on its own
+    drop_all : how often all attributes are dropped together
+    drop_one : how often each attribute is dropped on its own
     ema_decay : of the averaged weights
     seed : of everything drawn
 

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -36,11 +35,13 @@ from tqdm import tqdm
 
 from engine.errors import InputError
 from training.command import command
+from training.cores import usable_cores
 from training.isotropic import ISOTROPIC_MM
 from training.lidc_annotations import read_annotated_scan
 from training.lidc_rows import scan_rows
 from training.lidc_scans import ScanFiles, find_scans, read_whole_scan
 from training.prepared import write_description, write_nodules, write_slices
+from training.prepared_files import refuse_makers
 
 SOME_SKIPPED = 3
 
@@ -82,14 +83,15 @@ def prepare(dicom: Path, prepared: Path, workers: int, scheduler: str | None = N
     Raises
     ------
     InputError
-        If `dicom` holds no scan of LIDC-IDRI, or the scheduler cannot be reached.
+        If `dicom` holds no scan of LIDC-IDRI, `prepared` holds imported data, or the scheduler cannot be reached.
     """
     if not dicom.is_dir():
         raise InputError(f'There is no folder "{dicom}"; give the folder of LIDC-IDRI.')
-    write_description(prepared, "prepare_lidc", spacing_mm=ISOTROPIC_MM)
+    refuse_makers(prepared, "import_crops", "import_slices")
     # Workers may run in another folder, where relative paths lead nowhere.
     dicom, prepared = dicom.resolve(), prepared.resolve()
     scans = [scan for scan in find_scans(dicom) if not (prepared / "slices" / f"{scan.name}.parquet").exists()]
+    write_description(prepared, "prepare_lidc", spacing_mm=ISOTROPIC_MM)
     work = partial(prepare_scan, prepared=prepared)
     done = _on_cluster(scans, work, scheduler) if scheduler else _on_cores(scans, work, workers)
     outcomes: list[Outcome] = []
@@ -173,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dicom", type=Path, required=True, help="folder of LIDC-IDRI: patients, studies, series")
     parser.add_argument("--out", type=Path, required=True, help="folder of prepared data; gone on with if it exists")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes; default: all cores")
+    parser.add_argument("--workers", type=int, default=usable_cores(), help="processes; default: one a core of the job")
     parser.add_argument("--scheduler", help="address of a Dask scheduler, whose workers then do the work")
     options = parser.parse_args(arguments)
     start = time.monotonic()

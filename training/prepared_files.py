@@ -68,6 +68,24 @@ def read_description(prepared: Path) -> dict[str, Any]:
     return description
 
 
+def refuse_makers(prepared: Path, *makers: str) -> None:
+    """Refuse a folder into which one of `makers` has put the nodules that the caller is about to.
+
+    They would be in it twice, at two spacings, and numbered otherwise: readers of different nodules would be mixed.
+
+    Raises
+    ------
+    InputError
+        If it is such a folder, or of another version of the format.
+    """
+    made_by = read_description(prepared)["made_by"] if (prepared / "prepared.json").exists() else {}
+    if others := [maker for maker in makers if maker in made_by]:
+        raise InputError(
+            f'"{prepared}" was made by {" and ".join(others)}, and the same nodules would be in it twice; '
+            "give --out another folder."
+        )
+
+
 def write_shard(path: Path, schema: pa.Schema, rows: Iterator[dict[str, Any]]) -> int:
     """Write a Parquet file, whole or not at all, in place of one that is there; return how many rows it has."""
     path.parent.mkdir(exist_ok=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import Field, dataclass, fields, replace
+from inspect import cleandoc
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from engine.errors import InputError
@@ -71,20 +73,47 @@ class Pace:
 Settings = TypeVar("Settings", bound=RunOptions | Pace)
 
 
-def add_run_arguments(parser: argparse.ArgumentParser, options: type[RunOptions]) -> None:
-    """Add the options of `Pace` that the command line has, and one for each of the run's, for `take_options`."""
+def add_run_arguments(parser: argparse.ArgumentParser, *defaults: RunOptions) -> None:
+    """Add the options of `Pace` that the command line has, and one for each of the run's, for `take_options`.
+
+    Parameters
+    ----------
+    defaults : what the options are where they are not given; several if it depends on another argument
+    """
     pace = parser.add_argument_group("pace", argument_default=argparse.SUPPRESS)
     pace.add_argument("--save-every", type=float, help="seconds between saved states")
     pace.add_argument("--validate-every", type=int, help="steps between validations")
     group = parser.add_argument_group("options, saved with the run", argument_default=argparse.SUPPRESS)
+    options = type(defaults[0])
+    meanings, choices = _meanings(options), getattr(options, "choices", {})
     for field in fields(options):
         kind = type(field.default)
-        how: dict[str, Any] = {"type": kind}
+        how: dict[str, Any] = {"type": kind, "choices": choices.get(field.name)}
         if kind is bool:
             how = {"action": argparse.BooleanOptionalAction}
         elif kind is tuple:
             how = {"type": int, "nargs": "+"}
-        group.add_argument(f"--{field.name.replace('_', '-')}", **how)
+        usual = " or ".join(dict.fromkeys(_as_typed(getattr(each, field.name)) for each in defaults))
+        meaning = f"{meanings.get(field.name, '')} (default: {usual})".replace("%", "%%")
+        group.add_argument(f"--{field.name.replace('_', '-')}", help=meaning, **how)
+
+
+def _meanings(options: type) -> dict[str, str]:
+    """Return what its docstring says of each attribute of a class, or that of the class that it comes from."""
+    meanings: dict[str, str] = {}
+    for its in reversed(options.__mro__):
+        _, _, attributes = cleandoc(its.__doc__ or "").partition("Attributes\n----------\n")
+        # An entry is "name, name : meaning", and goes on in lines that are indented.
+        for entry in re.split(r"\n(?! )", attributes.partition("\n\n")[0]):
+            names, _, meaning = entry.partition(" : ")
+            meanings.update(dict.fromkeys(names.split(", "), " ".join(meaning.split())))
+    return meanings
+
+
+def _as_typed(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value) or "none"
 
 
 def take_options(given: dict[str, Any], default: Settings) -> Settings:

@@ -28,7 +28,8 @@ class ScorerOptions:
     ----------
     samples : slices of nodules to be seen
     batch : slices a step
-    learning_rate, ema_decay : of AdamW, and of the averaged weights
+    learning_rate : of AdamW, after a warm-up of 300 steps
+    ema_decay : of the averaged weights
     balance : 0 lets scores count as often as readers give them, 1 lets every score count the same
     distance : weight of the error of the mean score, beside that of the readers' spread
     seed : of weights, order and augmentation

@@ -41,7 +41,7 @@ class SliceOptions(TrainingOptions):
 
     Attributes
     ----------
-    conditioning : one of `engine.network.CONDITIONINGS`
+    conditioning : how the network is told box and attributes, one of `engine.network.CONDITIONINGS`
     beta_start, beta_end : of the schedules linear and scaled_linear
     trusted : leave lobulation and spiculation of LIDC's initial scans out, where their scale ran both ways
     rare_scores : draw readings with rare scores more often

@@ -148,7 +148,7 @@ def train(
     if options.agreed:
         crops, held_out = with_agreed_scores(crops), with_agreed_scores(held_out)
     trainer = NoduleTrainer(options, crops, run, network)
-    trainer.run.resume(start_from)
+    trainer.run.resume(start_from, trainer.checkpoint_config())
     last = min(options.steps, pace.stop_at or options.steps)
     is_main = trainer.run.accelerator.is_main_process
     for _ in trainer.run.steps_until(last):
@@ -171,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="prepared data, or crops (training.import_public)")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument("--start-from", type=Path, help="checkpoint to go on from, if the run has no state of its own")
-    add_run_arguments(parser, NoduleOptions)
+    add_run_arguments(parser, NoduleOptions())
     given = vars(parser.parse_args(arguments))
     train(take_options(given, NoduleOptions()), pace=take_options(given, DEFAULT_PACE), **given)
 

@@ -15,26 +15,26 @@ goes on from where it ended. Under ``accelerate launch`` it runs on several proc
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from engine.checkpoint import MANIFEST, Checkpoint, CheckpointConfig
-from engine.errors import InputError
+from engine.checkpoint import Checkpoint, CheckpointConfig
 from engine.network import ConditionedUNet, NetworkConfig
 from engine.sampling import SamplingLimits
-from engine.vq_codec import LatentStatistics, load_vq_codec
+from engine.vq_codec import load_vq_codec
 from engine.window import WindowGrid
 from training.command import command
+from training.going_on import check_resumed
 from training.nodule_loss import NetworkInputs, loss_of, predict, settings_of
 from training.prepared import SLICE_SIZE, PreparedSlices, read_description, read_slices
 from training.run_options import Pace, add_run_arguments, take_options
-from training.slice_latents import cache_latents
+from training.slice_latents import cache_latents, cache_statistics
 from training.slice_loss import (
     CONFIGURATIONS,
     SliceOptions,
@@ -45,7 +45,6 @@ from training.slice_loss import (
 from training.slice_readings import list_readings
 from training.slice_sheet import make_slice_sheet
 from training.training_run import TrainingRun, make_accelerator
-from training.vqvae_statistics import measure_statistics
 
 #: The network of the checkpoint that comes with the studio, but for its conditioning: on latents of 64 x 64, with
 #: attention at 16 x 16 and 8 x 8. It is narrow on the finest grids, where the time goes: with 64 and 96 channels there,
@@ -67,8 +66,8 @@ class SliceTrainer:
         slices = self._read(data, held_out=False)
         self.codec = load_vq_codec(vqvae, accelerator.device)
         if self.codec.statistics is None:
-            self.codec.statistics = measure_statistics(self.codec, slices)
-        _check_latents(run, self.codec.statistics)
+            self.codec.statistics = cache_statistics(slices, self.codec, latents, accelerator)
+        check_resumed(run, self._codec_settings(), self.made_by)
         self.config = replace(network, conditioning=options.conditioning, context_channels=1)
         torch.manual_seed(options.seed)
         model = ConditionedUNet(self.config, self.codec, SLICE_SIZE)
@@ -83,6 +82,9 @@ class SliceTrainer:
 
     def _read(self, data: Path, held_out: bool) -> PreparedSlices:
         return read_slices(data, held_out, with_nodules=True, trusted=self.options.trusted)
+
+    def _codec_settings(self) -> dict[str, Any]:
+        return {"kind": "vqvae", **self.codec.settings()}
 
     def draw(self) -> NetworkInputs:
         """Draw what this process learns from in this step; it depends on seed, step and process alone."""
@@ -118,7 +120,7 @@ class SliceTrainer:
             name=self.name,
             kind="slice",
             grid={"size": SLICE_SIZE},
-            codec={"kind": "vqvae", **self.codec.settings()},
+            codec=self._codec_settings(),
             network=asdict(self.config),
             scheduler=settings_of(self.scheduler),
             training={
@@ -127,22 +129,6 @@ class SliceTrainer:
                 "options": asdict(self.options),
             },
             sampling=asdict(self.limits),
-        )
-
-
-def _check_latents(run: Path, statistics: LatentStatistics) -> None:
-    """Refuse to take up a run whose latents had other statistics: they were those of another VQ-VAE."""
-    if not (run / "state.pt").exists():
-        return
-    try:
-        before = json.loads((run / "checkpoint" / MANIFEST).read_text())["codec"]["statistics"]
-        pairs = [(np.array(before[name]), np.array(getattr(statistics, name))) for name in ("mean", "components")]
-    except (OSError, ValueError, KeyError, TypeError):  # The run was killed as it wrote it, or before.
-        return
-    # On GPUs, sums differ a little each time.
-    if not all(a.shape == b.shape and np.allclose(a, b, 1e-3, 1e-3) for a, b in pairs):
-        raise InputError(
-            f"The run in {run} was made with another VQ-VAE or other data; give the same, or give --run another folder."
         )
 
 
@@ -173,7 +159,7 @@ def train_slice(
         If data, VQ-VAE or run are not usable.
     """
     trainer = SliceTrainer(options, data, vqvae, run, latents or run.parent / "latents", network)
-    trainer.run.resume(start_from)
+    trainer.run.resume(start_from, trainer.checkpoint_config())
     last = min(options.steps, pace.stop_at or options.steps)
     is_main = trainer.run.accelerator.is_main_process
     for _ in trainer.run.steps_until(last):
@@ -194,14 +180,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--configuration", choices=CONFIGURATIONS, required=True, help="1, 2, 3 (the paper's) or studio"
+        "--configuration",
+        choices=CONFIGURATIONS,
+        required=True,
+        help="1, 2, 3 (the paper's) or studio; it has its own defaults of the options below",
     )
     parser.add_argument("--data", type=Path, required=True, help="prepared data")
     parser.add_argument("--vqvae", required=True, help="folder of a VQ-VAE, or its name on Hugging Face's hub")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run; its name becomes the checkpoint's")
     parser.add_argument("--latents", type=Path, help="folder of cached latents, by default beside the run")
     parser.add_argument("--start-from", type=Path, help="checkpoint to go on from, if the run has no state of its own")
-    add_run_arguments(parser, SliceOptions)
+    add_run_arguments(parser, *CONFIGURATIONS.values())
     given = vars(parser.parse_args(arguments))
     configuration = CONFIGURATIONS[given.pop("configuration")]
     train_slice(take_options(given, configuration), pace=take_options(given, DEFAULT_PACE), **given)

@@ -172,7 +172,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="prepared data")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    add_run_arguments(parser, VQVAEOptions)
+    add_run_arguments(parser, VQVAEOptions())
     given = vars(parser.parse_args(arguments))
     train_vqvae(take_options(given, VQVAEOptions()), pace=take_options(given, DEFAULT_PACE), **given)
 

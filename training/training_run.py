@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import KwargsHandler
+from accelerate.utils import KwargsHandler, gather_object
 from diffusers.training_utils import EMAModel
 from PIL import Image
 from torch import Tensor
@@ -27,16 +28,28 @@ from tqdm import tqdm
 from engine.checkpoint import CheckpointConfig, load_checkpoint, save_checkpoint
 from engine.device import Device, bf16_pays, has_gpu
 from engine.errors import InputError
+from training.going_on import check_start
 from training.run_options import RunOptions, learning_rate_at
 
 #: Options that a run may change when it is taken up again.
 _MAY_CHANGE = {"samples", "learning_rate"}
+#: Is there if an NVIDIA GPU is, whatever torch was built for.
+_NVIDIA_GPU = Path("/dev/nvidia0")
 
 
 def make_accelerator(*handlers: KwargsHandler) -> Accelerator:
-    """Return what runs the network: on GPUs if there are any, in bf16 where it pays, on all processes of a launch."""
+    """Return what runs the network: on GPUs if there are any, in bf16 where it pays, on all processes of a launch.
+
+    Standard error is told of an NVIDIA GPU that torch was not built for: an installation made where there was none.
+    """
     precision = "bf16" if bf16_pays() else "no"
-    return Accelerator(mixed_precision=precision, cpu=not has_gpu(), kwargs_handlers=list(handlers))
+    accelerator = Accelerator(mixed_precision=precision, cpu=not has_gpu(), kwargs_handlers=list(handlers))
+    if accelerator.is_main_process and torch.version.cuda is None and _NVIDIA_GPU.exists():
+        print(
+            "Warning: there is an NVIDIA GPU, and this torch is built without CUDA; install a CUDA build of torch.",
+            file=sys.stderr,
+        )
+    return accelerator
 
 
 class TrainingRun:
@@ -69,6 +82,12 @@ class TrainingRun:
         self.step = 0
         self._last_saved = time.monotonic()
         self._scalars = self._open_folder() if accelerator.is_main_process else None
+        if accelerator.is_main_process:
+            print(self._place(), file=sys.stderr)
+
+    def _place(self) -> str:
+        precision = self.accelerator.mixed_precision.replace("no", "fp32")
+        return f"Training on {self.device.description}, in {precision}; processes: {self.accelerator.num_processes}."
 
     def _open_folder(self) -> SummaryWriter:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -188,26 +207,40 @@ class TrainingRun:
         torch.save(state, self.folder / "state.new")
         (self.folder / "state.new").replace(self.folder / "state.pt")
 
-    def resume(self, start_from: Path | None) -> None:
+    def resume(self, start_from: Path | None, config: CheckpointConfig | None = None) -> None:
         """Go on from the state in the run's folder; without one, from a checkpoint if one is given.
 
         Then the options are written to ``options.json``.
 
+        Parameters
+        ----------
+        config : of the run's own checkpoints; what it starts from must have the same codec and noise schedule
+
         Raises
         ------
         InputError
-            If state or checkpoint are of another network, the run was made with other options that count, or the
-            checkpoint has seen all samples.
+            If state or checkpoint are of another network, codec or noise schedule, the run was made with other options
+            that count, the checkpoint has seen all samples, or processes do not see the same state.
         """
         if (self.folder / "state.pt").exists():
             self._load_state()
             self._check_options()
         elif start_from:
-            self._start_from(start_from)
+            self._start_from(start_from, config)
+        self._check_steps()
         self.accelerator.wait_for_everyone()  # all have read the options before one writes them
         if self.accelerator.is_main_process:
             (self.folder / "options.new").write_text(json.dumps(asdict(self.options), indent=2) + "\n")
             (self.folder / "options.new").replace(self.folder / "options.json")
+
+    def _check_steps(self) -> None:
+        """Compare with the other processes: one that does not see the state would spoil the gradients of all."""
+        steps = sorted(set(gather_object([self.step])))
+        if len(steps) > 1:
+            raise InputError(
+                f"Processes would go on from different steps, {' and '.join(map(str, steps))}; "
+                "give --run a folder that all machines see, with the state in it."
+            )
 
     def _check_options(self) -> None:
         """Compare with the options that the run was made with; those that it did not have yet do not count."""
@@ -222,7 +255,9 @@ class TrainingRun:
             )
 
     def _load_state(self) -> None:
-        state = torch.load(self.folder / "state.pt", map_location=self.accelerator.device, weights_only=True)
+        # By its type: the current GPU is this process's own, and torch.load knows no cpu:0, as it is with several.
+        place = self.accelerator.device.type
+        state = torch.load(self.folder / "state.pt", map_location=place, weights_only=True)
         try:
             self.network.load_state_dict(state["network"])
         except RuntimeError:
@@ -233,9 +268,11 @@ class TrainingRun:
         self.ema.load_state_dict(state["ema"])
         self.step = state["step"]
 
-    def _start_from(self, folder: Path) -> None:
+    def _start_from(self, folder: Path, config: CheckpointConfig | None) -> None:
         """Take weights and the count of samples from a checkpoint; moments and averages start anew."""
         loaded = load_checkpoint(folder, self.device)
+        if config:
+            check_start(folder, loaded.config, config)
         try:
             self.network.load_state_dict(_with_more_context(loaded.network.state_dict(), self.network.state_dict()))
         except RuntimeError:

@@ -23,7 +23,6 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache, partial
 from multiprocessing import get_context
-from os import cpu_count
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +30,7 @@ from tqdm import tqdm
 
 from engine.errors import InputError
 from training.command import command
+from training.cores import usable_cores
 from training.prepared import SliceRow, read_description, write_description, write_slices
 from training.prepared_files import count_rows
 from training.transplant_donors import Donors, read_donors
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder of prepared data to write or to add to")
     parser.add_argument("--count", type=int, default=8000, help="how many slices to make, held-out ones included")
     parser.add_argument("--seed", type=int, default=0, help="of all draws")
-    parser.add_argument("--workers", type=int, default=cpu_count() or 1, help="processes; each loads all of the data")
+    parser.add_argument("--workers", type=int, default=usable_cores(), help="processes; each loads all of the data")
     options = parser.parse_args(arguments)
     transplant_many(options.data, options.out, options.count, options.seed, max(1, options.workers))
 

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,6 +126,24 @@ def test_crops_are_read_the_same_every_time_and_only_where_somebody_outlined_a_n
     assert np.isnan(first[~used]).all()
     # A smooth disc.
     assert np.nanmax(first[:, LOBULATION]) < 3.5
+
+
+def test_crops_are_read_by_as_many_processes_as_this_one_may_start(
+    crops: NoduleCrops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[int] = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, workers: int, *_: object) -> None:
+            started.append(workers)
+            super().__init__(1)
+
+    monkeypatch.setattr("training.agreed_scores.ProcessPoolExecutor", Pool)
+    monkeypatch.setattr("training.agreed_scores.usable_cores", lambda: 3)
+
+    read_crops(crops)
+
+    assert started == [3]
 
 
 def test_training_takes_agreed_scores(tmp_path: Path) -> None:

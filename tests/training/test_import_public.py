@@ -11,7 +11,7 @@ from tests.training.crops_file import ANNOTATIONS, png
 from training.import_public import main
 from training.lidc_annotations import read_contours
 from training.nodule_crops import load_crops
-from training.prepared import outline_mask, read_description, read_nodules, read_slices
+from training.prepared import outline_mask, read_description, read_nodules, read_slices, write_description
 
 LIDC_0001 = "1.3.6.1.4.1.14519.5.2.1.6279.6001.179049373636438705059720603192"
 #: A slice of LIDC-IDRI-0001 in which all four readers outlined the nodule, and one in which none did.
@@ -143,6 +143,24 @@ def test_another_file_is_refused(tmp_path: Path, option: str, capsys: pytest.Cap
     assert main([option, str(text), "--out", str(tmp_path / "out")]) == 2
     assert "cannot be read as Parquet" in capsys.readouterr().err
     assert main([option, str(tmp_path / "missing"), "--out", str(tmp_path / "out")]) == 2
+
+
+def test_a_folder_of_prepared_scans_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    crops, slices = write(tmp_path / "crops.parquet", crop_row()), write(tmp_path / "slices.parquet", slice_row())
+    write_description(tmp_path / "out", "prepare_lidc", spacing_mm=0.7)
+
+    assert main(["--crops", crops, "--out", str(tmp_path / "out")]) == 2
+    assert main(["--slices", slices, "--out", str(tmp_path / "out")]) == 2
+
+    assert capsys.readouterr().err.count("was made by prepare_lidc") == 2
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["prepared.json"]
+
+
+def test_crops_and_slices_may_come_one_after_the_other(tmp_path: Path) -> None:
+    crops, slices = write(tmp_path / "crops.parquet", crop_row()), write(tmp_path / "slices.parquet", slice_row())
+
+    assert main(["--crops", crops, "--out", str(tmp_path / "out")]) == 0
+    assert main(["--slices", slices, "--out", str(tmp_path / "out")]) == 0
 
 
 def test_real_slices_of_lidc_have_nodules(tmp_path: Path, data_folder: Path) -> None:

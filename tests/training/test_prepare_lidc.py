@@ -15,7 +15,7 @@ from training import lidc_scans, prepare_lidc
 from training.lidc_annotations import list_scans, read_annotated_scan
 from training.lidc_rows import scan_rows
 from training.prepare_lidc import main
-from training.prepared import hu_from_stored, read_nodules, read_slices
+from training.prepared import hu_from_stored, read_description, read_nodules, read_slices, write_description
 from training.pylidc_compatibility import import_pylidc
 
 LIDC_0001 = "1.3.6.1.4.1.14519.5.2.1.6279.6001.179049373636438705059720603192"
@@ -296,6 +296,27 @@ def test_without_a_scan_of_lidc_nothing_is_done(tmp_path: Path, capsys: pytest.C
     assert run(tmp_path / "dicom", tmp_path / "out") == 2
     assert "holds no scan of LIDC-IDRI" in capsys.readouterr().err
     assert run(tmp_path / "nothing", tmp_path / "out") == 2
+
+
+def test_a_folder_of_imported_data_is_refused(
+    tmp_path: Path, scans: tuple[MadeUpScan, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    dicom, out = write_tree(tmp_path / "dicom", scans[:1]), tmp_path / "out"
+    write_description(out, "import_slices", file="chest_slices.parquet", slices=0)
+
+    assert run(dicom, out) == 2
+
+    assert f'"{out}" was made by import_slices' in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == ["prepared.json"]
+    assert list(read_description(out)["made_by"]) == ["import_slices"]
+
+
+def test_where_no_scan_was_found_others_may_put_their_data(tmp_path: Path) -> None:
+    (tmp_path / "dicom").mkdir()
+
+    assert run(tmp_path / "dicom", tmp_path / "out") == 2
+
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_dask_cluster_does_the_same(tmp_path: Path, scans: tuple[MadeUpScan, ...]) -> None:

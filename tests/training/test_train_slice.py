@@ -14,10 +14,12 @@ import torch
 from engine.checkpoint import load_checkpoint
 from engine.errors import InputError
 from engine.network import ConditionedUNet
-from engine.vq_codec import VQCodec, load_vq_codec, save_vq_codec
+from engine.vq_codec import LatentStatistics, VQCodec, load_vq_codec, save_vq_codec
 from tests.checkpoints import TINY_NETWORK, tiny_vq_codec
 from tests.training.prepared_slices import write_prepared, write_vqvae
+from training import slice_latents
 from training.nodule_loss import NetworkInputs, loss_of, predict
+from training.prepared import PreparedSlices
 from training.run_options import Pace
 from training.slice_loss import (
     CONFIGURATIONS,
@@ -31,6 +33,7 @@ from training.slice_loss import (
 )
 from training.slice_readings import SliceReadings
 from training.train_slice import SliceTrainer, main, train_slice
+from training.vqvae_statistics import measure_statistics
 
 SMALL = {"samples": 8, "batch": 2, "learning_rate": 1e-3, "variants": 2}
 ONE_VALIDATION = Pace(validate_on=2)
@@ -160,6 +163,33 @@ def test_the_latents_of_a_foreign_vqvae_are_measured(tmp_path: Path, made: Made)
     assert latents.mean((0, 2, 3)).numpy() == pytest.approx(np.zeros(3), abs=0.02)
     assert latents.std((0, 2, 3)).numpy() == pytest.approx(np.ones(3), abs=0.02)
     assert trainer.checkpoint_config().codec["statistics"]["components"]
+
+
+def test_the_latents_of_a_foreign_vqvae_are_measured_and_encoded_once(
+    tmp_path: Path, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(codec: VQCodec, slices: PreparedSlices) -> LatentStatistics:
+        measured.append(codec)
+        exact = measure_statistics(codec, slices)
+        # As on a GPU, where sums differ a little each time.
+        return replace(exact, preview_bias=exact.preview_bias + 1e-6 * len(measured))
+
+    measured: list[VQCodec] = []
+    monkeypatch.setattr(slice_latents, "measure_statistics", measure)
+    for seed in (0, 1):
+        save_vq_codec(VQCodec(tiny_vq_codec(seed).vqvae), tmp_path / str(seed))
+
+    def codec_of(run: str, vqvae: int) -> dict[str, Any]:
+        given = {**made, "vqvae": str(tmp_path / str(vqvae)), "latents": tmp_path / "latents"}
+        return SliceTrainer(options_of("1"), run=tmp_path / run, network=TINY_NETWORK, **given).codec.settings()
+
+    first = codec_of("run", 0)
+    caches = set((tmp_path / "latents").iterdir())
+
+    assert codec_of("run", 0) == codec_of("another run", 0) == first
+    assert set((tmp_path / "latents").iterdir()) == caches
+    assert len(measured) == 1
+    assert codec_of("run of another VQ-VAE", 1) != first
 
 
 def test_the_papers_configurations_see_the_same_samples_noise_and_steps(tmp_path: Path, made: Made) -> None:
@@ -314,7 +344,8 @@ def test_two_processes_see_different_samples_and_agree_on_the_weights(tmp_path: 
     launch += ["--num_machines", "1", "--num_cpu_threads_per_process", "1", "--main_process_port", "0"]
     quiet = ["--mixed_precision", "bf16", "--dynamo_backend", "no"]
     own = {"PYTHONPATH": str(script.parents[2]), "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""}
-    places = [str(made["data"]), made["vqvae"], str(made["latents"]), str(tmp_path)]
+    save_vq_codec(VQCodec(tiny_vq_codec().vqvae), tmp_path / "foreign")
+    places = [str(path) for path in (made["data"], tmp_path / "foreign", tmp_path / "latents", tmp_path)]
 
     ended = subprocess.run(
         [sys.executable, *launch, *quiet, str(script), *places],
@@ -326,6 +357,8 @@ def test_two_processes_see_different_samples_and_agree_on_the_weights(tmp_path: 
     assert ended.returncode == 0, ended.stderr
     first, second = (torch.load(tmp_path / f"process-{rank}.pt", weights_only=True) for rank in (0, 1))
     assert first["processes"] == second["processes"] == 2
+    assert ended.stderr.count("processes: 2.") == 1  # the main process says what it runs on
     assert not torch.equal(first["noisy"], second["noisy"])
+    assert first["codec"] == second["codec"]
     assert all(torch.equal(first["network"][name], second["network"][name]) for name in first["network"])
     assert state_of(tmp_path / "run")["step"] == 2

@@ -2,19 +2,24 @@
 
 import argparse
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from accelerate import Accelerator
 
+from engine.device import bf16_pays
 from engine.errors import InputError
 from tests.checkpoints import save_tiny_checkpoint
+from training import training_run
 from training.nodule_loss import TrainingOptions
 from training.run_options import Pace, add_run_arguments, take_options
-from training.slice_loss import SliceOptions
+from training.scorer_loss import ScorerOptions
+from training.slice_loss import CONFIGURATIONS, SliceOptions
+from training.train_nodule import NoduleOptions
 from training.training_run import TrainingRun, make_accelerator
 from training.vqvae_loss import VQVAEOptions
 
@@ -97,6 +102,58 @@ def test_a_checkpoint_of_another_network_is_no_start(tmp_path: Path) -> None:
     run.close()
 
 
+def test_processes_that_do_not_see_the_state_are_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_run, "gather_object", lambda steps: [*steps, 0, 0])
+    before = (saved / "options.json").read_text()
+    state = torch.load(saved / "state.pt", weights_only=True)
+    torch.save({**state, "step": 3}, saved / "state.pt")
+    run = make_run(saved, replace(OPTIONS, samples=32))
+
+    with pytest.raises(InputError, match="different steps, 0 and 3; give --run a folder that all machines see"):
+        run.resume(None)
+
+    run.close()
+    assert (saved / "options.json").read_text() == before
+
+
+def test_one_of_several_processes_without_a_gpu_takes_the_state_up(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(saved)
+    monkeypatch.setattr(Accelerator, "device", torch.device("cpu", 0))  # as accelerate names it there
+
+    run.resume(None)
+
+    run.close()
+
+
+def test_a_run_says_what_it_runs_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run(tmp_path)
+    run.close()
+
+    place = f"Training on {run.device.device}, in {'bf16' if bf16_pays() else 'fp32'}; processes: 1."
+    assert place in capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize(("device", "built_for"), [("nvidia0", None), ("nvidia0", "13.0"), ("none", None)])
+def test_a_gpu_that_torch_was_not_built_for_is_named(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    built_for: str | None,
+) -> None:
+    (tmp_path / "nvidia0").touch()
+    pays = bf16_pays()  # which looks at torch's version, too
+    monkeypatch.setattr(training_run, "bf16_pays", lambda: pays)
+    monkeypatch.setattr(training_run, "_NVIDIA_GPU", tmp_path / device)
+    monkeypatch.setattr(torch.version, "cuda", built_for)
+
+    make_accelerator()
+
+    assert ("built without CUDA" in capsys.readouterr().err) == (device == "nvidia0" and built_for is None)
+
+
 def test_figures_on_held_out_patients_may_be_nested(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.write_held_out({"slices": 3, "quantised": {"psnr_db": 30.5}})
@@ -108,13 +165,46 @@ def test_figures_on_held_out_patients_may_be_nested(tmp_path: Path) -> None:
 
 def test_the_command_line_leaves_what_is_not_given_as_it_is() -> None:
     parser = argparse.ArgumentParser()
-    add_run_arguments(parser, VQVAEOptions)
+    add_run_arguments(parser, VQVAEOptions())
     given = vars(parser.parse_args(["--widths", "8", "16", "16", "--save-every", "5", "--codes", "64"]))
     pace = Pace(validate_on=3, validate_every=7)
 
     assert take_options(given, pace) == replace(pace, save_every=5)
     assert take_options(given, VQVAEOptions()) == VQVAEOptions(widths=(8, 16, 16), codes=64)
     assert given == {}
+
+
+@pytest.mark.parametrize(
+    "defaults", [[NoduleOptions()], [VQVAEOptions()], [ScorerOptions()], list(CONFIGURATIONS.values())], ids=str
+)
+def test_every_option_is_explained(defaults: list[Any]) -> None:
+    parser = argparse.ArgumentParser()
+    add_run_arguments(parser, *defaults)
+
+    explained = {action.dest: str(action.help) for action in parser._actions}
+
+    for field in fields(defaults[0]):
+        meaning, default = explained[field.name].split(" (default: ")
+        assert len(meaning) > 10
+        assert len(default) > 1
+
+
+def test_the_help_has_meaning_choices_and_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    parser = argparse.ArgumentParser()
+    add_run_arguments(parser, *CONFIGURATIONS.values())
+
+    lines = [" ".join(line.split()) for line in parser.format_help().splitlines()]
+
+    for line in (
+        # Of the class, of the class that it comes from, and over two lines of the docstring.
+        "--beta-end BETA_END of the schedules linear and scaled_linear (default: 0.0195 or 0.02)",
+        "--seed SEED of everything drawn (default: 0)",
+        "of the loss. box: mean inside the box plus `outside` times mean outside; box5: five times heavier in the box; "
+        "none: everywhere the same (default: none or box)",
+    ):
+        assert any(line in shown for shown in lines)
+    assert "{box,box5,none}" in parser.format_help()
 
 
 @pytest.mark.parametrize(
