@@ -105,10 +105,12 @@ def yolo_lines(results: Sequence[GenerationResult]) -> str:
 def nodule_row(volume: CTVolume, slice_index: int, result: GenerationResult) -> Record:
     """Return what one line of a table says of a result; lengths in mm, the centre in DICOM patient coordinates (LPS).
 
-    The centre is that of the nodule, or of the box where no nodule was found.
+    The centre is that of the nodule, or of the box where no nodule was found. The last three columns tell which lines
+    are of one nodule: `continues` is the `nodule_sha256` of the slice in which it was placed, `offset_mm` how far away
+    that is; both are empty there.
     """
     request, measured = result.request, result.measurement
-    box, options = request.box, request.options
+    box, options, extension = request.box, request.options, request.extension
     centre = patient_point(volume, slice_index, *_centre(result))
     return {
         "slice_index": slice_index,
@@ -129,6 +131,9 @@ def nodule_row(volume: CTVolume, slice_index: int, result: GenerationResult) -> 
         "checkpoint": result.checkpoint_name,
         "checkpoint_sha256": result.checkpoint_sha256,
         "output_sha256": result.slice.sha256(),
+        "nodule_sha256": result.nodule_sha256(),
+        "continues": extension.continues if extension else None,
+        "offset_mm": _rounded(extension.offset_mm if extension else None),
     }
 
 

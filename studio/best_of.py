@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from PySide6.QtCore import QObject
 
 from engine.events import Event, Finished, GenerationResult
@@ -14,10 +16,18 @@ from studio.rebasing import rebased
 from studio.session import PlacedNodule, Session
 
 
+@dataclass(eq=False)
+class _Begun:
+    """The numbers of one run in the queue, and what has been made so far."""
+
+    numbers: frozenset[int]
+    made: list[PlacedNodule] = field(default_factory=list["PlacedNodule"])
+
+
 class BestOf(QObject):
     """Queues the seeds; once all have ended, ranks what was made, shows the best one and says how near it came.
 
-    One run at a time is ranked: the last one that was asked for. What was cancelled or failed is left out.
+    Each run is ranked when its own seeds have ended. What was cancelled or failed is left out.
     """
 
     def __init__(self, session: Session, queue: JobQueue, history: History, parent: QObject | None = None) -> None:
@@ -25,8 +35,7 @@ class BestOf(QObject):
         self._session = session
         self._queue = queue
         self._history = history
-        self._numbers: frozenset[int] = frozenset()
-        self._made: list[PlacedNodule] = []
+        self._begun: list[_Begun] = []
         queue.job_ended.connect(self._collect)
         session.queue_changed.connect(self._rank_when_done)
 
@@ -36,23 +45,23 @@ class BestOf(QObject):
         if why:
             self._session.say(why)
             return
-        self._made = []
-        self._numbers = frozenset(self._queue.try_seeds())
+        numbers = frozenset(self._queue.try_seeds())  # First: the list is another one after that.
+        self._begun.append(_Begun(numbers))
 
     def _collect(self, number: int, event: Event) -> None:
         running = self._session.queue.running
-        if number in self._numbers and isinstance(event, Finished) and running:
-            self._made.append(PlacedNodule(running.slice_index, event.result))
+        for begun in self._begun:
+            if number in begun.numbers and isinstance(event, Finished) and running:
+                begun.made.append(PlacedNodule(running.slice_index, event.result))
 
     def _rank_when_done(self) -> None:
-        queue = self._session.queue
-        left = {job.number for job in (*queue.waiting, *([queue.running] if queue.running else []))}
-        if not self._numbers or self._numbers & left:
-            return
-        ranked = sorted(self._made, key=lambda nodule: _distance(nodule.result))
-        self._numbers, self._made = frozenset(), []
-        if ranked:
-            self._show(ranked)
+        left = self._session.queue.numbers
+        ended = [begun for begun in self._begun if not begun.numbers & left]
+        self._begun = [begun for begun in self._begun if begun.numbers & left]
+        for begun in ended:
+            ranked = sorted(begun.made, key=lambda nodule: _distance(nodule.result))
+            if ranked:
+                self._show(ranked)
 
     def _show(self, ranked: list[PlacedNodule]) -> None:
         """List the results, best first, and show the best one in the slice if nothing else has taken its place."""

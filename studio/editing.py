@@ -2,11 +2,13 @@
 
 Every nodule is built on those accepted before it. The one that is edited goes on top, so that nothing is built on it
 any more. The others keep their HU, bit for bit, unless the old one was in sight when they were made: they are then
-made again with their own seed and scores, since each request must lead to what is in the slice.
+made again with their own seed and scores, since each request must lead to what is in the slice. What a nodule that is
+another one now went on as in other slices is taken out there: it would go on from what is gone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject
@@ -17,7 +19,8 @@ from engine.nodule import BoundingBox, NoduleAttributes
 from studio.commands import ChangeScene, Scene
 from studio.engine_client import EngineClient
 from studio.history import History
-from studio.layers import overlap_text, parts_elsewhere, without
+from studio.layers import Layers, name_of, overlap_text, parts_elsewhere, taken_out
+from studio.rebasing import rebased
 from studio.session import BoxOnSlice, Job, PlacedNodule, Session, Severity
 
 
@@ -42,25 +45,28 @@ class Edit:
         None: it is removed.
     before : Scene
         As it was when the edit began: what undo shows, with the nodules that are accepted by then.
+    ready : PlacedNodule or None
+        The nodule as it is wanted, if it is made already: it is put in where it still fits.
     made : PlacedNodule
-        The others of the slice, as far as they are on it, from below to the top.
+        The others of the slices that change, as far as they are on them, from below to the top.
     again : PlacedNodule
         Those that are still to be made again.
-    slice : CTSlice
-        With those that are `made`.
-    left : int
-        How many parts that they and the nodule have in other slices, which stay as they are.
+    slices : int -> CTSlice
+        Those that change, by their index, with those that are `made`.
+    elsewhere : str
+        What is to be said of other slices; empty if the nodule is in one.
     remade : int
-        How many of them were made again.
+        How many were made again.
     """
 
     nodule: PlacedNodule
     wanted: Wanted | None
     before: Scene
+    ready: PlacedNodule | None
     made: tuple[PlacedNodule, ...]
     again: tuple[PlacedNodule, ...]
-    slice: CTSlice
-    left: int
+    slices: Mapping[int, CTSlice]
+    elsewhere: str
     remade: int = 0
 
 
@@ -102,46 +108,70 @@ class Editing(QObject):
 
     def replace(self, nodule: PlacedNodule, wanted: Wanted | None) -> None:
         """Make the nodule anew as it is wanted, or remove it; the job before it must have been cancelled."""
-        session, edit = self._session, self._begin(nodule, wanted)
-        if wanted and session.box != BoxOnSlice(nodule.slice_index, wanted.box):
-            session.box = BoxOnSlice(nodule.slice_index, wanted.box)
+        edit = self._begin(nodule, wanted)
+        if wanted:
+            self._show_box(BoxOnSlice(nodule.slice_index, wanted.box))
         self._go_on(edit)
 
     def put_instead(self, nodule: PlacedNodule, made: PlacedNodule) -> None:
-        """Put a nodule that is made already in the place of an accepted one: see `studio.layers.in_place_of`."""
-        request = made.result.request
-        self._finish(self._begin(nodule, Wanted(request.box, request.attributes, request.options)), made)
+        """Put a nodule that is made already in the place of an accepted one: see `studio.layers.in_place_of`.
 
-    def _begin(self, nodule: PlacedNodule, wanted: Wanted | None) -> Edit:
-        session, layers = self._session, without(self._session, nodule)
-        for old, new in layers.kept:
-            path = self._history.path_of(old.result)
-            if path and new.result is not old.result:
-                self._history.remember(new.result, path)
-        made = tuple(new for _, new in layers.kept)
+        Where others must be made again first, it is made again on top of them: it was made with those of before.
+        """
+        session, request = self._session, made.result.request
+        edit = self._begin(nodule, Wanted(request.box, request.attributes, request.options), made)
+        self._show_box(nodule.place)
+        session.attributes, session.options = request.attributes, request.options
+        self._go_on(edit)
+
+    def _show_box(self, place: BoxOnSlice) -> None:
+        """Put the box where the nodule forms: one that waits is out of sight until it is known what becomes of it."""
+        self._session.candidate = None
+        if self._session.box != place:
+            self._session.box = place
+
+    def _begin(self, nodule: PlacedNodule, wanted: Wanted | None, ready: PlacedNodule | None = None) -> Edit:
+        session, layers = self._session, taken_out(self._session, nodule)
+        for old, new in (pair for each in layers.values() for pair in each.kept):
+            self._keep_path(old, new)
+        made = tuple(new for each in layers.values() for _, new in each.kept)
+        again = tuple(stale for each in layers.values() for stale in each.stale)
+        slices = {index: each.slice for index, each in layers.items()}
         scene = Scene.of(session)
         # A nodule that waits is in the box; without one, the box goes with the accepted nodule.
         before = scene if scene.candidate else replace(scene, box=nodule.place)
-        left = parts_elsewhere(session, (nodule, *layers.stale))
-        return Edit(nodule, wanted, before, made, layers.stale, layers.slice, left)
+        elsewhere = _elsewhere_text(session, nodule, layers, is_wanted=wanted is not None)
+        return Edit(nodule, wanted, before, ready, made, again, slices, elsewhere)
+
+    def _keep_path(self, old: PlacedNodule, new: PlacedNodule) -> None:
+        path = self._history.path_of(old.result)
+        if path and new.result is not old.result:
+            self._history.remember(new.result, path)
 
     def _go_on(self, edit: Edit) -> None:
         """Make the next nodule; once all are made, show them."""
         self.current, index = edit, edit.nodule.slice_index
         if edit.again:
-            request = edit.again[0].result.request
+            request, index = edit.again[0].result.request, edit.again[0].slice_index
             assert isinstance(request, GenerationRequest)
-            self._start(replace(request, slice=edit.slice))
+            self._start(replace(request, slice=edit.slices[index]), index)
+            return
+        now, ready = edit.slices[index], edit.ready
+        fitting = rebased(ready.result, now) if ready else None
+        if ready and fitting:
+            placed = PlacedNodule(index, fitting)
+            self._keep_path(ready, placed)
+            self._finish(edit, placed)
         elif edit.wanted:
             box, attributes, options = edit.wanted.box, edit.wanted.attributes, edit.wanted.options
-            self._start(GenerationRequest(edit.slice, box, attributes, options, self._session.source_to_keep(index)))
+            # What goes on here from another slice still does.
+            source, extension = self._session.source_to_keep(index), edit.nodule.result.request.extension
+            self._start(GenerationRequest(now, box, attributes, options, source, extension), index)
         else:
             self._finish(edit, None)
 
-    def _start(self, request: GenerationRequest) -> None:
-        assert self.current is not None
+    def _start(self, request: GenerationRequest, index: int) -> None:
         self._session.preview = None
-        index = self.current.nodule.slice_index
         self._job = job = Job(self._engine.submit(request), index, request, is_edit=True)
         self._session.job = job
 
@@ -156,17 +186,22 @@ class Editing(QObject):
             return
         placed = PlacedNodule(job.slice_index, event.result)
         if edit.again:
+            slices = {**edit.slices, placed.slice_index: placed.result.slice}
             made, left = (*edit.made, placed), edit.again[1:]
-            self._go_on(replace(edit, made=made, again=left, slice=event.result.slice, remade=edit.remade + 1))
+            self._go_on(replace(edit, made=made, again=left, slices=slices, remade=edit.remade + 1))
         else:
             self._finish(edit, placed)
 
     def _finish(self, edit: Edit, nodule: PlacedNodule | None) -> None:
         session, was_formed = self._session, self._job is not None
+        if taken_out(session, edit.nodule).keys() != edit.slices.keys():
+            # One of them was extended meanwhile: what it goes on as must be taken out, too.
+            self._go_on(replace(self._begin(edit.nodule, edit.wanted, nodule), before=edit.before))
+            return
         now = session.attributes, session.options
         self.current = self._job = None
         session.preview = session.job = None
-        elsewhere = tuple(other for other in session.accepted if other.slice_index != edit.nodule.slice_index)
+        elsewhere = tuple(other for other in session.accepted if other.slice_index not in edit.slices)
         accepted = (*elsewhere, *edit.made, *((nodule,) if nodule else ()))
         box = nodule.place if nodule else None
         session.undo_stack.push(ReplaceNodule(session, edit, Scene(box, None, accepted)))
@@ -175,18 +210,20 @@ class Editing(QObject):
         done = f"The nodule was {'changed' if nodule else 'deleted'}; Ctrl+Z brings it back as it was."
         overlap = overlap_text(session, nodule) if nodule else ""
         gone = "The nodule that was not accepted is gone with it." if edit.before.candidate else ""
-        said = (done, gone, _remade_text(edit.remade), _left_text(edit.left), overlap)
+        said = (done, gone, _remade_text(edit.remade), edit.elsewhere, overlap)
         session.say(" ".join(filter(None, said)))
 
     def _see_cancelled(self) -> None:
-        """Put the box back around the nodule, unless there is another one by now."""
+        """Put the box back around the nodule, or what was in it, unless there is another one by now."""
         edit, session = self.current, self._session
         if edit is None or session.job is self._job:
             return
         self.current = self._job = None
         moved = edit.wanted and session.box and session.box.box == edit.wanted.box
-        if moved and edit.nodule in session.accepted and session.box != edit.nodule.place:
-            session.box = edit.nodule.place
+        if moved and edit.nodule in session.accepted and session.candidate is None:
+            session.candidate = edit.before.candidate
+            if session.box != edit.before.box:
+                session.box = edit.before.box
 
 
 def _remade_text(count: int) -> str:
@@ -196,8 +233,18 @@ def _remade_text(count: int) -> str:
     return f"{which} made again with the same seed and scores, for this one had been in sight."
 
 
-def _left_text(count: int) -> str:
-    if count == 0:
-        return ""
-    where = "1 other slice" if count == 1 else f"{count} other slices"
-    return f"It went on in {where}: what is there stays as it was."
+def _elsewhere_text(session: Session, nodule: PlacedNodule, layers: Mapping[int, Layers], is_wanted: bool) -> str:
+    """Return what becomes of the other slices in which the nodule, and those that are made again, go on."""
+    name, own, again = name_of(nodule), parts_elsewhere(session, nodule), " Shift+A extends it again." * is_wanted
+    out = (part for each in layers.values() for part in each.out)
+    others = len({part.slice_index for part in out if name_of(part) != name})
+    if own and nodule.continues:
+        said = f"It goes on in {_slices(own)}: what is there stays as it was."
+    else:
+        said = f"It was taken out of {_slices(own)}, where it went on.{again}" if own else ""
+    near = f"What was made again was taken out of {_slices(others)}, where it went on." if others else ""
+    return f"{said} {near}".strip()
+
+
+def _slices(count: int) -> str:
+    return "1 other slice" if count == 1 else f"{count} other slices"

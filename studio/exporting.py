@@ -9,6 +9,7 @@ from pathlib import Path
 from engine.ct import CTVolume, WindowLevel
 from engine.events import GenerationResult
 from studio.background import Progress
+from studio.layers import name_of
 from studio.session import PlacedNodule
 
 #: The whole series is written once for all nodules; the other formats once for each.
@@ -16,7 +17,7 @@ SERIES = "DICOM series"
 #: What can be chosen, by its name in `engine.exports.FORMATS`, and the files that it writes.
 FORMATS: dict[str, str] = {
     "DICOM": "slice.dcm, mask.dcm, report.dcm",
-    SERIES: "every slice, with the chosen nodules and those they were built on",
+    SERIES: "every slice, with all accepted nodules",
     "NIfTI": "slice.nii.gz, mask.nii.gz, box.nii.gz",
     "NRRD": "slice.nrrd, mask.nrrd, box.nrrd",
     "PNG": "before, after and mask; before and after in 16 bits; difference",
@@ -53,7 +54,8 @@ def export_nodules(
 ) -> list[Path]:
     """Write each nodule to a new folder of its own inside `folder`; return the new folders.
 
-    Each holds `request.json` and `deidentification.json` besides. The whole series gets one folder, for all nodules.
+    Each holds `request.json` and `deidentification.json` besides. The whole series gets one folder, for all that were
+    accepted: it is the scan as it is now. So does each nodule that goes on in other slices, if a part of it is chosen.
 
     Parameters
     ----------
@@ -83,9 +85,9 @@ def export_nodules(
         progress(len(written) / parts)
         into = unused(folder / "whole-series")
         # The last nodule that was accepted on a slice is on all those before it.
-        exports.export_series(volume, {nodule.slice_index: nodule.result for nodule in nodules}, into, options)
+        exports.export_series(volume, {nodule.slice_index: nodule.result for nodule in accepted}, into, options)
         written.append(into)
-        for index, results in _extended(nodules):
+        for index, results in _extended(nodules, accepted):
             into = unused(folder / f"nodule-{index + 1:03}")
             exports.export_extended(volume, index, results, into, options)
             written.append(into)
@@ -104,12 +106,15 @@ def _earlier(nodule: PlacedNodule, accepted: Sequence[PlacedNodule]) -> list[Gen
     return found
 
 
-def _extended(nodules: Sequence[PlacedNodule]) -> Iterator[tuple[int, dict[int, GenerationResult]]]:
-    """Yield each nodule that goes on in other slices: the slice in which it was placed, and its results by slice."""
-    for placed in nodules:
+def _extended(
+    nodules: Sequence[PlacedNodule], accepted: Sequence[PlacedNodule]
+) -> Iterator[tuple[int, dict[int, GenerationResult]]]:
+    """Yield those of the nodules that go on in other slices, whole: where each was placed, and its results by slice."""
+    chosen = {name_of(nodule) for nodule in nodules}
+    for placed in accepted:
         name = placed.result.nodule_sha256()
-        others = {nodule.slice_index: nodule.result for nodule in nodules if nodule.continues == name}
-        if others:
+        others = {nodule.slice_index: nodule.result for nodule in accepted if nodule.continues == name}
+        if others and name in chosen:
             yield placed.slice_index, {placed.slice_index: placed.result, **others}
 
 

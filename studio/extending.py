@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from PySide6.QtCore import QObject
 
@@ -18,8 +18,18 @@ from studio.rebasing import rebased
 from studio.session import Notice, PlacedNodule, Session
 
 
+@dataclass(eq=False)
+class _Begun:
+    """A nodule that is being extended, the numbers of its jobs in the queue, and what has been made so far."""
+
+    volume: CTVolume
+    nodule: PlacedNodule
+    numbers: frozenset[int]
+    made: list[PlacedNodule] = field(default_factory=list["PlacedNodule"])
+
+
 class Extending(QObject):
-    """Extends one nodule at a time; asking for another meanwhile leaves what is made of the first in the history."""
+    """Extends nodules, each of which is accepted in its slices as soon as its own have all been made."""
 
     def __init__(
         self, session: Session, placing: Placing, queue: JobQueue, history: History, parent: QObject | None = None
@@ -29,17 +39,14 @@ class Extending(QObject):
         self._placing = placing
         self._queue = queue
         self._history = history
-        self._volume: CTVolume | None = None
-        self._nodule: PlacedNodule | None = None
-        self._numbers: frozenset[int] = frozenset()
-        self._made: list[PlacedNodule] = []
+        self._begun: list[_Begun] = []
         queue.job_ended.connect(self._collect)
         session.queue_changed.connect(self._accept_when_done)
 
     def start(self) -> None:
         """Queue the slices beside the nodule in the box; or say why not."""
         session, nodule = self._session, self._session.nodule_in_box
-        is_under_way = nodule is not None and nodule is self._nodule
+        is_under_way = nodule is not None and any(_is_same(begun.nodule, nodule) for begun in self._begun)
         why = "This nodule is being extended; its slices are in the queue." if is_under_way else why_not_extend(session)
         if why or session.volume is None or nodule is None:
             session.say(why or "Generate a nodule first.")
@@ -50,67 +57,72 @@ class Extending(QObject):
             session.say(str(error))
             return
         session.notice = None
-        self._numbers, self._made = frozenset(), []
-        self._volume, self._nodule = session.volume, nodule
+        # First: the list is another one after that.
         numbers = [self._queue.add(index, [request]) for index, request in requests.items()]
-        self._numbers = frozenset(number for added in numbers for number in added)
+        self._begun.append(_Begun(session.volume, nodule, frozenset(number for added in numbers for number in added)))
 
     def _collect(self, number: int, event: Event) -> None:
         running = self._session.queue.running
-        if number in self._numbers and isinstance(event, Finished) and running:
-            self._made.append(PlacedNodule(running.slice_index, event.result))
+        for begun in self._begun:
+            if number in begun.numbers and isinstance(event, Finished) and running:
+                begun.made.append(PlacedNodule(running.slice_index, event.result))
 
     def _accept_when_done(self) -> None:
-        queue, numbers, nodule = self._session.queue, self._numbers, self._nodule
-        left = {job.number for job in (*queue.waiting, *([queue.running] if queue.running else []))}
-        if not numbers or numbers & left or nodule is None:
-            return
-        made, volume = self._made, self._volume
-        self._numbers, self._made, self._volume, self._nodule = frozenset(), [], None, None  # May be closed any time.
-        if volume is self._session.volume:
-            self._accept(nodule, made, len(numbers))
-        else:
-            self._say_not_here(f"{len(made)} of {len(numbers)} slices were made")
+        left = self._session.queue.numbers
+        ended = [begun for begun in self._begun if not begun.numbers & left]
+        self._begun = [begun for begun in self._begun if begun.numbers & left]  # The window may be closed any time.
+        for begun in ended:
+            if begun.volume is self._session.volume:
+                self._accept(begun.nodule, begun.made, len(begun.numbers))
+            else:
+                self._say_not_here(f"{len(begun.made)} of {len(begun.numbers)} slices were made")
 
     def _say_not_here(self, made: str) -> None:
         text, said = f"for another scan or slice was open: {made}; see the history.", self._session.notice
         kept = said if said and said.do else Notice("")  # It may offer the way back to the series of the nodule.
         self._session.notice = replace(kept, text=f"{kept.text} The nodule was not extended, {text}".strip())
 
-    def _accept(self, nodule: PlacedNodule, made: list[PlacedNodule], wanted: int) -> None:
+    def _accept(self, begun: PlacedNodule, made: list[PlacedNodule], wanted: int) -> None:
         session = self._session
-        fitting = self._fitting(nodule, made)
+        nodule, fitting = self._as_it_is_now(begun), self._fitting(made)
         if len(made) < wanted:
             session.say(f"The nodule was not extended: {len(made)} of {wanted} slices were made; see the history.")
-        elif fitting is None:
+        elif nodule is None or fitting is None:
             session.say("The nodule was not extended, for its slices have changed meanwhile; see the history.")
         else:
             job = session.job
             # What was begun in a slice as it was before. Now: an edit that is cancelled puts back its box.
-            if job and any(placed.slice_index == job.slice_index for placed in fitting):
+            if any(placed.slice_index in self._placing.slices_of_job for placed in fitting):
                 self._placing.cancel()
             commands.accept_over_slices(session, nodule, fitting)
             dropped = "" if session.job is job else " What was forming there was cancelled; begin it again."
             session.say(extent_text(session, (nodule, *fitting)) + dropped)
 
-    def _fitting(self, nodule: PlacedNodule, made: list[PlacedNodule]) -> tuple[PlacedNodule, ...] | None:
-        """Return the slices as they go into the series now; None if the nodule is gone, or one of them has changed."""
+    def _as_it_is_now(self, nodule: PlacedNodule) -> PlacedNodule | None:
+        """Return the nodule on what its slice is now: another one of it may have been changed; None if it is gone."""
         session = self._session
-        candidate, slices = session.candidate, {placed.slice_index for placed in made}
-        in_the_way = candidate is not None and candidate is not nodule and candidate.slice_index in slices
-        if in_the_way or not any(nodule is there for there in (candidate, *session.accepted)):
-            return None
+        there = (*session.accepted, *([session.candidate] if session.candidate else []))
+        return next((now for now in there if _is_same(nodule, now)), None)
+
+    def _fitting(self, made: list[PlacedNodule]) -> tuple[PlacedNodule, ...] | None:
+        """Return the slices as they go into the series now; None if one of them has changed around the nodule."""
+        session, candidate = self._session, self._session.candidate
         fitting: list[PlacedNodule] = []
         for placed in made:
             now = session.slice_with_accepted(placed.slice_index)
             result = rebased(placed.result, now) if now else None
-            if result is None:
+            if result is None or (candidate and candidate.slice_index == placed.slice_index):
                 return None
             path = self._history.path_of(placed.result)
             if path and result is not placed.result:
                 self._history.remember(result, path)
             fitting.append(PlacedNodule(placed.slice_index, result))
         return tuple(fitting)
+
+
+def _is_same(one: PlacedNodule, other: PlacedNodule) -> bool:
+    """Whether two are one nodule, whatever else is in its slice."""
+    return one.slice_index == other.slice_index and one.result.nodule_sha256() == other.result.nodule_sha256()
 
 
 def _requests(session: Session, volume: CTVolume, nodule: PlacedNodule) -> dict[int, GenerationRequest]:

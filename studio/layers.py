@@ -1,8 +1,7 @@
-"""The nodules of one slice, each built on those before it: what remains of them when one is taken away."""
+"""The nodules of one slice, each built on those before it: what remains of them when some are taken away."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,50 +15,85 @@ from studio.session import PlacedNodule, Session
 
 @dataclass(frozen=True, eq=False)
 class Layers:
-    """The other nodules of a slice, without one of them.
+    """The nodules of a slice, without some of them.
 
     Attributes
     ----------
-    kept : (nodule as it was, nodule as it is without the one)
-        Same HU in its box, bit for bit: where it was made, the one was not in sight.
+    out : PlacedNodule
+        Those that are taken out.
+    kept : (nodule as it was, nodule as it is without those)
+        Same HU in its box, bit for bit: where it was made, none of those was in sight.
     stale : PlacedNodule
-        Made with the one in sight: its request no longer leads to it.
+        Made with one of those in sight: its request no longer leads to it.
     slice : CTSlice
         With those that are kept.
     """
 
+    out: tuple[PlacedNodule, ...]
     kept: tuple[tuple[PlacedNodule, PlacedNodule], ...]
     stale: tuple[PlacedNodule, ...]
     slice: CTSlice
 
+    @property
+    def shown(self) -> CTSlice:
+        """The slice with those that are stale, too, as they are: to be looked at, not to be built on."""
+        if not self.stale:
+            return self.slice
+        hu = self.slice.hu.astype(np.result_type(self.slice.hu, *(other.result.slice.hu for other in self.stale)))
+        for other in self.stale:
+            hu[other.place.box.slices] = other.result.slice.hu[other.place.box.slices]
+        return self.slice.with_hu(hu)
 
-def without(session: Session, nodule: PlacedNodule) -> Layers:
-    """Take an accepted nodule out of its slice; the order of the others stays."""
+    @property
+    def results(self) -> tuple[GenerationResult, ...]:
+        """Of all nodules that are shown: where boxes overlap, a later one covers the others."""
+        return (*(new.result for _, new in self.kept), *(other.result for other in self.stale))
+
+
+def without(session: Session, *out: PlacedNodule) -> Layers:
+    """Take accepted nodules of one slice out of it; the order of the others stays."""
     assert session.volume is not None
-    now = session.volume.slice_at(nodule.slice_index)
+    index = out[0].slice_index
+    now = session.volume.slice_at(index)
     kept: list[tuple[PlacedNodule, PlacedNodule]] = []
     stale: list[PlacedNodule] = []
     for other in session.accepted:
-        if other is nodule or other.slice_index != nodule.slice_index:
+        if other.slice_index != index or any(other is gone for gone in out):
             continue
         fitting = rebased(other.result, now)
         if fitting is None:
             stale.append(other)
         else:
-            kept.append((other, PlacedNodule(other.slice_index, fitting)))
+            # The nodule itself where nothing has changed: others know it as that.
+            kept.append((other, other if fitting is other.result else PlacedNodule(index, fitting)))
             now = fitting.slice
-    return Layers(tuple(kept), tuple(stale), now)
+    return Layers(out, tuple(kept), tuple(stale), now)
+
+
+def taken_out(session: Session, nodule: PlacedNodule) -> dict[int, Layers]:
+    """Take an accepted nodule out of its slice and, where it was placed there, out of those in which it goes on.
+
+    What is stale must be made again and is another nodule then: that, too, goes on nowhere any more.
+
+    Returns
+    -------
+    dict : by slice index, that of the nodule first
+    """
+    out = [nodule]
+    while True:
+        indices = dict.fromkeys(gone.slice_index for gone in out)
+        layers = {index: without(session, *(gone for gone in out if gone.slice_index == index)) for index in indices}
+        others = (nodule, *(stale for each in layers.values() for stale in each.stale))
+        names = {other.result.nodule_sha256() for other in others if not other.continues}
+        parts = [other for other in session.accepted if other.continues in names and other not in out]
+        if not parts:
+            return layers
+        out += parts
 
 
 def slice_without(session: Session, nodule: PlacedNodule) -> CTSlice:
-    """Return the slice without an accepted nodule, the others as they are: to be looked at, not to be built on."""
-    layers = without(session, nodule)
-    if not layers.stale:
-        return layers.slice
-    hu = layers.slice.hu.astype(np.result_type(layers.slice.hu, *(other.result.slice.hu for other in layers.stale)))
-    for other in layers.stale:
-        hu[other.place.box.slices] = other.result.slice.hu[other.place.box.slices]
-    return layers.slice.with_hu(hu)
+    """Return the slice without an accepted nodule, the others as they are: see `Layers.shown`."""
+    return without(session, nodule).shown
 
 
 def in_place_of(session: Session, result: GenerationResult) -> tuple[PlacedNodule, PlacedNodule] | None:
@@ -68,20 +102,20 @@ def in_place_of(session: Session, result: GenerationResult) -> tuple[PlacedNodul
     None if there is no such nodule, or if the result was made of something else than the slice without it.
     """
     for nodule in session.accepted:
-        layers = without(session, nodule) if nodule.place.box == result.request.box else None
-        fitting = rebased(result, layers.slice) if layers and not layers.stale else None
-        if fitting:
-            return nodule, PlacedNodule(nodule.slice_index, fitting)
+        if nodule.place.box == result.request.box:
+            fitting = rebased(result, slice_without(session, nodule))
+            if fitting:
+                return nodule, PlacedNodule(nodule.slice_index, fitting)
     return None
 
 
-def parts_elsewhere(session: Session, nodules: Collection[PlacedNodule]) -> int:
-    """Return how many accepted nodules belong to these and are in other slices: see `studio.extending`."""
-    names = {_name(nodule) for nodule in nodules}
-    return sum(_name(other) in names for other in session.accepted if other not in nodules)
+def parts_elsewhere(session: Session, nodule: PlacedNodule) -> int:
+    """Return in how many other slices an accepted nodule goes on, or was placed: see `studio.extending`."""
+    name = name_of(nodule)
+    return sum(name_of(other) == name for other in session.accepted if other.slice_index != nodule.slice_index)
 
 
-def _name(nodule: PlacedNodule) -> str:
+def name_of(nodule: PlacedNodule) -> str:
     """Return what all parts of a nodule over several slices have in common."""
     return nodule.continues or nodule.result.nodule_sha256()
 

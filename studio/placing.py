@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from dataclasses import replace
 
 from PySide6.QtCore import QObject
@@ -11,9 +12,11 @@ from engine.ct import CTSlice
 from engine.events import (
     Cancelled,
     Event,
+    Extension,
     Failed,
     Finished,
     GenerationRequest,
+    GenerationResult,
     Preview,
     Sketched,
     StateChanged,
@@ -23,7 +26,7 @@ from studio import commands
 from studio.editing import Editing, Wanted
 from studio.engine_client import EngineClient
 from studio.history import History
-from studio.layers import slice_without
+from studio.layers import slice_without, without
 from studio.reasons import why_not_generate
 from studio.session import Dragged, Job, PlacedNodule, Session, Severity
 
@@ -51,14 +54,14 @@ class Placing(QObject):
         self._session.notice = None
         self.make()
 
-    def make(self) -> None:
+    def make(self, extension: Extension | None = None) -> None:
         """Start the job that the session describes, instead of the one that runs; or say why not.
 
-        An accepted nodule that is in the box is replaced.
+        An accepted nodule that is in the box is replaced. `extension`: see `request_now`.
         """
         session, edited = self._session, self._edited
         reason = why_not_generate(session)
-        request = self.request_now()
+        request = self.request_now(extension)
         if reason or request is None:
             session.say(reason or "Draw a box first.")
             return
@@ -68,16 +71,26 @@ class Placing(QObject):
         self.cancel()
         session.job = Job(self._engine.submit(request), session.slice_index, request)
 
-    def request_now(self) -> GenerationRequest | None:
+    def request_now(self, extension: Extension | None = None) -> GenerationRequest | None:
         """Return what would be asked of the engine now; None without a box on this slice.
 
-        An accepted nodule that the box holds is left away: what is made may take its place.
+        An accepted nodule that the box holds is left away: what is made may take its place. It goes on from another
+        slice as `extension` says or, without one, as the nodule does that the box holds.
         """
         session, index, box = self._session, self._session.slice_index, self._session.box_here
         now = self._slice_without(self._edited) if box else None
         if now is None or box is None:
             return None
-        return GenerationRequest(now, box, session.attributes, session.options, session.source_to_keep(index))
+        held, source = self._edited or session.candidate, session.source_to_keep(index)
+        extension = extension or (held.result.request.extension if held else None)
+        return GenerationRequest(now, box, session.attributes, session.options, source, extension)
+
+    def results_before(self) -> tuple[GenerationResult, ...]:
+        """Return what the slice of `request_now` shows of other nodules, the first one first."""
+        session, edited = self._session, self._edited
+        accepted = tuple(nodule.result for nodule in session.accepted_here)
+        others = without(session, edited).results if edited else accepted
+        return (*session.own_results(session.slice_index), *others)
 
     def request_in(self, dragged: Dragged) -> GenerationRequest | None:
         """Return what is to be sketched in a box as it is dragged: a nodule that goes along keeps its settings."""
@@ -86,19 +99,17 @@ class Placing(QObject):
         described = nodule.result.request if nodule else session
         if now is None:
             return None
-        return GenerationRequest(
-            now, dragged.box, described.attributes, described.options, session.source_to_keep(index)
-        )
+        source, extension = session.source_to_keep(index), nodule.result.request.extension if nodule else None
+        return GenerationRequest(now, dragged.box, described.attributes, described.options, source, extension)
 
     def _slice_without(self, accepted: PlacedNodule | None) -> CTSlice | None:
         session = self._session
         return slice_without(session, accepted) if accepted else session.slice_with_accepted(session.slice_index)
 
     def _cancel_if_changed(self) -> None:
-        """Forget the current job if other nodules are accepted in its slice than when it began."""
-        job, before = self._session.job, self._accepted
-        self._accepted = self._session.accepted
-        if job and _in_slice(before, job.slice_index) != _in_slice(self._accepted, job.slice_index):
+        """Forget the current job if other nodules are accepted in its slices than when it began."""
+        before, self._accepted = self._accepted, self._session.accepted
+        if any(_in_slice(before, index) != _in_slice(self._accepted, index) for index in self.slices_of_job):
             self.cancel()
 
     def cancel(self) -> None:
@@ -127,7 +138,8 @@ class Placing(QObject):
         if request:
             session.attributes = request.attributes
             session.options = request.options
-            self.generate()
+            session.notice = None
+            self.make(request.extension)
 
     def put_instead(self, nodule: PlacedNodule, made: PlacedNodule) -> None:
         """Put a nodule that is made already in the place of an accepted one: see `studio.layers.in_place_of`."""
@@ -140,6 +152,12 @@ class Placing(QObject):
             self.cancel()
         else:
             self._session.undo_stack.undo()
+
+    @property
+    def slices_of_job(self) -> Collection[int]:
+        """The slices that the current job is for: a nodule that is changed may go on in several."""
+        job, edit = self._session.job, self._editing.current
+        return edit.slices.keys() if edit else {job.slice_index} if job else ()
 
     @property
     def is_editing(self) -> bool:

@@ -16,6 +16,8 @@ from engine.events import EngineState, GenerationResult
 from engine.plain_measures import PlainMeasures
 from studio import commands
 from studio.buttons import button
+from studio.layers import name_of
+from studio.own_nodule import nodule_described
 from studio.placing import Placing
 from studio.queue import SEEDS, JobQueue
 from studio.reasons import why_no_ranking, why_not_export, why_not_generate, why_not_rank
@@ -65,6 +67,7 @@ class PlacingControls(QWidget):
         self._lay_out()
         for signal in (
             session.volume_changed,
+            session.made_whole_changed,
             session.slice_index_changed,
             session.box_changed,
             session.engine_changed,
@@ -172,10 +175,10 @@ def status_text(session: Session) -> str:
     if session.sketch_here:
         what = "puts it in the place of the accepted nodule" if session.selected else "makes the nodule"
         return f"{session.sketch_here.text}: to be looked at only; G {what}"
-    why = why_not_generate(session)
+    why, nodule = why_not_generate(session), nodule_described(session)
     if why is None and session.engine.state is EngineState.FAILED:
         return "The model could not be loaded; Generate tries it again."
-    return why or (result_text(session.nodule_in_box.result) if session.nodule_in_box else "")
+    return why or (result_text(nodule.result) if nodule else "")
 
 
 def _starting_text(session: Session) -> str:
@@ -207,7 +210,10 @@ def plain_text(plain: PlainMeasures) -> str:
 
 def _accepted_text(session: Session) -> str:
     count, left = len(session.accepted), len(session.not_exported)
-    placed = sum(nodule.continues is None for nodule in session.accepted)
+    if count == 0:
+        return "The slice as it was made"
+    is_extended = any(nodule.continues for nodule in session.accepted)
+    placed = len({name_of(nodule) for nodule in session.accepted}) if is_extended else count
     text = "1 accepted nodule" if placed == 1 else f"{placed} accepted nodules"
     text += f" in {len({nodule.slice_index for nodule in session.accepted})} slices" if placed < count else ""
     return f"{text}, exported" if left == 0 else text if left == count else f"{text}, {left} not exported"

@@ -43,3 +43,8 @@ class Queue:
     def is_empty(self) -> bool:
         """Whether nothing runs and nothing waits."""
         return self.running is None and not self.waiting
+
+    @property
+    def numbers(self) -> frozenset[int]:
+        """Of the jobs that run or wait."""
+        return frozenset(job.number for job in (*self.waiting, *([self.running] if self.running else [])))

@@ -122,7 +122,8 @@ class ResultOpener(QObject):
             session.say("Box, scores and seed are set; undo the nodules accepted in this slice to make the same again.")
             return
         self._expected = found
-        self._placing.generate()
+        session.notice = None
+        self._placing.make(request.extension)
 
     def _make_slice(self, request: SliceRequest) -> None:
         session = self._session

@@ -68,6 +68,8 @@ class Sweep:
     down : str or None
         The attribute that goes from 1 to 5 from top to bottom; None for a ladder.
     cells : 5 or 25, row by row
+    earlier : GenerationResult
+        Of the other nodules that the slice had when the sweep began: each result shows them, too.
     """
 
     number: int
@@ -75,6 +77,7 @@ class Sweep:
     across: str
     down: str | None
     cells: tuple[Cell, ...]
+    earlier: tuple[GenerationResult, ...] = ()
 
     @property
     def swept(self) -> tuple[str, ...]:

@@ -50,7 +50,9 @@ def write_set(
         for number, cell in enumerate(done):
             progress(number / len(done))
             if cell.result:
-                exports.export_all(volume, sweep.slice_index, cell.result, folder / cell_name(cell, sweep), options)
+                into = folder / cell_name(cell, sweep)
+                index, formats, earlier = sweep.slice_index, exports.ALL_FORMATS, sweep.earlier
+                exports.export_files(volume, index, cell.result, into, formats, options, earlier)
         save_sheet(sheet, folder / SHEET)
         text = json.dumps(manifest(sweep, window), indent=2, ensure_ascii=False, allow_nan=False)
         (folder / MANIFEST).write_text(f"{text}\n", "utf-8")

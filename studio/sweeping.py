@@ -6,7 +6,7 @@ cancelled there, and what they make is in the history.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 
 from engine.events import Event, Failed, Finished
 from studio.history import History
@@ -30,9 +30,11 @@ class Sweeping(QObject):
         self._queue = queue
         self._looking = looking
         self._history = history
-        #: How jobs of sweeps have ended while none was in the session, by number: one may be put back that they are of.
+        #: How jobs of other sweeps than the session's have ended, by number: one may be put back that they are of.
         self._late: dict[int, Event] = {}
         session.sweep_changed.connect(self._keep_late)
+        # Queued: whether a volume that is shown is a slice that was made is known a moment later.
+        session.volume_changed.connect(self._see_opened, Qt.ConnectionType.QueuedConnection)
         queue.job_ended.connect(self._keep)
 
     def start(self, across: str, down: str | None = None) -> None:
@@ -45,7 +47,8 @@ class Sweeping(QObject):
         session.notice = None
         requests, index = sweep_requests(request, across, down), session.slice_index
         numbers = self._queue.add(index, requests, (down, across) if down else (across,))
-        session.sweep = Sweep(numbers[0], index, across, down, tuple(map(Cell, requests, numbers)))
+        cells, earlier = tuple(map(Cell, requests, numbers)), self._placing.results_before()
+        session.sweep = Sweep(numbers[0], index, across, down, cells, earlier)
         session.is_sweep_shown = True
 
     def cancel(self) -> None:
@@ -91,20 +94,21 @@ class Sweeping(QObject):
 
     def _keep(self, number: int, event: Event) -> None:
         sweep, running = self._session.sweep, self._session.queue.running
-        if sweep is None:
+        if sweep is None or all(cell.number != number for cell in sweep.cells):
             if running and running.swept:
                 self._late[number] = event
-            return
-        if all(cell.number != number for cell in sweep.cells):
-            return
-        if isinstance(event, Finished):
+        elif isinstance(event, Finished):
             self._session.sweep = sweep.with_outcome(number, result=event.result)
         elif isinstance(event, Failed):
             self._session.sweep = sweep.with_outcome(number, failure=event.message)
 
     def _keep_late(self) -> None:
         """Keep in a sweep that is put back, with its series, what has ended while a slice was in its place."""
-        if self._session.sweep:
-            late, self._late = self._late, {}
-            for number, event in late.items():
-                self._keep(number, event)
+        numbers = {cell.number for cell in self._session.sweep.cells} if self._session.sweep else set[int]()
+        for number, event in [(number, self._late.pop(number)) for number in numbers & self._late.keys()]:
+            self._keep(number, event)
+
+    def _see_opened(self) -> None:
+        """Forget what no sweep can be put back for: a file has been opened, from which nothing leads back."""
+        if self._session.volume and not self._session.generated:
+            self._late.clear()

@@ -10,6 +10,7 @@ import pytest
 import SimpleITK as sitk
 from PIL import Image
 
+from engine.events import Extension
 from engine.export_tables import csv_text, nodule_rectangle, run_lengths, yolo_lines
 from engine.exports import export_files
 from engine.nodule import BoundingBox
@@ -96,6 +97,15 @@ def test_csv_says_where_and_what(volume, tables):
     assert [row[name] for name in ("sphericity", "spiculation", "texture")] == ["4", "", "3"]
     assert float(row["diameter_mm"]) == 5.4
     assert row["output_sha256"] == result.slice.sha256()
+
+
+def test_csv_tells_which_lines_are_of_one_nodule(volume, tables):
+    placed = make_result(volume)
+    extension = Extension(placed.nodule_sha256(), -2.5)
+    part = dataclasses.replace(placed, request=dataclasses.replace(placed.request, extension=extension))
+    rows = [tables(result)[2] for result in (placed, part)]
+    assert [row["continues"] for row in rows] == ["", rows[0]["nodule_sha256"]]
+    assert [row["offset_mm"] for row in rows] == ["", "-2.5"]
 
 
 def test_the_centre_in_csv_is_where_itk_says_that_it_is(volume, tables, tmp_path):

@@ -21,6 +21,7 @@ from studio.reading import Reading, TrialClock
 from studio.reading_window import ReadingWindow
 from studio.theme import apply_theme
 from tests.scripted_engine import PATIENCE, Loading, ScriptedRunner
+from tests.studio.extended import SizedRunner
 from tests.studio.live_driving import RememberingRunner
 from tests.studio.reader import Time, press
 
@@ -133,6 +134,25 @@ def held(make_window, volume, doorman):
     window.gate = doorman.gate
     yield window
     doorman.gate.open()
+
+
+@pytest.fixture
+def sized(make_window, volume):
+    """A window with five slices, whose nodules measure 12 mm across."""
+    runner = SizedRunner(steps=2)
+    window = make_window(runner)
+    window.runner = runner
+    window.session.show_volume(volume)
+    window.view.setFocus()
+    return window
+
+
+@pytest.fixture
+def wide(sized, wide_volume):
+    """The same with eleven slices, in which there is room out of sight of the first nodule."""
+    positions = tuple((0.0, 0.0, 2.5 * index) for index in range(11))
+    sized.session.show_volume(CTVolume(np.repeat(wide_volume.hu, 11, axis=0), (0.7, 0.7), positions))
+    return sized
 
 
 @pytest.fixture

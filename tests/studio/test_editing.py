@@ -7,6 +7,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
+from engine.events import Finished
 from engine.request_file import read_request
 from studio.exporting import ExportChoices, export_nodules
 from tests.scripted_engine import Gate, ScriptedRunner, raising
@@ -104,6 +105,65 @@ def test_seeds_for_a_selected_nodule_start_without_it(opened, qtbot):
     np.testing.assert_array_equal(before[first.place.box.slices], opened.session.volume.hu[0][first.place.box.slices])
     np.testing.assert_array_equal(before[far.place.box.slices], far.result.slice.hu[far.place.box.slices])
     assert opened.session.accepted == (first, far)
+
+
+class WaryRunner(ScriptedRunner):
+    """Makes nodules whose HU tell how many others were in the slice."""
+
+    def __call__(self, request, job_id):
+        for event in super().__call__(request, job_id):
+            if isinstance(event, Finished):
+                hu = event.result.slice.hu.copy()
+                hu[request.box.slices] += 10 * np.count_nonzero(np.diff(request.slice.hu) > 200) // 20
+                event = Finished(job_id, replace(event.result, slice=event.result.slice.with_hu(hu)))
+            yield event
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_seed_for_one_with_a_near_neighbour_is_put_in_after_that_was_made_again(
+    make_window, wide_volume, qtbot, waits
+):
+    runner = WaryRunner(steps=1)
+    window = make_window(runner)
+    session = window.session
+    session.show_volume(wide_volume)
+    before = (add(window, qtbot, 7, FIRST), add(window, qtbot, 8, NEAR))
+    click(window, MIDDLE)
+    QTest.keyClick(window.view, KEY.Key_5, Qt.KeyboardModifier.AltModifier)
+    qtbot.waitUntil(lambda: session.sweep is not None and len(session.sweep.results) == 5)
+    if waits:
+        draw_box(window, *FAR)
+        waiting = generate(window, qtbot)
+    window.sweeping.show(session.sweep.cells[2])
+    runner.started.clear()
+    session.notice.do()
+    neighbour, chosen = changed(window, qtbot, before)
+    assert seeds((neighbour, chosen)) == [8, 7]
+    assert len(runner.started) == 2  # The chosen one, too: its neighbour is another one now.
+    assert chosen.result.request.attributes.texture == session.attributes.texture == 3
+    assert session.selected is chosen
+    assert "A nodule nearby was made again" in session.notice.text
+    assert_is_chain(session)
+    assert all(window.history.path_of(nodule.result) for nodule in session.accepted)
+    QTest.keyClick(window.view, KEY.Key_Z, CTRL)
+    assert session.accepted == before
+    if waits:
+        assert session.candidate is waiting
+
+
+def test_cancelling_that_leaves_what_waited(opened, qtbot):
+    before = (add(opened, qtbot, 7, FIRST), add(opened, qtbot, 8, NEAR))
+    draw_box(opened, *FAR)
+    waiting = generate(opened, qtbot)
+    opened.hold()
+    opened.placing.put_instead(before[0], before[0])
+    opened.gate.wait_until_reached(1)
+    assert opened.session.candidate is None
+    QTest.keyClick(opened.view, KEY.Key_Escape)
+    opened.gate.open()
+    assert opened.session.accepted == before
+    assert opened.session.candidate is waiting
+    assert opened.session.box == waiting.place
 
 
 def test_a_moved_nodule_is_made_anew_and_far_ones_stay_bit_for_bit(opened, qtbot):

@@ -250,6 +250,20 @@ def test_the_whole_series_is_written_once_for_all_nodules(accepted, tmp_path, qt
     assert {file.name for file in (tmp_path / "out" / "slice-002").iterdir()} == ALWAYS
 
 
+def test_the_whole_series_has_those_that_were_exported_before(accepted, tmp_path, qtbot):
+    accepted.session.exported = accepted.session.accepted
+    wheel(accepted.view, 1)
+    draw_box(accepted)
+    generate(accepted, qtbot)
+    QTest.keyClick(accepted.view, KEY.Key_A)
+    dialog = open_dialog(accepted, tmp_path / "out")
+    choose(dialog, "DICOM series")
+    write(dialog, qtbot)
+    assert {folder.name for folder in (tmp_path / "out").iterdir()} == {"slice-002", "whole-series"}
+    images = [pydicom.dcmread(file) for file in sorted((tmp_path / "out" / "whole-series" / "series").iterdir())]
+    assert [image.SyntheticData for image in images] == ["NO", "YES", "YES", "NO", "NO"]
+
+
 def test_the_identity_is_left_in_only_if_asked_for(accepted, tmp_path, qtbot):
     for kept in (False, True):
         dialog = open_dialog(accepted, tmp_path / "out")

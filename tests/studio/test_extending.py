@@ -1,5 +1,6 @@
 """A nodule over neighbouring slices: made in the queue, accepted as one step, seen while scrolling."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,62 +8,16 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from engine.ct import LUNG, CTVolume
-from engine.events import Finished
+from engine.ct import LUNG
 from engine.nodule import BoundingBox
 from studio import commands
 from studio.exporting import ExportChoices, export_nodules
 from studio.session import Notice, PlacedNodule
-from tests.scripted_engine import Gate, ScriptedRunner, raising, scripted_result
+from tests.scripted_engine import Gate, raising, scripted_result
 from tests.studio.driving import draw_box, generate, wheel
+from tests.studio.extended import extend, hold_in_job, place
 
 KEY, SHIFT, CONTROL = Qt.Key, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
-
-
-class SizedRunner(ScriptedRunner):
-    """Makes nodules that measure 12 mm across."""
-
-    def __call__(self, request, job_id):
-        for event in super().__call__(request, job_id):
-            if isinstance(event, Finished):
-                measurement = replace(event.result.measurement, diameter_mm=12.0)
-                event = Finished(job_id, replace(event.result, measurement=measurement))
-            yield event
-
-
-@pytest.fixture
-def sized(make_window, volume):
-    """A window with a finished nodule of 12 mm in the middle one of five slices."""
-    runner = SizedRunner(steps=2)
-    window = make_window(runner)
-    window.runner = runner
-    window.session.show_volume(volume)
-    window.view.setFocus()
-    return window
-
-
-@pytest.fixture
-def wide(sized, wide_volume):
-    """The same window with eleven slices, in which there is room out of sight of the first nodule."""
-    positions = tuple((0.0, 0.0, 2.5 * index) for index in range(11))
-    sized.session.show_volume(CTVolume(np.repeat(wide_volume.hu, 11, axis=0), (0.7, 0.7), positions))
-    return sized
-
-
-def hold_in_job(window, number):
-    """Return a gate at which the engine waits in that job, from 1."""
-    gate = Gate(1)
-    window.runner.on_step = lambda step: gate(step) if len(window.runner.started) == number else None
-    return gate
-
-
-def extend(window):
-    QTest.keyClick(window.view, KEY.Key_A, SHIFT)
-
-
-def place(window, qtbot):
-    draw_box(window)
-    generate(window, qtbot)
 
 
 def test_it_goes_through_all_slices_and_is_undone_as_one(sized, qtbot):
@@ -113,21 +68,50 @@ def test_it_says_why_not(sized, qtbot):
     assert len(sized.runner.started) == 1
 
 
-@pytest.mark.parametrize("key", [KEY.Key_Delete, KEY.Key_G])
-@pytest.mark.parametrize("slice_index", [2, 3])
-def test_a_change_in_one_slice_says_that_the_others_stay(sized, qtbot, key, slice_index):
-    place(sized, qtbot)
-    extend(sized)
-    session = sized.session
+def test_two_are_extended_one_after_the_other(wide, qtbot):
+    session = wide.session
+    for index, seed in ((2, 7), (8, 8)):
+        session.go_to_slice(index)
+        session.options = replace(session.options, seed=seed)
+        place(wide, qtbot)
+        QTest.keyClick(wide.view, KEY.Key_A)
+    one, other = session.accepted
+    gate = hold_in_job(wide, 3)
+    for nodule in (one, other):
+        session.go_to_slice(nodule.slice_index)
+        commands.select(session, nodule)
+        extend(wide)
+    assert len(session.queue.waiting) == 7
+    extend(wide)
+    assert session.notice.text == "This nodule is being extended; its slices are in the queue."
+    gate.open()
+    qtbot.waitUntil(lambda: len(session.accepted) == 10)
+    names = {nodule.continues or nodule.result.nodule_sha256() for nodule in session.accepted}
+    assert names == {one.result.nodule_sha256(), other.result.nodule_sha256()}
+
+
+def test_a_nodule_is_extended_although_another_one_of_its_slice_is_deleted_meanwhile(wide, qtbot):
+    session = wide.session
+    session.go_to_slice(5)
+    for seed, box in ((7, (140, 180, 20)), (8, (30, 40, 20)), (9, (140, 30, 20))):
+        session.options = replace(session.options, seed=seed)
+        draw_box(wide, *box)
+        generate(wide, qtbot)
+        QTest.keyClick(wide.view, KEY.Key_A)
+    below, middle, above = session.accepted
+    commands.select(session, middle)
+    gate = hold_in_job(wide, 4)
+    extend(wide)
+    gate.wait_until_reached(1)
+    for gone in (above, below):
+        commands.select(session, next(nodule for nodule in session.accepted if nodule.place == gone.place))
+        QTest.keyClick(wide.view, KEY.Key_Delete)
+        qtbot.waitUntil(lambda: session.job is None)
+    (now,) = session.accepted
+    assert now.result.nodule_sha256() == middle.result.nodule_sha256()
+    gate.open()
     qtbot.waitUntil(lambda: len(session.accepted) == 5)
-    before = session.accepted
-    session.go_to_slice(slice_index)
-    QTest.keyClick(sized.view, KEY.Key_BracketRight)
-    QTest.keyClick(sized.view, key)
-    qtbot.waitUntil(lambda: session.accepted != before and session.job is None)
-    assert "It went on in 4 other slices: what is there stays as it was." in session.notice.text
-    stays = [nodule for nodule in before if nodule.slice_index != slice_index]
-    assert all(nodule in session.accepted for nodule in stays)
+    assert session.accepted[0] is now
 
 
 @pytest.mark.parametrize("how", ["cancelled", "failed"])
@@ -236,36 +220,16 @@ def test_it_says_that_another_slice_was_open_beside_the_way_back(wide, volume, q
     assert wide.notice_bar.offer.isVisible()
 
 
-def test_undo_of_a_change_leaves_an_extension_that_ended_meanwhile(wide, qtbot):
-    session = wide.session
-    for index in (0, 5):
-        session.go_to_slice(index)
-        place(wide, qtbot)
-        QTest.keyClick(wide.view, KEY.Key_A)
-    gate = hold_in_job(wide, 6)
-    extend(wide)
-    qtbot.waitUntil(lambda: len(wide.runner.started) == 6)
-    before = session.accepted
-    session.go_to_slice(0)
-    QTest.keyClick(wide.view, KEY.Key_BracketRight)
-    QTest.keyClick(wide.view, KEY.Key_G)
-    gate.open()
-    qtbot.waitUntil(lambda: session.job is None and session.queue.is_empty)
-    assert before[0] not in session.accepted
-    QTest.keyClick(wide.view, KEY.Key_Z, CONTROL)
-    assert len(session.accepted) == 6
-    assert set(before) <= set(session.accepted)
-
-
 def test_the_whole_series_is_exported_with_one_mask_over_its_slices(sized, qtbot, tmp_path):
     place(sized, qtbot)
     extend(sized)
     qtbot.waitUntil(lambda: len(sized.session.accepted) == 5)
     session = sized.session
     choices = ExportChoices(["DICOM series"], LUNG)
-    written = export_nodules(
-        session.volume, session.accepted, session.accepted, choices, tmp_path / "out", lambda _: None
-    )
+    parts = session.accepted[1:]  # As after the nodule itself was exported, before it was extended.
+    written = export_nodules(session.volume, parts, session.accepted, choices, tmp_path / "out", lambda _: None)
 
     assert written[-1].name == "nodule-003"
     assert {"mask.dcm", "nodule.json", "series"} <= {path.name for path in written[-1].iterdir()}
+    record = json.loads((written[-1] / "nodule.json").read_text("utf-8"))
+    assert [row["slice_index"] for row in record["slices"]] == [0, 1, 2, 3, 4]

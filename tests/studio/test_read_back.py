@@ -136,6 +136,21 @@ def test_a_new_result_brings_all_results_back(reading, qtbot):
     assert reading.strip.which.currentText() == Which.ALL.value
 
 
+def test_each_run_is_ranked_when_its_own_seeds_have_ended(reading, qtbot):
+    gate, session, ranked = Gate(1), reading.session, []
+    reading.runner.on_step = lambda step: gate(step) if len(reading.runner.started) == 2 else None
+    session.ranking_changed.connect(lambda: ranked.append((session.ranking, len(reading.runner.finished))))
+    for seed in (0, 100):
+        session.options = replace(session.options, seed=seed)
+        draw_box(reading, column=40 + seed // 2)
+        QTest.keyClick(reading.view, KEY.Key_G, CONTROL | SHIFT)
+    gate.open()
+    qtbot.waitUntil(lambda: session.queue.is_empty)
+    whole = [len(ranking) for ranking, _ in ranked if ranking]
+    assert whole == [SEEDS, SEEDS]
+    assert ranked[0][1] < 2 * SEEDS
+
+
 def test_what_was_cancelled_is_left_out(reading, qtbot):
     gate, runner = Gate(1), reading.runner
     runner.on_step = lambda step: gate(step) if len(runner.started) == 4 else None

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog
 from engine import exports
 from engine.ct import LUNG
 from engine.ct_files import read_volume
-from engine.events import GenerationRequest, SamplingOptions, SliceSource
+from engine.events import Extension, GenerationRequest, SamplingOptions, SliceSource
 from engine.exports import ExportOptions, export_files
 from engine.nodule import BoundingBox, NoduleAttributes
 from studio import commands
@@ -35,12 +35,12 @@ def series(write_ct_series, tmp_path):
 def exported(make_window, series, tmp_path, qtbot):
     """Export a nodule in the second slice; return an empty window, and the folder."""
 
-    def place(formats=("NIfTI",), keep_history=False):
+    def place(formats=("NIfTI",), keep_history=False, extension=None):
         volume = read_volume(series)
         before = volume.slice_at(1)
         source = SliceSource(series, volume.headers[0].SeriesInstanceUID, 1, volume.description)
         box, options = BoundingBox(30, 40, 20, before.shape), SamplingOptions(seed=41, steps=2)
-        request = GenerationRequest(before, box, NoduleAttributes(5, 4, 3, 2, 1), options, source)
+        request = GenerationRequest(before, box, NoduleAttributes(5, 4, 3, 2, 1), options, source, extension)
         result = scripted_result(request)
         export_files(volume, 1, result, tmp_path / "out", formats, ExportOptions(LUNG, keep_identity=True))
         window = make_window()
@@ -103,6 +103,12 @@ def test_without_both_it_is_made_again_and_compared(exported, qtbot):
     assert window.session.notice.text == "Made again as it was exported: the HU are the same, bit for bit."
 
 
+def test_a_part_of_a_nodule_is_made_again_as_that_part(exported, qtbot):
+    window, folder = exported(formats=(), extension=Extension("0" * 64, -2.5))
+    drop(window, folder)
+    assert shown(window, qtbot).result.request.extension == Extension("0" * 64, -2.5)
+
+
 def test_another_generator_makes_another_nodule_and_that_is_said(exported, qtbot):
     window, folder = exported(formats=())
     record = json.loads((folder / "request.json").read_text())
@@ -115,13 +121,13 @@ def test_another_generator_makes_another_nodule_and_that_is_said(exported, qtbot
 
 def test_with_other_scores_it_is_not_compared(exported, qtbot, monkeypatch):
     window, folder = exported(formats=())
-    generate_now = window.placing.generate
+    make_now = window.placing.make
 
-    def generate_other():
+    def make_other(extension=None):
         window.session.attributes = NoduleAttributes(1, 1, 1, 1, 1)
-        generate_now()
+        make_now(extension)
 
-    monkeypatch.setattr(window.placing, "generate", generate_other)
+    monkeypatch.setattr(window.placing, "make", make_other)
     drop(window, folder)
     assert shown(window, qtbot).result.request.attributes.scores == (1, 1, 1, 1, 1)
     assert window.session.notice is None

@@ -12,12 +12,12 @@ from PySide6.QtWidgets import QFileDialog
 from engine import exports
 from engine.ct import LUNG, MEDIASTINUM
 from engine.errors import InputError
-from studio import sweep_exporting
+from studio import commands, sweep_exporting
 from studio.sweep import Cell, Sweep, sweep_requests
 from studio.sweep_set import manifest, write_set
 from studio.sweep_sheet import save_sheet, sheet_image
 from tests.scripted_engine import ScriptedRunner, scripted_request, scripted_result
-from tests.studio.driving import draw_box, grey_of
+from tests.studio.driving import draw_box, generate, grey_of
 
 KEY = Qt.Key
 
@@ -106,16 +106,40 @@ def test_the_set_has_a_folder_for_each_result(swept, tmp_path, qtbot, monkeypatc
     assert [result["folder"] for result in results] == [f"sphericity-{score}" for score in range(1, 6)]
 
 
+@pytest.mark.parametrize("is_selected", [False, True])
+def test_the_set_marks_the_other_nodules_of_the_slice(make_window, wide_volume, tmp_path, qtbot, is_selected):
+    window = make_window(ScriptedRunner(steps=1))
+    session = window.session
+    session.show_volume(wide_volume)
+    for place in ((140, 180, 20), (20, 20, 20), (20, 50, 20)):
+        draw_box(window, *place)
+        if is_selected or place != (20, 50, 20):
+            generate(window, qtbot)
+            QTest.keyClick(window.view, KEY.Key_A)
+    if is_selected:  # The last one was made with this one in sight.
+        commands.select(session, session.accepted[1])
+    QTest.keyClick(window.view, KEY.Key_5, Qt.KeyboardModifier.AltModifier)
+    qtbot.waitUntil(lambda: session.sweep is not None and len(session.sweep.results) == 5)
+    write_set(session.volume, session.sweep, tmp_path / "set", LUNG, sheet_image(session.sweep, LUNG), lambda _: None)
+    folder = tmp_path / "set" / "texture-3"
+    boxes = [mark["box_asked_for"][:2] for mark in json.loads((folder / "boxes.json").read_text())["annotations"]]
+    own = [20, 20] if is_selected else [50, 20]
+    assert boxes[-1] == own
+    assert sorted(boxes) == [[20, 20], [50, 20], [180, 140]]
+    assert (folder / "after.txt").read_text().count("\n") == 3
+    assert (folder / "nodule.xml").read_text().count("<unblindedReadNodule") == 3
+
+
 def test_a_set_that_fails_leaves_nothing(swept, tmp_path, monkeypatch):
-    written = exports.export_all
+    written = exports.export_files
     monkeypatch.setattr(exports, "ALL_FORMATS", ("PNG",))
 
-    def fail_at_third(volume, index, result, folder, options):
+    def fail_at_third(volume, index, result, folder, *rest):
         if folder.name == "sphericity-3":
             raise InputError("The folder cannot be written to; choose another.")
-        return written(volume, index, result, folder, options)
+        return written(volume, index, result, folder, *rest)
 
-    monkeypatch.setattr(exports, "export_all", fail_at_third)
+    monkeypatch.setattr(exports, "export_files", fail_at_third)
     session = swept.session
     parts = []
     with pytest.raises(InputError, match="choose another"):
