@@ -27,6 +27,7 @@ from engine.nodule import BoundingBox, NoduleAttributes
 from engine.pacs_commands import add_fetch, add_send
 from engine.replay_command import add_replay
 from engine.study_command import add_study
+from engine.synthetic_data import synthetic_warning
 
 
 class _Parser(argparse.ArgumentParser):
@@ -96,6 +97,7 @@ def _add_place(commands: Any) -> None:
 def _place(options: argparse.Namespace) -> None:
     check_folder(options.out)
     from engine.ct_files import read_volume
+    from engine.exported_result import made_whole_beside
 
     volume = read_volume(options.input, options.series)
     index = len(volume) // 2 if options.slice is None else options.slice
@@ -110,7 +112,8 @@ def _place(options: argparse.Namespace) -> None:
     # An extended nodule stands in the whole series anyway: one with a slice of it alone would only be taken for it.
     formats = (*ALL_FORMATS, SERIES) if options.whole_series and not options.extend else ALL_FORMATS
     export_options = ExportOptions(keep_identity=options.keep_identity)
-    export_files(volume, index, result, options.out, formats, export_options)
+    own = made_whole_beside(volume)
+    export_files(volume, index, result, options.out, formats, export_options, [own] if own else [])
     printed = summary(index, result, options.out)
     if options.extend:
         extended = extend_and_export(volume, index, result, options.checkpoint, options.out, export_options)
@@ -118,7 +121,8 @@ def _place(options: argparse.Namespace) -> None:
     print(json.dumps(printed))
     from engine.lungs import lung_warning
 
-    for warning in (*volume.warnings, lung_warning(ct_slice, request.box)):
+    synthetic = "" if own else synthetic_warning(volume)
+    for warning in (*volume.warnings, synthetic, lung_warning(ct_slice, request.box)):
         if warning:
             print(warning, file=sys.stderr)
 

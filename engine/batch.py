@@ -211,6 +211,7 @@ def _make_rows(
 
 def _make_row(row: BatchRow, line: PlanLine, batch: Batch, checkpoint: Checkpoint, volumes: OpenVolume) -> None:
     from engine.batch_manifest import manifest_row, write_row
+    from engine.exported_result import made_whole_beside
     from engine.exports import ExportOptions, remember_export, write_files
 
     volume = volumes.read(line.source, line.series_uid)
@@ -225,8 +226,11 @@ def _make_row(row: BatchRow, line: PlanLine, batch: Batch, checkpoint: Checkpoin
     options = SamplingOptions(row.seed or 0, settings.steps, settings.guidance, settings.solver)
     result = _placed(checkpoint, GenerationRequest(ct_slice, box, row.attributes, options))
 
+    own = made_whole_beside(volume)
+
     def write(into: Path) -> None:
-        write_files(volume, index, result, into, settings.formats, ExportOptions(made=batch.made))
+        how = ExportOptions(made=batch.made)
+        write_files(volume, index, result, into, settings.formats, how, [own] if own else [])
         write_row(manifest_row(row, place.name, volume, result), into)
 
     batch.put(row, write)

@@ -115,6 +115,8 @@ class CTVolume:
     headers : one DICOM data set a slice, without pixel data, as read; empty if it was not DICOM
     warnings : tuple of str
         For people, one sentence each: what was left out when it was read, or assumed because the file is silent.
+    is_made_whole : bool
+        There is no patient and was no scan: each slice was made whole (`engine.whole_slices`).
     """
 
     hu: HUArray
@@ -126,6 +128,7 @@ class CTVolume:
     description: str = ""
     headers: tuple[Dataset, ...] = field(default=(), repr=False)
     warnings: tuple[str, ...] = ()
+    is_made_whole: bool = False
 
     def __post_init__(self) -> None:
         if self.hu.ndim != 3 or len(self.positions) != len(self.hu):

@@ -16,6 +16,7 @@ from engine.dicom_series import DicomSeries, distances
 from engine.errors import InputError
 from engine.hounsfield import stacked
 from engine.orientation import Geometry, radiological
+from engine.synthetic_data import says_made_whole
 
 #: A distance to the next slice above this many times the usual one is a gap.
 GAP = 1.5
@@ -54,6 +55,7 @@ def read_series(series: DicomSeries, source: Path, progress: Callable[[int, int]
         series.description,
         tuple(frame.header for frame in frames),
         warnings=tuple(_warnings(series, frames, failures)),
+        is_made_whole=all(says_made_whole(frame.header) for frame in frames),
     )
 
 

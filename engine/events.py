@@ -88,6 +88,8 @@ class SliceSource:
         Of the series, for people.
     sha256 : str
         `CTSlice.sha256` of the slice as it was read, before any nodule; empty where it is not known.
+    is_synthetic : bool
+        The slice was made whole, or had synthetic nodules when it was read: it is none without a nodule.
     """
 
     path: Path
@@ -95,6 +97,7 @@ class SliceSource:
     slice_index: int
     description: str = ""
     sha256: str = field(default="", compare=False)
+    is_synthetic: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.ct import WINDOW_PRESETS, CTVolume
+from engine.ct import WINDOW_PRESETS, CTSlice, CTVolume
 from engine.events import GenerationResult
 from engine.export_attributes import copy_source
 from engine.export_stamp import Stamp, study_entropy
 from engine.stored_values import StoredValues, stored_values
+from engine.synthetic_data import NOBODY, NOBODY_ID, is_synthetic
 from engine.versions import PROGRAM, VERSION
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
 CT_SERIES_NUMBER = 9001
 SEG_SERIES_NUMBER = 9002
 SR_SERIES_NUMBER = 9003
+#: Says that an identity was removed.
+_IDENTITY_REMOVED = (
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+    "LongitudinalTemporalInformationModified",
+)
 
 
 def ct_image(volume: CTVolume, slice_index: int, result: GenerationResult, stamp: Stamp) -> Dataset:
@@ -42,11 +50,9 @@ def ct_image(volume: CTVolume, slice_index: int, result: GenerationResult, stamp
         Gives the moment, and the UIDs: images of one stamp are of one series.
     """
     image, header = image_in_place(volume, slice_index, stamp)
-    if result.before is None:
-        _name_nobody(image, result)
     stored = stored_values(result.slice.hu, _outside(result), source_rescale(header))
     set_pixels(image, stored)
-    faithfulness = _faithfulness(stored, shows_more(volume, slice_index, result))
+    faithfulness = _faithfulness(stored, volume, slice_index, result)
     _describe_derivation(image, header, result, faithfulness, stamp)
     return image
 
@@ -69,13 +75,15 @@ def image_in_place(volume: CTVolume, slice_index: int, stamp: Stamp) -> tuple[Da
     image = Dataset()
     image.SpecificCharacterSet = "ISO_IR 192"
     copy_source(header, image)
+    if volume.is_made_whole:
+        _name_nobody(image, volume.slice_at(slice_index))
     image.SOPClassUID = CTImageStorage
     image.SOPInstanceUID = stamp.uid("CT", str(slice_index))
     image.SeriesInstanceUID = stamp.uid("CT series")
     for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
         if not image.get(keyword):
             setattr(image, keyword, generate_uid(entropy_srcs=[study_entropy(volume), keyword]))
-    _describe_series(image, header, slice_index)
+    _describe_series(image, header, volume, slice_index)
     _describe_plane(image, volume, slice_index)
     return image, header
 
@@ -131,20 +139,21 @@ def _anonymous_header() -> Dataset:
     return header
 
 
-def _name_nobody(image: Dataset, result: GenerationResult) -> None:
+def _name_nobody(image: Dataset, made_whole: CTSlice) -> None:
     """Say of a slice that was made whole that there is no patient, not that one's identity was removed."""
-    image.PatientName, image.PatientID = "SYNTHETIC^", f"SYNTHETIC-{result.slice.sha256()[:12]}"
-    image.StudyDescription = image.SeriesDescription = "Synthetic chest slice"
-    for keyword in ("PatientIdentityRemoved", "DeidentificationMethod"):
+    image.PatientName, image.PatientID = NOBODY, f"{NOBODY_ID}{made_whole.sha256()[:12]}"
+    image.StudyDescription = "Synthetic chest slice"
+    for keyword in _IDENTITY_REMOVED:
         image.pop(keyword, None)
 
 
-def _describe_series(image: Dataset, header: Dataset, slice_index: int) -> None:
+def _describe_series(image: Dataset, header: Dataset, volume: CTVolume, slice_index: int) -> None:
     image.Modality = "CT"
     image.SeriesNumber = CT_SERIES_NUMBER
     if not image.get("BodyPartExamined"):
         image.BodyPartExamined = "CHEST"
-    image.SeriesDescription = f"Synthetic nodule {header.get('SeriesDescription') or ''}"[:64].strip()
+    kind = "chest slice" if volume.is_made_whole else f"nodule {header.get('SeriesDescription') or ''}"
+    image.SeriesDescription = f"Synthetic {kind}"[:64].strip()
     image.InstanceNumber = slice_index + 1
 
 
@@ -212,11 +221,18 @@ def _describe_derivation(
     mark_as_synthetic(image, stamp)
 
 
-def _faithfulness(stored: StoredValues, has_others: bool) -> str:
+def _faithfulness(stored: StoredValues, volume: CTVolume, slice_index: int, result: GenerationResult) -> str:
+    """Return what is said of the HU outside the box, and of what the slice was when it was opened."""
+    has_others = shows_more(volume, slice_index, result)
     changes = ["other synthetic nodules that were put in before"] if has_others else []
     if not stored.exact:
         changes.append(f"rounding to steps of {stored.slope}")
-    return f"HU elsewhere are unchanged{' but for ' if changes else ''}{' and '.join(changes)}."
+    unchanged = f"HU elsewhere are unchanged{' but for ' if changes else ''}{' and '.join(changes)}."
+    if volume.is_made_whole:
+        return f"The whole slice is synthetic, with a nodule of its own or more. Since it was opened, {unchanged}"
+    if is_synthetic(volume, slice_index):
+        return f"The slice was synthetic, or had synthetic nodules, before it was opened. Since then, {unchanged}"
+    return unchanged
 
 
 def source_image(header: Dataset) -> Dataset:

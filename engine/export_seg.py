@@ -18,6 +18,7 @@ from engine.export_ct import (
     synthesizing_equipment,
 )
 from engine.export_stamp import Stamp
+from engine.synthetic_data import says_made_whole
 from engine.versions import PROGRAM, VERSION
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def segmentation_over_slices(images: Sequence[Dataset], results: Sequence[Genera
         source_images=[without_name(image) for image in images],
         pixel_array=np.stack([_masks(result) for result in results]),
         segmentation_type="BINARY",
-        segment_descriptions=_segment_descriptions(result, stamp),
+        segment_descriptions=_segment_descriptions(ct, result, stamp),
         series_instance_uid=stamp.uid("SEG series"),
         series_number=SEG_SERIES_NUMBER,
         sop_instance_uid=stamp.uid("SEG"),
@@ -95,7 +96,7 @@ def without_name(ct: Dataset) -> Dataset:
     return source
 
 
-def _segment_descriptions(result: GenerationResult, stamp: Stamp) -> list[SegmentDescription]:
+def _segment_descriptions(ct: Dataset, result: GenerationResult, stamp: Stamp) -> list[SegmentDescription]:
     from pydicom.sr.codedict import codes
 
     nodule = _described(
@@ -113,7 +114,7 @@ def _segment_descriptions(result: GenerationResult, stamp: Stamp) -> list[Segmen
         result,
         stamp,
     )
-    around = "nothing else was changed for it" if result.before is not None else "the whole slice is synthetic"
+    around = "the whole slice is synthetic" if says_made_whole(ct) else "nothing else was changed for it"
     box.SegmentDescription = f"Square in which the synthetic nodule was made; {around}."
     return [nodule, box]
 

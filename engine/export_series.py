@@ -13,6 +13,7 @@ from engine.events import GenerationResult
 from engine.export_ct import ct_image, image_in_place, mark_as_synthetic, set_pixels, source_image, source_rescale
 from engine.export_stamp import Stamp
 from engine.stored_values import stored_values
+from engine.synthetic_data import is_synthetic
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -56,5 +57,5 @@ def _unedited_image(volume: CTVolume, slice_index: int, stamp: Stamp) -> Dataset
     ).strip()[:1024]
     if "SOPInstanceUID" in header:
         image.SourceImageSequence = [source_image(header)]
-    mark_as_synthetic(image, stamp, is_synthetic=header.get("SyntheticData") == "YES")
+    mark_as_synthetic(image, stamp, is_synthetic=is_synthetic(volume, slice_index))
     return image

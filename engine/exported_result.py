@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.ct import CTSlice
+from engine.ct import CTSlice, CTVolume
 from engine.errors import InputError
-from engine.events import GenerationResult, SliceSource
+from engine.events import GenerationResult, Request, SliceRequest, SliceSource
 from engine.hounsfield import compact
 from engine.measurement import measure_nodule
 from engine.measurement_record import scores_of
-from engine.replay import exported_hu
+from engine.replay import REQUEST, exported_hu, saved_request
 from engine.request_file import SavedRequest
 
 
@@ -44,6 +44,11 @@ def exported_result(
     after = exported_slice(saved, folder)
     if after is None:
         return None
+    return _measured_anew(saved, request, after)
+
+
+def _measured_anew(saved: SavedRequest, request: Request, after: CTSlice) -> GenerationResult:
+    before = None if isinstance(request, SliceRequest) else request.slice
     measurement = measure_nodule(before, after, saved.box)
     return GenerationResult(
         request,
@@ -54,6 +59,26 @@ def exported_result(
         saved.checkpoint_sha256,
         saved.versions["device"],
     )
+
+
+def made_whole_beside(volume: CTVolume) -> GenerationResult | None:
+    """Return the result of a slice that was made whole, where the volume was read from its export.
+
+    Its nodule is in the slice like those that are put in later. None where `request.json` beside it is of another
+    slice, or there is none.
+    """
+    if not volume.is_made_whole or not volume.headers or len(volume) > 1:
+        return None
+    folder = volume.source if volume.source.is_dir() else volume.source.parent
+    if not (folder / REQUEST).is_file():
+        return None
+    try:
+        saved, whole = saved_request(folder), volume.slice_at(0)
+    except InputError:
+        return None
+    if not saved.is_whole_slice or saved.output_sha256 != whole.sha256():
+        return None
+    return _measured_anew(saved, saved.request(None), whole)
 
 
 def exported_slice(saved: SavedRequest, folder: Path) -> CTSlice | None:

@@ -20,9 +20,10 @@
 |              | nodule.csv                            | one line: place, measurements, scores, options           |
 
 Marks and tables but `nodule.csv` are of all nodules that were put into the slice, masks of the last one alone. A slice
-that was made whole has no `before` and no difference. A whole series with several nodules (`export_series`) has
-no `request.json`: that comes with each nodule's own folder of single-slice exports. Every function here writes all of
-its files or none: they are made in a folder beside their place and moved in only when the last one is whole.
+that was made whole has no `before` and no difference; what is put into it later is marked beside its own nodule, and
+all of the slice is declared synthetic. A whole series with several nodules (`export_series`) has no `request.json`:
+that comes with each nodule's own folder of single-slice exports. Every function here writes all of its files or none:
+they are made in a folder beside their place and moved in only when the last one is whole.
 """
 
 from __future__ import annotations
@@ -123,7 +124,8 @@ def export_files(
     formats : names from `FORMATS`
     options : ExportOptions
     earlier : results that `result` was built on, the first one first
-        The slice shows their nodules, too: COCO, YOLO and LIDC's XML mark them all. Masks are of `result` alone.
+        The slice shows their nodules, too: COCO, YOLO and LIDC's XML mark them all. Masks are of `result` alone. In a
+        slice that was made whole, that is the first one: it has a nodule of its own.
 
     Raises
     ------

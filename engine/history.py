@@ -24,12 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import InputError
-from engine.events import SamplingOptions, SliceSource
-from engine.journal import JSON_NAME, entries, is_whole, read_source
+from engine.events import GenerationResult, SamplingOptions, SliceSource
+from engine.journal import JSON_NAME, entries, is_whole, read, read_source
 from engine.measurement_record import scores_of
 from engine.nodule import NoduleAttributes
 from engine.score_reading import ReadBack, distance_from_request
 from engine.whole_files import flush
+from engine.whole_slices import made_name
 
 KEPT_AFTER_DELETION = timedelta(days=30)
 #: What is half written belongs to a running program, unless it is older than this.
@@ -55,6 +56,10 @@ class Entry:
         As they were read back from the finished nodule, if they were.
     source : SliceSource or None
         Where the slice was opened from, if that is known.
+    is_whole_slice : bool
+        It was made whole.
+    output_sha256 : str
+        Hash of the finished slice; empty in entries of older versions.
     """
 
     path: Path
@@ -68,6 +73,8 @@ class Entry:
     checkpoint_name: str
     source: SliceSource | None
     is_starred: bool
+    is_whole_slice: bool = False
+    output_sha256: str = ""
 
     @property
     def off(self) -> float | None:
@@ -102,6 +109,8 @@ def read_entry(path: Path) -> Entry:
             checkpoint_name=written["checkpoint"]["name"],
             source=read_source(written),
             is_starred=(path / _STAR).exists(),
+            is_whole_slice=written.get("input", "") is None,
+            output_sha256=written.get("output", {}).get("sha256", ""),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
@@ -118,6 +127,21 @@ def list_entries(journal: Path) -> list[Entry]:
         except InputError as error:
             logger.warning("%s", error)
     return sorted(found, key=lambda entry: entry.path.name, reverse=True)
+
+
+def slice_made(source: SliceSource, journal: Path) -> tuple[GenerationResult, Path] | None:
+    """Return the slice made whole that a source names, and its entry; None if the journal has none such."""
+    for entry in list_entries(journal):
+        if not entry.is_whole_slice or (entry.output_sha256 and made_name(entry.output_sha256) != source.path):
+            continue
+        try:
+            result = read(entry.path)
+        except InputError as error:
+            logger.warning("%s", error)
+            continue
+        if made_name(result.slice.sha256()) == source.path:
+            return result, entry.path
+    return None
 
 
 def star(path: Path, starred: bool) -> None:

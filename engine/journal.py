@@ -46,6 +46,7 @@ from engine.events import (
 )
 from engine.measurement_record import measurement_of, measurement_record
 from engine.nodule import BoundingBox, NoduleAttributes
+from engine.whole_slices import is_made_name
 
 FORMAT_VERSION = 1
 JSON_NAME, _ARRAYS = "result.json", "result.npz"
@@ -144,7 +145,8 @@ def _description(result: GenerationResult, now: datetime) -> dict[str, Any]:
         "recorded": now.isoformat(),
         # None: there was no slice before, it was made whole.
         "input": {"sha256": before.sha256(), "pixel_spacing_mm": before.pixel_spacing} if before else None,
-        "output": {"pixel_spacing_mm": result.slice.pixel_spacing},
+        # The hash is missing in entries of older versions.
+        "output": {"pixel_spacing_mm": result.slice.pixel_spacing, "sha256": result.slice.sha256()},
         "source": _source_record(request.source),
         # None: the nodule was placed in this slice.
         "extension": asdict(request.extension) if request.extension else None,
@@ -167,8 +169,11 @@ def read_source(written: Mapping[str, Any]) -> SliceSource | None:
     source = written.get("source")
     if not source:
         return None
-    opened = Path(source["path"]), source["series_uid"], source["slice_index"], source["description"]
-    return SliceSource(*opened, source.get("sha256", ""))
+    path = Path(source["path"])
+    opened = path, source["series_uid"], source["slice_index"], source["description"]
+    # Entries of older versions tell slices that were made whole by their names alone.
+    is_synthetic = source.get("is_synthetic", is_made_name(path))
+    return SliceSource(*opened, source.get("sha256", ""), is_synthetic)
 
 
 def _restored(written: Mapping[str, Any], arrays: Mapping[str, Any]) -> GenerationResult:

@@ -48,10 +48,12 @@ def _replay(options: argparse.Namespace) -> None:
     compared = compare(saved, folder, result)
     printed = {**asdict(compared), "sha256": result.slice.sha256()}
     if options.out is not None:
+        from engine.exported_result import made_whole_beside
         from engine.exports import export_files
 
+        own = made_whole_beside(volume)
         formats, how = export_options(saved)
-        export_files(volume, index, result, options.out, formats, how)
+        export_files(volume, index, result, options.out, formats, how, [own] if own else [])
         same, different = compare_files(folder, options.out)
         printed |= {"same_files": same, "different_files": different, "out": str(options.out)}
     check_tolerance(compared, saved.is_whole_slice)

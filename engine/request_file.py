@@ -25,6 +25,7 @@ from engine.events import (
 )
 from engine.measurement_record import measurement_record
 from engine.nodule import SCORE_NAMES, BoundingBox, NoduleAttributes
+from engine.synthetic_data import is_synthetic
 from engine.versions import library_versions
 
 FORMAT_VERSION = 1
@@ -43,6 +44,8 @@ class SavedRequest:
         `CTSlice.sha256` of the slice before; None for a slice that was made whole.
     sha256_as_read : str
         Of the slice before any nodule; empty where it is not known.
+    is_input_synthetic : bool
+        The slice was made whole, or had synthetic nodules when it was opened; False in exports of older versions.
     series_uid : str or None
         Of the DICOM series; another one than the file's where the identity was not kept.
     slice_index : int
@@ -61,6 +64,7 @@ class SavedRequest:
     input_name: str
     input_sha256: str | None
     sha256_as_read: str
+    is_input_synthetic: bool
     series_uid: str | None
     slice_index: int
     box: BoundingBox
@@ -225,6 +229,8 @@ def _input_record(volume: CTVolume, slice_index: int, before: CTSlice, box: Boun
         # Another one where other nodules were put in before.
         "sha256_as_read": volume.slice_at(slice_index).sha256(),
         "sha256_outside_box": outside_sha256(before, box),
+        # Made whole, or with synthetic nodules when it was opened: before this one, it was no slice without a nodule.
+        "synthetic": is_synthetic(volume, slice_index),
     }
 
 
@@ -255,6 +261,7 @@ def _saved_request(record: Record) -> SavedRequest:
         input_name=source["name"] if source else "",
         input_sha256=source["sha256"] if source else None,
         sha256_as_read=source.get("sha256_as_read", ""),
+        is_input_synthetic=bool(source.get("synthetic", False)),
         series_uid=source["series_uid"] if source else None,
         slice_index=(source or output)["slice_index"],
         box=BoundingBox(box["row"], box["column"], box["side"], (rows, columns)),

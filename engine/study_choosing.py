@@ -65,12 +65,11 @@ def _find_nodule(count: int, sources: Sources, shown: set[str], draw: np.random.
     kind: TrialKind = "find_nodule"
     # Where several nodules were put into a slice one after the other, finding the first would count as a mistake.
     alone = _not_told_by_size([source for source in sources.synthetic if source.is_alone], sources.no_nodule)
-    nodules = _needed(
-        kind,
-        _last(_apart(alone, None, draw), shown),
-        count - count // 2,
-        "synthetic nodules on different slices",
-    )
+    found, wanted = _last(_apart(alone, None, draw), shown), count - count // 2
+    plain = {source.scene for source in sources.no_nodule}
+    if len(plain - {source.scene for source in found[:wanted]}) < count // 2:
+        found = _last(found, plain)  # These are needed to show slices without a nodule.
+    nodules = _needed(kind, found, wanted, "synthetic nodules on different slices")
     taken = {source.scene for source in nodules}
     free = [source for source in sources.no_nodule if source.scene not in taken]
     empty = _needed(kind, _last(_apart(free, None, draw), shown), count // 2, "other slices without a nodule")
@@ -149,10 +148,27 @@ def _from_middle_mm(source: Source) -> tuple[float, float]:
 
 
 def _apart(sources: Sequence[Source], crop_mm: float | None, draw: np.random.Generator) -> list[Source]:
-    """Return sources in random order without those that show what another one shows."""
+    """Return sources in random order without those that show what another one shows; how many is not left to chance."""
+    mixed = [sources[int(index)] for index in draw.permutation(len(sources))]
+    scenes: dict[str, list[Source]] = {}
+    for source in mixed:
+        scenes.setdefault(source.scene, []).append(source)
+    kept = {source for scene in scenes.values() for source in _most_apart(scene, crop_mm)}
+    return [source for source in mixed if source in kept]
+
+
+def _most_apart(left: Sequence[Source], crop_mm: float | None) -> list[Source]:
+    """Return sources of one scene that do not overlap.
+
+    Taking one that overlaps only with sources that all overlap one another never costs another: of these, one could
+    be kept at most. Where there is no such one, the one with the fewest is taken.
+    """
     kept: list[Source] = []
-    for source in (sources[int(index)] for index in draw.permutation(len(sources))):
-        kept += _elsewhere([source], kept, crop_mm)
+    while left:
+        near = {source: [other for other in left if _overlap(source, other, crop_mm)] for source in left}
+        free = (source for source in left if all(set(near[source]) <= set(near[other]) for other in near[source]))
+        kept.append(next(free, min(left, key=lambda source: len(near[source]))))
+        left = _elsewhere(left, kept[-1:], crop_mm)
     return kept
 
 

@@ -13,6 +13,7 @@ from engine.ct import CTSlice, CTVolume
 from engine.errors import InputError
 from engine.nodule import ATTRIBUTE_NAMES, BoundingBox, NoduleAttributes
 from engine.study_key import Truth
+from engine.synthetic_data import is_synthetic
 
 #: Slices without a nodule are taken from a series this far apart, where this share of the slice is lung.
 _APART_MM, _LEAST_LUNG = 10.0, 0.05
@@ -39,7 +40,8 @@ class Source:
     scene : str
         Hash of the slice before all nodules that were put into it: images of one scene look alike but for their boxes.
     is_alone : bool
-        The slice has no other nodule that is known of: none that was put in before, and no real one.
+        The slice has no other nodule that is known of: none that was put in before, and no real one. A slice that was
+        synthetic already when it was opened may have one.
     goes_on : bool
         The nodule was placed in another slice: it serves to tell what is in this one, and for no trial.
     """
@@ -86,12 +88,12 @@ def read_sources(
     ----------
     synthetic : paths
         Journal entries, export folders, and folders that hold such. Slices before the nodule serve as slices without
-        one, unless another of these results put a nodule into them. Of a nodule that goes on in other slices, only the
-        slice counts in which it was placed: the others would show it again.
+        one, unless another of these results put a nodule into them, or they were synthetic already. Of a nodule that
+        goes on in other slices, only the slice counts in which it was placed: the others would show it again.
     real : paths
         A CSV names nodules: path (from the CSV's folder on), slice (from 0), row, column, side, and, where there are
         any, the five scores by name; without row, column and side it names a slice without a nodule. Any other path is
-        a CT of which no slice has a nodule.
+        a CT of which no slice has a nodule, but for those that say that they are synthetic: these are left out.
     progress : called with (paths read, paths in all)
 
     Raises
@@ -156,9 +158,10 @@ def _journal_sources(entry: Path) -> Iterator[Source]:
     # Before earlier nodules, whose results may not be among those given.
     first = (request.source.sha256 if request.source else "") or last
     measured, goes_on = result.measurement.diameter_mm, request.extension is not None
-    scores, is_alone = request.attributes.scores, first == last
+    was_synthetic = request.source is not None and request.source.is_synthetic
+    scores, is_alone = request.attributes.scores, first == last and not was_synthetic
     yield Source(result.slice, "synthetic", request.box, scores, measured, entry, None, first, is_alone, goes_on)
-    if before and is_alone:
+    if before and is_alone and not goes_on:
         yield _plain(before, entry, None)
 
 
@@ -173,10 +176,11 @@ def _export_sources(folder: Path) -> Iterator[Source]:
     measured = float(saved.record["measurement"]["diameter_mm"])
     last = saved.input_sha256 or saved.output_sha256
     first = saved.sha256_as_read or last
-    scores, is_alone, goes_on = saved.attributes.scores, first == last, saved.extension is not None
+    scores, goes_on = saved.attributes.scores, saved.extension is not None
+    is_alone = first == last and not saved.is_input_synthetic
     yield Source(after, "synthetic", saved.box, scores, measured, folder, None, first, is_alone, goes_on)
     before = exported_before(saved, folder)
-    if before and is_alone:
+    if before and is_alone and not goes_on:
         yield _plain(before, folder, None)
 
 
@@ -192,7 +196,7 @@ def _plain_sources(path: Path) -> Iterator[Source]:
     step = max(1, round(_APART_MM / volume.slice_spacing)) if len(volume) > 1 else 1
     for index in range(0, len(volume), step):
         image = _slice_of(volume, index)
-        if lung_mask(image).mean() >= _LEAST_LUNG:
+        if not is_synthetic(volume, index) and lung_mask(image).mean() >= _LEAST_LUNG:
             yield _plain(image, path, index)
 
 

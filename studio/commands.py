@@ -8,6 +8,7 @@ from PySide6.QtGui import QUndoCommand
 
 from engine.nodule import BoundingBox
 from studio.layers import overlap_text
+from studio.own_nodule import nodule_described, own_nodules
 from studio.session import BoxOnSlice, PlacedNodule, Session
 from studio.settings_commands import TakeSettings
 
@@ -100,7 +101,7 @@ def select(session: Session, nodule: PlacedNodule) -> None:
 
 def select_next(session: Session, by: int) -> None:
     """Select the next accepted nodule of the slice, or with -1 the one before; round and round."""
-    here, now = session.accepted_here, session.nodule_in_box
+    here, now = (*own_nodules(session), *session.accepted_here), nodule_described(session)
     if not here:
         session.say("There is no accepted nodule on this slice.")
         return

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 from studio.background import Task
 from studio.dialog_parts import heading, row, wrapped
 from studio.exporting import FORMATS, SERIES, ExportChoices, export_nodules
+from studio.own_nodule import exportable
 from studio.session import PlacedNodule, Session, Severity
 from studio.slice_texts import nodule_text
 from studio.theme import icon
@@ -52,7 +53,7 @@ class ExportDialog(QDialog):
         super().__init__(parent)
         self._session = session
         # As they are now: a job that ends while the dialog is open may change them, and then the list is of others.
-        self._volume, self._nodules = session.volume, session.accepted
+        self._volume, self._nodules = session.volume, exportable(session)
         self._task: Task | None = None
         self._written: list[Path] = []
         self.setWindowTitle("Export")

@@ -13,7 +13,7 @@ from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistent
 
 from engine import history, journal
 from engine.errors import InputError
-from engine.events import GenerationResult
+from engine.events import GenerationResult, SliceSource
 from engine.history import Entry
 from studio.background import Progress, Task
 
@@ -106,6 +106,13 @@ class History(QAbstractListModel):
         result = journal.read(history.located(path))
         self.remember(result, path)
         return result
+
+    def slice_made(self, source: SliceSource) -> GenerationResult | None:
+        """Return the slice made whole that a source names; None if it is not in the journal. For any thread."""
+        found = history.slice_made(source, self.folder)
+        if found:
+            self.remember(*found)
+        return found[0] if found else None
 
     # --- changes: of the files, then of the list. Each raises InputError if the files cannot be changed ----
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from engine.errors import InputError
-from engine.events import GenerationResult, SliceRequest
+from engine.events import GenerationResult, SliceRequest, SliceSource
 from engine.history import Entry
-from engine.whole_slices import volume_of
+from engine.whole_slices import is_made_name, volume_of
 from studio import commands
-from studio.background import Task, start_telling
+from studio.background import Progress, Task, start_telling
 from studio.history import History
 from studio.layers import in_place_of
 from studio.rebasing import is_from_open_series, place_now, source_of
@@ -78,7 +78,7 @@ class LookingBack(QObject):
             elif place_now(self._session, result) or not source or is_from_open_series(self._session, result):
                 self._show_and_take(entry, result)
             else:
-                self.source_wanted.emit(source, lambda: self._show_and_take(entry, result))
+                self._open_source(source, lambda: self._show_and_take(entry, result))
 
         self._read(entry, restore)
 
@@ -109,9 +109,12 @@ class LookingBack(QObject):
             self._task.stop()
 
     def _read(self, entry: Entry, then: Then) -> None:
+        self._start(lambda progress: self._history.read(entry.path), then)
+
+    def _start(self, work: Callable[[Progress], GenerationResult], then: Then) -> None:
         if self._task:
             self._task.abandon()
-        self._task = Task(lambda progress: self._history.read(entry.path), "The result could not be read", self)
+        self._task = Task(work, "The result could not be read", self)
         self._task.succeeded.connect(then)
         self._task.failed.connect(partial(self._session.say, severity=Severity.ERROR))
         start_telling(self._task, self._session, "Reading the result")
@@ -138,6 +141,25 @@ class LookingBack(QObject):
         session.notice = None
         session.go_to_slice(nodule.slice_index)
         commands.look_back(session, nodule)
+
+    def _open_source(self, source: SliceSource, then: Callable[[], object]) -> None:
+        """Open what a slice was read from, and go on; a slice that was made is read from the journal."""
+        if not is_made_name(source.path):
+            self.source_wanted.emit(source, then)
+            return
+
+        def find(progress: Progress) -> GenerationResult:
+            made = self._history.slice_made(source)
+            if made is None:
+                raise InputError(f"The slice that this result is of, {source.description}, is not in the history.")
+            return made
+
+        def show(made: GenerationResult) -> None:
+            self.slice_wanted.emit(made)
+            if self._is_open_slice(made):
+                then()
+
+        self._start(find, show)
 
     def _show_slice(self, result: GenerationResult) -> None:
         """Open a slice that was made whole if nothing else is; otherwise only offer to."""
@@ -211,9 +233,7 @@ class LookingBack(QObject):
         if source is None:
             return Notice("This result is of a slice that is not open; open its CT and choose it again.")
         name = f"slice {source.slice_index + 1} of {source.description or source.path.name}"
-        if not source.path.exists() and not source.path.is_absolute():  # A slice that was made is in no file.
-            return Notice(f"This result is of {name}, which is not open; choose that slice in the history first.")
-        if not source.path.exists():
+        if not source.path.exists() and not is_made_name(source.path):
             return Notice(f"This result is of {name}, which is no longer in {source.path}; open it from where it is.")
-        do_open = partial(self.source_wanted.emit, source, again)
+        do_open = partial(self._open_source, source, again)
         return Notice(f"This result is of {name}, which is not open.", offer="Open it", do=do_open)

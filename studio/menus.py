@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 #: Side of the box that the keyboard makes.
 _BOX_MM = 15.0
 
+#: What leads back from a slice that was made; while there is something to go back to, it has that name.
+_BACK = "Back to the scan"
+
 Actions = dict[str, QAction]
 
 
@@ -77,6 +80,7 @@ def build_menus(window: MainWindow, presets: list[QAction]) -> Actions:
     assert isinstance(nodule_menu, QMenu)
     nodule_menu.insertAction(actions["Generate a slice"], live_action(window, window.session, window.live))
     _say_why_no_slices(actions["Generate a slice"])
+    _follow_way_back(window, actions[_BACK])
     return actions
 
 
@@ -112,6 +116,7 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
         "&Nodule": [
             Entry("Generate", placing.generate, ("G", "Return", "Enter", "Ctrl+Return"), "generate-light"),
             Entry("Generate a slice", window.slices.generate, ("Ctrl+G",)),
+            Entry(_BACK, window.slices.go_back, ("Ctrl+Shift+B",)),
             Entry(f"Try {SEEDS} seeds", queue.try_seeds, ("Shift+G",), "seeds"),
             Entry(f"Best of {SEEDS} seeds", window.best_of.start, ("Ctrl+Shift+G",), "ranking"),
             Entry("Cancel", window.escape, ("Esc",)),
@@ -264,6 +269,21 @@ def _say_why_no_slices(action: QAction) -> None:
         action.setEnabled(False)
         action.setToolTip(why)
         action.setStatusTip(why)
+
+
+def _follow_way_back(window: MainWindow, action: QAction) -> None:
+    """Say what a slice has taken the place of, as long as one has: a notice that offers it goes with the next key."""
+
+    def show() -> None:
+        name = window.slices.way_back
+        why = "" if name else "No slice that was made has taken the place of a scan"
+        action.setText(f"Back to {name.replace('&', '&&')}" if name else _BACK)
+        action.setEnabled(name is not None)
+        action.setToolTip(why or f"Back to {name} ({action.shortcut().toString()})")
+        action.setStatusTip(why)
+
+    window.slices.way_back_changed.connect(show)
+    show()
 
 
 def _show_tool_tips(action: QAction) -> None:

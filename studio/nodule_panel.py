@@ -12,6 +12,7 @@ from engine.nodule import ATTRIBUTE_NAMES
 from studio.box_controls import BoxControls
 from studio.live import Live
 from studio.live_controls import LiveControls
+from studio.own_nodule import nodule_described
 from studio.placing import Placing
 from studio.placing_controls import PlacingControls
 from studio.queue import JobQueue
@@ -121,7 +122,7 @@ class NodulePanel(QFrame):
 
     def show_readings(self) -> None:
         """Show which scores were read back from the nodule in the box, if there is one and they were."""
-        nodule = None if self._session.sketch_here else self._session.nodule_in_box
+        nodule = None if self._session.sketch_here else nodule_described(self._session)
         result = nodule.result if nodule else None
         for name, row in self.rows.items():
             scores = result.measurement.scores if result else None

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from engine.ct import CTVolume
+from engine.events import GenerationResult
+from engine.synthetic_data import synthetic_warning
 from studio.background import Progress, Task
 from studio.recent_files import remember
 from studio.session import Notice, Opening, PlacedNodule, Session, Severity
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from engine.ct_files import SeriesInfo
 
 _FAILURE = "The file could not be read"
+#: A series, and the result that it is, where it was made whole and that is known.
+_Read = tuple[CTVolume, GenerationResult | None]
 
 
 class Opener(QObject):
@@ -54,10 +58,12 @@ class Opener(QObject):
     def read(self, path: Path, series_uid: str | None, then: Callable[[], object] = lambda: None) -> None:
         """Read one series and show it; `then` is called once it is shown."""
 
-        def read(progress: Progress) -> CTVolume:
+        def read(progress: Progress) -> _Read:
             from engine.ct_files import read_volume
+            from engine.exported_result import made_whole_beside
 
-            return read_volume(path, series_uid, lambda done, count: progress(done / count))
+            volume = read_volume(path, series_uid, lambda done, count: progress(done / count))
+            return volume, made_whole_beside(volume)
 
         task = self._begin(Task(read, _FAILURE, self), path)
         task.progressed.connect(partial(self._show_progress, path))
@@ -101,24 +107,28 @@ class Opener(QObject):
         else:
             self._session.say(found[0].problem, Severity.ERROR)
 
-    def _show(self, path: Path, series_uid: str | None, then: Callable[[], object], volume: CTVolume) -> None:
+    def _show(self, path: Path, series_uid: str | None, then: Callable[[], object], read: _Read) -> None:
         """Show what was read; a nodule that was accepted while it was read is not dropped without a question."""
         session, is_asked = self._session, self._session.accepted is not self._accepted
         self._forget()
-        show = partial(self._put_in_place, path, series_uid, then, volume)
+        show = partial(self._put_in_place, path, series_uid, then, read)
         if is_asked and session.accepted:
             text = f"{path.name or path} has been read; a nodule was accepted meanwhile, and would leave the window."
             session.notice = Notice(text, offer="Open it all the same", do=show)
         else:
             show()
 
-    def _put_in_place(self, path: Path, series_uid: str | None, then: Callable[[], object], volume: CTVolume) -> None:
+    def _put_in_place(self, path: Path, series_uid: str | None, then: Callable[[], object], read: _Read) -> None:
+        volume, made_whole = read
         self._session.show_volume(volume, series_uid)
+        self._session.made_whole = made_whole
         remember(path)
         then()
-        if volume.warnings:
+        # Where its own nodule is known, it is marked like all others.
+        warnings = tuple(filter(None, (*volume.warnings, "" if made_whole else synthetic_warning(volume))))
+        if warnings:
             said = self._session.notice or Notice("")  # What `then` has said stays.
-            text = " ".join((*volume.warnings, said.text)).strip()
+            text = " ".join((*warnings, said.text)).strip()
             self._session.notice = replace(said, text=text, severity=Severity.WARNING)
 
     def _show_progress(self, path: Path, part: float) -> None:

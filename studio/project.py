@@ -8,9 +8,10 @@
             ...
 
 `results` holds the nodules that are in the slices, accepted or waiting, and the starred results of the series.
-The CT itself is not copied: "source" says where it is, also relative to the project ("relative_path"), so that a
-CT kept beside its project is found wherever both are moved. Results are written first and project.json last: a
-crash in between leaves the project as it was. Opening one copies its results into the user's journal.
+A slice that was made whole is a result, too. A CT is not copied: "source" says where it is, also relative to the
+project ("relative_path"), so that a CT kept beside its project is found wherever both are moved. Results are written
+first and project.json last: a crash in between leaves the project as it was. Opening one copies its results into the
+user's journal.
 """
 
 from __future__ import annotations
@@ -56,10 +57,7 @@ def save_project(folder: Path, saved: SavedSession, starred: Iterable[Path]) -> 
     for entry in dict.fromkeys((*saved.entries, *there)):
         adopt(located(entry), folder / _RESULTS)
     record = to_record(_inside(saved))
-    try:
-        record["source"]["relative_path"] = Path(os.path.relpath(saved.path, folder)).as_posix()
-    except ValueError:  # On Windows, there is no way from one drive to another.
-        record["source"]["relative_path"] = None
+    record["source"]["relative_path"] = None if saved.made else _way_to(saved.path, folder)
     try:
         write_whole(folder / FILE_NAME, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
@@ -85,6 +83,8 @@ def read_project(path: Path) -> SavedSession:
     except (OSError, ValueError) as error:
         raise InputError(f"{folder} is not a project that can be read ({error}); choose another folder.") from error
     saved = from_record(record, folder)
+    if saved.made:
+        return saved
     beside = record["source"].get("relative_path")
     if not saved.path.exists() and beside:
         saved = replace(saved, path=(folder / beside).resolve())
@@ -109,6 +109,13 @@ def _is_free(folder: Path) -> bool:
     return not any(others) and all(map(is_whole, results))
 
 
+def _way_to(path: Path, folder: Path) -> str | None:
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # On Windows, there is no way from one drive to another.
+        return None
+
+
 def _inside(saved: SavedSession) -> SavedSession:
     """Return the session with the entries as they are called in a project."""
 
@@ -116,4 +123,5 @@ def _inside(saved: SavedSession) -> SavedSession:
         return replace(nodule, entry=Path(_RESULTS) / nodule.entry.name)
 
     candidate = moved(saved.candidate) if saved.candidate else None
-    return replace(saved, accepted=tuple(map(moved, saved.accepted)), candidate=candidate)
+    made = Path(_RESULTS) / saved.made.name if saved.made else None
+    return replace(saved, accepted=tuple(map(moved, saved.accepted)), candidate=candidate, made=made)

@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from engine.ct import CTVolume
 from engine.errors import InputError
-from engine.history import Entry
+from engine.history import Entry, located
+from engine.journal import is_whole
 from studio import project
 from studio.background import Task, start_telling
 from studio.history import History
@@ -86,8 +87,9 @@ class ProjectActions(QObject):
 
     def save_as(self) -> None:
         """Ask for a folder and save the project there."""
-        if self._session.volume is None:
-            self._session.say("There is nothing to save: open a chest CT first.")
+        why = self._why_not_save()
+        if why:
+            self._session.say(why)
             return
         name = QFileDialog.getExistingDirectory(self._window, "Save the project to a new or empty folder")
         if not name:
@@ -104,11 +106,10 @@ class ProjectActions(QObject):
             return
         saved = saved_session(self._session, self._history)
         if saved is None:
-            if self._session.generated:
-                self._session.say("A generated slice is in no file that a project could name; the history keeps it.")
+            self._session.say(self._why_not_save() or "")
             return
         in_slices = (*self._session.accepted, *([self._session.candidate] if self._session.candidate else []))
-        left_out = len(in_slices) - len(saved.entries)
+        left_out = len(in_slices) - len(saved.accepted) - (saved.candidate is not None)
         starred = [entry.path for entry in self._history.entries if self._belongs(entry)]
         self._task = Task(
             lambda progress: project.save_project(folder, saved, starred), "The project could not be saved", self
@@ -116,6 +117,17 @@ class ProjectActions(QObject):
         self._task.succeeded.connect(partial(self._tell_saved, folder, self._session.volume, left_out))
         self._task.failed.connect(self._fail)
         start_telling(self._task, self._session, "Saving the project")
+
+    def _why_not_save(self) -> str | None:
+        """Return why there is nothing that a project could hold, as one sentence; None if there is."""
+        session = self._session
+        if session.volume is None:
+            return "There is nothing to save: open a chest CT first."
+        if saved_session(session, self._history):
+            return None
+        if session.is_slice_forming:
+            return "The slice is being made; save the project once it is."
+        return "The slice is not in the journal, so that no project can hold it: export it (Ctrl+E)."
 
     def stop(self) -> None:
         """Let what is being written become whole."""
@@ -156,6 +168,9 @@ def why_not_reopen(last: SavedSession | None) -> str | None:
     """Return why the last session cannot be reopened, as one sentence; None if it can."""
     if last is None:
         return "There is no earlier session to go on with."
+    if last.made:
+        is_there = is_whole(located(last.made))
+        return None if is_there else "The slice of the last session is not in the journal any more."
     if not last.path.exists():
         return f"The CT of the last session is not in {last.path} any more."
     return None

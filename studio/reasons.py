@@ -51,7 +51,9 @@ def why_not_extend(session: Session) -> str | None:
     if nodule is None or isinstance(nodule.result.request, SliceRequest):
         return "Generate a nodule in a scan first, or click one that is accepted; it can be extended then."
     if nodule.continues:
-        return "This nodule was placed in another slice; select it there to extend it."
+        is_there = any(other.result.nodule_sha256() == nodule.continues for other in session.accepted)
+        where = "This nodule was placed in another slice; select it there to extend it."
+        return where if is_there else "What this nodule goes on from is no longer there; draw a box for another one."
     name = nodule.result.nodule_sha256()
     if any(other.continues == name for other in session.accepted):
         return "This nodule has been extended already."
@@ -85,7 +87,7 @@ def why_not_export(session: Session) -> str | None:
         return None
     if session.candidate:
         return "Accept the nodule first (A)."
-    return "There is no accepted nodule to export."
+    return None if session.made_whole else "There is no accepted nodule to export."
 
 
 def engine_text(session: Session) -> str:

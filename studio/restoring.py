@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject
 
 from engine.ct import CTVolume
 from engine.errors import InputError
-from engine.events import GenerationResult
+from engine.events import GenerationResult, SliceRequest
 from engine.nodule import BoundingBox
 from studio.background import Progress, Task, start_telling
 from studio.history import History
@@ -19,6 +19,7 @@ from studio.opening import Opener
 from studio.rebasing import rebased
 from studio.saved_session import SavedNodule, SavedSession
 from studio.session import BoxOnSlice, PlacedNodule, Session, Severity
+from studio.slice_making import show_made
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,20 @@ class Restorer(QObject):
         if session.opening or session.volume is not volume or session.accepted is not accepted:
             session.say("The session was not reopened, for something else was opened or accepted meanwhile.")
             return
+        if saved.made:
+            self._open_made(saved, then, results)
+            return
         self._opener.read(saved.path, saved.series_uid, lambda: (self._show(saved, results), then()))
+
+    def _open_made(self, saved: SavedSession, then: Callable[[], object], results: Results) -> None:
+        """Open a slice that was made whole: it is a result itself."""
+        made = results.get(saved.made) if saved.made else None
+        if made is None or not isinstance(made.request, SliceRequest):
+            self._session.say("The slice of the session is not in the journal any more.", Severity.ERROR)
+            return
+        show_made(self._session, made, made.request)
+        self._show(saved, results)
+        then()
 
     def _show(self, saved: SavedSession, results: Results) -> None:
         session = self._session

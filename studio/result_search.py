@@ -108,4 +108,5 @@ def _input_of(saved: SavedRequest, opened: Opened | None, only_opened: bool) -> 
                 f"slice {saved.slice_index + 1}), and the result follows."
             ) from error
     now = volume.slice_at(index)
-    return now, SliceSource(volume.source, series_uid, index, volume.description, saved.sha256_as_read)
+    as_read, was_synthetic = saved.sha256_as_read, saved.is_input_synthetic
+    return now, SliceSource(volume.source, series_uid, index, volume.description, as_read, was_synthetic)

@@ -4,7 +4,8 @@
       "format_version": 1,
       "saved": "2031-05-09T14:03:59+02:00",
       "ended": false,                       whether the program was closed after this was written
-      "source": {"path": "/scans/LIDC-IDRI-0001", "series_uid": "1.3.6...", "description": "CHEST"},
+      "source": {"path": "/scans/LIDC-IDRI-0001", "series_uid": "1.3.6...", "description": "CHEST",
+                 "made": PATH or null},     the slice that was made whole, and is in no file; may be missing
       "slice_index": 66,                    from 0
       "window": {"width": 1500, "level": -600},
       "shown": {"boxes": true, "comparison": "Only the slice", ...},    see `studio.shown.Shown`; may be missing
@@ -48,7 +49,10 @@ class SavedNodule:
 
 @dataclass(frozen=True)
 class SavedSession:
-    """What was open and how. `box` is (slice index, row, column, side)."""
+    """What was open and how. `box` is (slice index, row, column, side).
+
+    `made` is the folder of the result that was open as a slice of its own; `path` is only its name then.
+    """
 
     saved: datetime
     ended: bool
@@ -63,21 +67,24 @@ class SavedSession:
     accepted: tuple[SavedNodule, ...]
     candidate: SavedNodule | None
     shown: Shown
+    made: Path | None = None
 
     @property
     def entries(self) -> tuple[Path, ...]:
-        """The folders of all results that are in slices."""
+        """The folders of all results that are in slices, and of the slice that was made."""
         waiting = (self.candidate,) if self.candidate else ()
-        return tuple(nodule.entry for nodule in (*self.accepted, *waiting))
+        made = (self.made,) if self.made else ()
+        return (*made, *(nodule.entry for nodule in (*self.accepted, *waiting)))
 
 
 def saved_session(session: Session, history: History, ended: bool = False) -> SavedSession | None:
-    """Return what is open now; None if nothing is, or a slice that was made: that is in no file to be opened again.
+    """Return what is open now; None if nothing is, or a slice that is still being made or could not be recorded.
 
-    A result that could not be recorded is left out.
+    A nodule that could not be recorded is left out.
     """
-    volume = session.volume
-    if volume is None or session.generated:
+    volume, slice_made = session.volume, session.made_whole if session.generated else None
+    made = history.path_of(slice_made) if slice_made else None
+    if volume is None or (session.generated and made is None):
         return None
 
     def saved(nodule: PlacedNodule) -> SavedNodule | None:
@@ -88,7 +95,7 @@ def saved_session(session: Session, history: History, ended: bool = False) -> Sa
     return SavedSession(
         saved=datetime.now().astimezone(),
         ended=ended,
-        path=volume.source.absolute(),
+        path=volume.source if made else volume.source.absolute(),
         series_uid=session.series_uid,
         description=volume.description,
         slice_index=session.slice_index,
@@ -99,6 +106,7 @@ def saved_session(session: Session, history: History, ended: bool = False) -> Sa
         accepted=tuple(nodule for nodule in map(saved, session.accepted) if nodule),
         candidate=saved(session.candidate) if session.candidate else None,
         shown=session.shown,
+        made=made,
     )
 
 
@@ -108,7 +116,12 @@ def to_record(saved: SavedSession) -> Record:
         "format_version": FORMAT_VERSION,
         "saved": saved.saved.isoformat(timespec="seconds"),
         "ended": saved.ended,
-        "source": {"path": str(saved.path), "series_uid": saved.series_uid, "description": saved.description},
+        "source": {
+            "path": str(saved.path),
+            "series_uid": saved.series_uid,
+            "description": saved.description,
+            "made": str(saved.made) if saved.made else None,
+        },
         "slice_index": saved.slice_index,
         "window": asdict(saved.window),
         "shown": {**asdict(saved.shown), "comparison": saved.shown.comparison.value},
@@ -161,6 +174,7 @@ def _restored(record: Mapping[str, Any], place: Path) -> SavedSession:
         accepted=tuple(_nodule(nodule, place) for nodule in record["accepted"]),
         candidate=_nodule(candidate, place) if candidate else None,
         shown=_shown(record.get("shown") or {}),
+        made=place / source["made"] if source.get("made") else None,
     )
 
 

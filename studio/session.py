@@ -24,6 +24,7 @@ from engine.events import (
 )
 from engine.lungs import share_in_lung
 from engine.nodule import BoundingBox, NoduleAttributes
+from engine.synthetic_data import is_synthetic
 from studio.live_switch import LiveSwitch, Sketch
 from studio.queue_state import Queue
 from studio.session_field import Field
@@ -135,6 +136,7 @@ class Session(QObject):
     `sketch` is the nodule in a few steps that follows sliders and box: to be looked at, never to be kept.
     `candidate` is the finished nodule that waits to be accepted or discarded; `box` is its box as long as it waits.
     `generated` is what the open slice was made of, or is being made of; None if it was read from a file.
+    `made_whole` is that slice, with a nodule of its own; also where its export was opened, and no other slice is open.
     `series_uid` is how the open series was asked for, where its file or folder holds several.
     `doing` says what goes on in the background, that has no bar of its own: "Finding the lungs", the latest last.
     `plausibility` says how usual the scores are in nodules as large as the box; empty until that is known.
@@ -146,6 +148,7 @@ class Session(QObject):
 
     volume_changed = Signal()
     generated_changed = Signal()
+    made_whole_changed = Signal()
     series_uid_changed = Signal()
     slice_index_changed = Signal()
     window_changed = Signal()
@@ -177,6 +180,7 @@ class Session(QObject):
 
     volume = Field[CTVolume | None](None)
     generated = Field[SliceRequest | None](None)
+    made_whole = Field[GenerationResult | None](None)
     series_uid = Field[str | None](None)
     slice_index = Field[int](0)
     window = Field[WindowLevel](LUNG)
@@ -223,6 +227,7 @@ class Session(QObject):
         self.undo_stack.clear()
         self.box = self.candidate = self.sketch = self.preview = self.notice = self.generated = self.sweep = None
         self.is_sweep_shown = False
+        self.made_whole = None
         self.accepted = self.exported = ()
         self.volume = self.series_uid = self.lungs = None
 
@@ -252,8 +257,14 @@ class Session(QObject):
 
     def source_to_keep(self, index: int) -> SliceSource | None:
         """Return where a slice was read from, with what it was then: to be kept with a result."""
-        source = self.source_of(index)
-        return replace(source, sha256=self.volume.slice_at(index).sha256()) if source and self.volume else None
+        source, volume = self.source_of(index), self.volume
+        if source is None or volume is None:
+            return None
+        return replace(source, sha256=volume.slice_at(index).sha256(), is_synthetic=is_synthetic(volume, index))
+
+    def own_results(self, index: int) -> tuple[GenerationResult, ...]:
+        """Return what an open slice is itself, where it was made whole: its nodule comes before all that are put in."""
+        return (self.made_whole,) if self.made_whole and index == 0 else ()
 
     @property
     def is_slice_forming(self) -> bool:

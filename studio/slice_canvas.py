@@ -57,7 +57,8 @@ class SliceCanvas(QWidget):
             signal.connect(self._forget_image)
         session.shown_changed.connect(self._show_panes)
         session.preview_changed.connect(self._show_preview)
-        session.box_changed.connect(self.update)
+        for signal in (session.box_changed, session.made_whole_changed):
+            signal.connect(self.update)
         for signal in (session.slice_index_changed, session.volume_changed, session.box_changed):
             signal.connect(self._describe)
 

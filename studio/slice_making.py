@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
-from PySide6.QtCore import QObject, Qt, QTimer
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from engine.ct import CTVolume
 from engine.errors import InputError
@@ -46,6 +45,7 @@ class _Open:
     scene: Scene
     exported: tuple[PlacedNodule, ...]
     generated: SliceRequest | None
+    made_whole: GenerationResult | None
     attributes: NoduleAttributes
     sweep: Sweep | None
     is_sweep_shown: bool
@@ -54,14 +54,21 @@ class _Open:
 class SliceMaking(QObject):
     """Makes slices for one session; while one forms, it is the open volume, and previews are painted over all of it.
 
-    If it is cancelled or fails, what was open is open again, with its scores; its steps of undo are lost. When
-    the slice is made, too, the way back is offered; after the next ones, again, until a file is opened.
+    If it is cancelled or fails, what was open is open again, with its scores; its steps of undo are lost. Once
+    the slice is made, there is a way back, too; after the next ones, the same, until a file is opened.
 
     Parameters
     ----------
     may_leave : () -> bool
         Asks the user whether what is open may be closed.
+
+    Attributes
+    ----------
+    way_back_changed : Signal()
+        `way_back` may be another one.
     """
+
+    way_back_changed = Signal()
 
     def __init__(
         self,
@@ -83,6 +90,8 @@ class SliceMaking(QObject):
         self._blank: CTVolume | None = None
         #: What was read from a file, and slices have taken the place of.
         self._read: _Open | None = None
+        #: Nodules that the user has agreed to leave although they are in no file; after the way back they are there.
+        self._agreed: tuple[PlacedNodule, ...] = ()
         engine.event_arrived.connect(self._handle)
         session.job_changed.connect(self._see_cancelled)
         # Queued: whether a volume that is shown is a slice that was made is known a moment later.
@@ -125,11 +134,10 @@ class SliceMaking(QObject):
         except InputError as error:
             session.say(str(error))
             return
-        if why_not_generate_slice(session) or not self._may_leave():
+        if why_not_generate_slice(session) or not self._may_make_way():
             return
         self.stop()
-        before = _what_is_open(session)
-        self._read = self._read if before.generated else before
+        before = self._keep_way_back()
         blank = np.full((1, *box.slice_shape), _BLANK, np.int16)
         volume = CTVolume(blank, (spacing_mm, spacing_mm), ((0.0, 0.0, 0.0),), description="Slice being generated")
         _show(session, volume, request)
@@ -141,9 +149,42 @@ class SliceMaking(QObject):
     def open(self, result: GenerationResult) -> None:
         """Open a slice that was made earlier, with its box, instead of what is open."""
         assert isinstance(result.request, SliceRequest)
-        if self._may_leave():
+        if self._may_make_way():
             self.stop()
-            _show(self._session, volume_of(result), result.request)
+            self._keep_way_back()
+            show_made(self._session, result, result.request)
+            self._offer_way_back()
+
+    @property
+    def way_back(self) -> str | None:
+        """Name of what was read from a file, and a slice has taken the place of; None if nothing was."""
+        volume = self._read.volume if self._read and self._session.generated else None
+        return (volume.source.name or volume.description) if volume else None
+
+    def go_back(self) -> None:
+        """Open again what a slice has taken the place of, as it was; or say why not."""
+        before = self._read
+        if self.way_back is None or before is None:
+            self._session.say("No slice that was made has taken the place of a scan.")
+        elif self._may_leave():
+            self.stop()
+            _show_again(self._session, before)
+        else:
+            self._offer_way_back()  # Whoever takes an offer closes it.
+
+    def _may_make_way(self) -> bool:
+        """Ask whether what is open may be closed, but not again about the same nodules."""
+        fresh = tuple(nodule for nodule in self._session.not_exported if nodule not in self._agreed)
+        if fresh and not self._may_leave():
+            return False
+        self._agreed = (*self._agreed, *fresh)
+        return True
+
+    def _keep_way_back(self) -> _Open:
+        """Return what is open; keep it, to be gone back to, unless it is a slice that was made."""
+        before = _what_is_open(self._session)
+        self._read = self._read if before.generated else before
+        return before
 
     def stop(self) -> None:
         """Make the slice no further; what was open before is open again at once."""
@@ -158,34 +199,30 @@ class SliceMaking(QObject):
         self._session.preview = self._session.job = None
         if isinstance(event, Finished):
             assert isinstance(event.result.request, SliceRequest)
-            _show(self._session, volume_of(event.result), event.result.request)
+            show_made(self._session, event.result, event.result.request)
             self._forget()
             self._offer_way_back()
             return
         self._put_back()
         if isinstance(event, Failed):
-            self._session.say(event.message, Severity.ERROR)
+            self._say_with_way_back(event.message, Severity.ERROR)
 
     def _offer_way_back(self) -> None:
         """Offer to open again what was read from a file; slices that were made are in the history."""
-        before = self._read
-        if before is None or before.volume is None:
-            return
-        text = (
-            f"The slice that was made has taken the place of {before.volume.source.name or before.volume.description}."
-        )
-        self._session.notice = Notice(text, offer="Go back", do=partial(self._go_back, before))
+        name = self.way_back
+        if name:
+            self._say_with_way_back(f"The slice that was made has taken the place of {name}.")
 
-    def _go_back(self, before: _Open) -> None:
-        if not self._may_leave():
-            self._offer_way_back()  # Whoever takes an offer closes it.
-            return
-        self.stop()
-        _show_again(self._session, before)
+    def _say_with_way_back(self, text: str, severity: Severity = Severity.INFO) -> None:
+        has_way = self.way_back is not None
+        self._session.notice = Notice(text, severity, "Go back" if has_way else "", self.go_back if has_way else None)
 
     def _see_opened(self) -> None:
-        if self._session.volume and not self._session.generated:
+        session = self._session
+        if session.volume and not session.generated:
             self._read = None
+            self._agreed = tuple(nodule for nodule in self._agreed if nodule in session.accepted)
+        self.way_back_changed.emit()
 
     def _see_cancelled(self) -> None:
         """Show again what was open, once whoever has cancelled is done: it may be a change that can be undone."""
@@ -221,6 +258,7 @@ def _what_is_open(session: Session) -> _Open:
         Scene.of(session),
         session.exported,
         session.generated,
+        session.made_whole,
         session.attributes,
         session.sweep,
         session.is_sweep_shown,
@@ -235,13 +273,18 @@ def _show_again(session: Session, before: _Open) -> None:
         return
     session.show_volume(before.volume, before.series_uid)
     session.go_to_slice(before.slice_index)
-    session.generated = before.generated
+    session.generated, session.made_whole = before.generated, before.made_whole
     session.accepted, session.exported = before.scene.accepted, before.exported
     session.candidate, session.box = before.scene.candidate, before.scene.box
     session.sweep, session.is_sweep_shown = before.sweep, before.is_sweep_shown
 
 
-def _show(session: Session, volume: CTVolume, request: SliceRequest) -> None:
+def show_made(session: Session, made: GenerationResult, request: SliceRequest) -> None:
+    """Show a slice that was made of a request, with its box, instead of what is open."""
+    _show(session, volume_of(made), request, made)
+
+
+def _show(session: Session, volume: CTVolume, request: SliceRequest, made: GenerationResult | None = None) -> None:
     session.show_volume(volume)
-    session.generated = request
+    session.generated, session.made_whole = request, made
     session.box = BoxOnSlice(0, request.box)

@@ -8,6 +8,7 @@ from PySide6.QtGui import QPainter
 from engine.ct import HUArray
 from studio import comparison_painter, overlays, slice_painter, slice_texts
 from studio.box_gesture import BoxGesture
+from studio.own_nodule import own_nodules
 from studio.panes import Picture
 from studio.session import PlacedNodule, Session
 from studio.slice_image import grey_image
@@ -23,6 +24,8 @@ def paint_nodules(
     `hu`, (rows, columns), is what the box tells the mean of.
     """
     if session.shown.outlines:
+        for result in session.own_results(session.slice_index):
+            overlays.paint_outline(painter, viewport, result.measurement.mask)
         # Of the nodule that waits nothing is to be seen while another is sketched.
         for nodule in session.accepted_here if session.sketch_here else session.nodules_here:
             overlays.paint_outline(painter, viewport, nodule.result.measurement.mask)
@@ -33,7 +36,7 @@ def paint_nodules(
 def _paint_boxes(
     painter: QPainter, viewport: Viewport, session: Session, gesture: BoxGesture, hu: HUArray | None
 ) -> None:
-    for nodule in session.accepted_here:
+    for nodule in (*own_nodules(session), *session.accepted_here):
         if nodule.place != session.box:
             slice_painter.paint_accepted(painter, viewport.box_rect(nodule.place.box))
     box = gesture.box or session.box_here

@@ -39,7 +39,7 @@ def window_text(session: Session) -> str:
         lines.append("Original")
     elif session.shown.comparison is Comparison.DIFFERENCE:
         lines.append("After − before" if session.nodules_here or session.job else "No nodule on this slice")
-    elif session.generated:
+    elif session.generated or (session.volume and session.volume.is_made_whole):
         lines.append("Synthetic slice")
     elif (
         session.sketch_here
@@ -120,4 +120,5 @@ def nodule_text(nodule: PlacedNodule) -> str:
         if score and name in ("sphericity", "texture")
     )
     size = f"{measured.diameter_mm:.1f} mm" if measured.mask.any() else "not measurable"
-    return f"Slice {nodule.slice_index + 1}:  {size}, {', '.join(names)}"
+    of_slice = " (the slice as it was made)" if nodule.result.before is None else ""
+    return f"Slice {nodule.slice_index + 1}:  {size}, {', '.join(names)}{of_slice}"

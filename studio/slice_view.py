@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 from engine.ct import WindowLevel
 from studio import commands, comparison_painter
 from studio.box_drag import Grip, grip_at
+from studio.own_nodule import own_nodules
 from studio.panes import pane_at
 from studio.placing import Placing
 from studio.session import Session
@@ -202,7 +203,7 @@ class SliceView(SliceCanvas):
             self._forget_image()
 
     def _select_at(self, point: QPointF) -> None:
-        for nodule in reversed(self._session.accepted_here):
+        for nodule in reversed((*own_nodules(self._session), *self._session.accepted_here)):
             if self._viewport and self._viewport.box_rect(nodule.place.box).contains(point):
                 commands.select(self._session, nodule)
                 return

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage
 
 from engine.ct import CTSlice, CTVolume
-from engine.events import GenerationRequest, GenerationResult, SamplingOptions, SliceRequest
+from engine.events import GenerationRequest, GenerationResult, SamplingOptions, SliceRequest, SliceSource
 from engine.measurement import NoduleMeasurement
 from engine.nodule import BoundingBox, NoduleAttributes
 from engine.whole_slices import volume_of
@@ -101,3 +101,21 @@ def make_whole_slice() -> tuple[CTVolume, GenerationResult]:
         device="CPU (1 thread)",
     )
     return volume_of(result), result
+
+
+def make_second(volume: CTVolume, source: SliceSource | None = None) -> GenerationResult:
+    """A square of 20 HU in a box at row 26, column 4, of side 10, apart from the nodule that a slice was made with."""
+    before = volume.slice_at(0)
+    box = BoundingBox(26, 4, 10, before.shape)
+    mask = np.zeros(before.shape, np.bool_)
+    mask[29:33, 7:11] = True
+    request = GenerationRequest(before, box, NoduleAttributes(4, 5, 1, 1, 3), SamplingOptions(3), source)
+    return GenerationResult(
+        request=request,
+        slice=before.with_hu(np.where(mask, 20, before.hu).astype(before.hu.dtype)),
+        measurement=NoduleMeasurement(mask, 5.6, 20.0),
+        seconds=0.5,
+        checkpoint_name="square",
+        checkpoint_sha256="0123456789abcdef" * 4,
+        device="CPU (1 thread)",
+    )

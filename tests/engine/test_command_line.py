@@ -14,7 +14,9 @@ import pytest
 import SimpleITK as sitk
 
 from engine.__main__ import main
+from engine.exports import export_files
 from tests.checkpoints import save_tiny_checkpoint
+from tests.engine.placed_nodules import make_whole_slice
 from tests.engine.test_exports import ALL_FILES
 
 
@@ -278,3 +280,26 @@ def test_as_a_program_in_a_terminal_stopped_with_ctrl_c(arguments, tmp_path):
     assert (program.returncode, out) == (130, b""), shown.decode()
     assert b"Traceback" not in shown
     assert not (tmp_path / "out").exists()
+
+
+def test_a_nodule_in_a_slice_that_was_made_whole_is_marked_beside_its_own(arguments, tmp_path, capfd):
+    volume, whole = make_whole_slice()
+    export_files(volume, 0, whole, tmp_path / "whole", ["DICOM"])
+    made = {"source": tmp_path / "whole" / "slice.dcm", "slice": "0", "box": "26 4 10"}
+    assert main(arguments(**made)) == 0
+    assert "synthetic" not in capfd.readouterr().err
+    marked = json.loads((tmp_path / "out" / "boxes.json").read_text())["annotations"]
+    assert marked[0]["box_asked_for"] == [20, 10, 12, 12]
+    assert pydicom.dcmread(tmp_path / "out" / "slice.dcm").PatientName == "SYNTHETIC^"
+    again = tmp_path / "again"
+    checkpoint = arguments()[arguments().index("--checkpoint") + 1]
+    assert main(["replay", str(tmp_path / "out"), "--checkpoint", checkpoint, "--out", str(again)]) == 0
+    assert json.loads(capfd.readouterr().out)["different_files"] == []
+
+
+def test_an_input_with_synthetic_nodules_that_are_not_known_is_warned_of(arguments, tmp_path, capfd, write_ct_series):
+    hu = np.random.default_rng(3).normal(-820, 40, (1, 64, 64)).astype(np.int16)
+    (file,) = write_ct_series(tmp_path / "ct", hu, SyntheticData="YES")
+    assert main(arguments(source=file, slice="0")) == 0
+    assert "The image says that it is synthetic" in capfd.readouterr().err
+    assert json.loads((tmp_path / "out" / "request.json").read_text())["input"]["synthetic"] is True

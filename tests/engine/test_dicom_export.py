@@ -6,9 +6,11 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 
+from engine.ct_files import read_volume
 from engine.exports import ExportOptions, export_files
 from engine.stored_values import stored_values
-from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice, source_header
+from engine.synthetic_data import synthetic_warning
+from tests.engine.placed_nodules import make_result, make_second, make_volume, make_whole_slice, source_header
 
 #: Must be there and must have a value (PS3.3, CT Image IOD, its mandatory modules).
 TYPE_1 = (
@@ -305,3 +307,38 @@ def test_a_slice_that_was_made_whole(tmp_path):
     assert "Synthetic chest slice with a nodule" in image.DerivationDescription
     assert "unchanged" not in image.DerivationDescription
     assert "SourceImageSequence" not in image
+
+
+def test_a_nodule_in_a_slice_that_was_made_whole_is_of_no_patient_either(tmp_path):
+    volume, whole = make_whole_slice()
+    export_files(volume, 0, make_second(volume), tmp_path / "one", ["DICOM"], earlier=[whole])
+    # The same, where the slice is opened from its export.
+    export_files(volume, 0, whole, tmp_path / "whole", ["DICOM"])
+    opened = read_volume(tmp_path / "whole" / "slice.dcm")
+    assert opened.is_made_whole
+    export_files(opened, 0, make_second(opened), tmp_path / "two", ["DICOM", "DICOM series"], earlier=[whole])
+    export_files(opened, 0, make_second(opened), tmp_path / "three", ["DICOM"], ExportOptions(keep_identity=True))
+    files = ("one/slice.dcm", "two/slice.dcm", "two/series/0001.dcm", "three/slice.dcm")
+    for image in (pydicom.dcmread(tmp_path / file) for file in files):
+        assert (image.PatientName, image.PatientID) == ("SYNTHETIC^", f"SYNTHETIC-{whole.slice.sha256()[:12]}")
+        assert image.SeriesDescription == "Synthetic chest slice"
+        assert "The whole slice is synthetic, with a nodule of its own" in image.DerivationDescription
+        assert image.SyntheticData == "YES"
+        assert not any(keyword in image for keyword in ("PatientIdentityRemoved", "DeidentificationMethod"))
+        assert "DeidentificationMethodCodeSequence" not in image
+    for folder in ("whole", "one", "two"):
+        segments = pydicom.dcmread(tmp_path / folder / "mask.dcm").SegmentSequence
+        assert "the whole slice is synthetic" in segments[1].SegmentDescription
+
+
+def test_a_slice_with_a_nodule_that_is_opened_again_says_that_it_was_synthetic(tmp_path):
+    volume = make_volume((source_header(), source_header(SOPInstanceUID="1.2.3.4.6")))
+    export_files(volume, 0, make_second(volume), tmp_path / "one", ["DICOM"])
+    opened = read_volume(tmp_path / "one" / "slice.dcm")
+    assert not opened.is_made_whole
+    assert synthetic_warning(opened).startswith("The image says that it is synthetic")
+    assert synthetic_warning(volume) == ""
+    export_files(opened, 0, make_second(opened), tmp_path / "two", ["DICOM"])
+    image = pydicom.dcmread(tmp_path / "two" / "slice.dcm")
+    assert "The slice was synthetic, or had synthetic nodules, before it was opened" in image.DerivationDescription
+    assert image.PatientName.family_name.startswith("NS-")

@@ -6,14 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from engine.ct_files import read_volume
 from engine.errors import InputError
 from engine.events import SliceSource
-from engine.exported_result import exported_before, exported_result
+from engine.exported_result import exported_before, exported_result, made_whole_beside
 from engine.exports import export_files
 from engine.nodule import ATTRIBUTE_NAMES
 from engine.replay import saved_request
 from engine.score_reading import ScoreReading
-from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice
+from tests.engine.placed_nodules import make_result, make_second, make_volume, make_whole_slice
 
 
 # Not DICOM with fractions of HU: it rounds them, and so holds another result.
@@ -68,6 +69,26 @@ def test_a_slice_that_was_made_whole_needs_no_other(tmp_path):
     read = exported_result(saved_request(tmp_path / "out"), tmp_path / "out", None)
     assert (read.slice.hu == result.slice.hu).all()
     assert read.before is None
+
+
+@pytest.mark.parametrize("opened", ["whole/slice.dcm", "whole"])
+def test_the_nodule_of_a_slice_made_whole_is_known_where_its_export_is_opened(tmp_path, opened):
+    volume, result = make_whole_slice()
+    export_files(volume, 0, result, tmp_path / "whole", ["DICOM"])
+    read = made_whole_beside(read_volume(tmp_path / opened))
+    assert read.request == result.request
+    assert read.slice.sha256() == result.slice.sha256()
+    assert read.measurement.mask[result.request.box.slices].any()
+
+
+def test_what_is_no_slice_made_whole_has_no_nodule_of_its_own(tmp_path):
+    volume, result = make_whole_slice()
+    assert made_whole_beside(volume) is None
+    export_files(volume, 0, make_second(volume), tmp_path / "second", ["DICOM"])
+    assert made_whole_beside(read_volume(tmp_path / "second" / "slice.dcm")) is None
+    export_files(volume, 0, result, tmp_path / "damaged", ["DICOM"])
+    (tmp_path / "damaged" / "request.json").write_text("{")
+    assert made_whole_beside(read_volume(tmp_path / "damaged" / "slice.dcm")) is None
 
 
 def test_without_a_file_of_the_same_hu_there_is_none(tmp_path):

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ from engine.events import SliceSource
 from engine.nodule import BoundingBox
 from engine.study import trial_images
 from engine.study_building import StudyPlan, build_study
+from engine.study_choosing import choose
 from engine.study_images import hu_step, whole_image
 from engine.study_key import read_key
-from engine.study_sources import read_sources
+from engine.study_sources import Source, Sources, read_sources
 from tests.engine.study_sources import made_result, write_real, write_results
 
 COUNTS = {"real_or_synthetic": 7, "forced_choice": 4, "rate_attributes": 6, "find_nodule": 6}
@@ -239,6 +241,35 @@ def test_two_nodules_in_one_slice_are_no_two_images(tmp_path):
     plan = StudyPlan("T", ("a",), {"find_nodule": 3}, 0, (tmp_path / "journal",))
     with pytest.raises(InputError, match="needs 2 synthetic nodules on different slices and there are 1"):
         build_study(plan, tmp_path / "study", tmp_path / "KEY.json")
+
+
+def made_up(truth, scene, box=None):
+    """A source of an image that nobody looks at."""
+    image = CTSlice(np.full((96, 96), -800, np.int16), (1.0, 1.0))
+    return Source(image, truth, box, (4, 4, 1, 1, 5), 5.0, Path("a"), None, scene)
+
+
+def test_how_many_fit_into_one_slice_is_not_left_to_chance():
+    """Three nodules in a row: the one in the middle is in the crops of both others."""
+    boxes = [BoundingBox(40, column, 10, (96, 96)) for column in (10, 30, 50)]
+    made = tuple(made_up("synthetic", "scene", box) for box in boxes)
+    real = tuple(made_up("real", f"real-{number}", boxes[0]) for number in range(2))
+    for seed in range(10):
+        items = choose({"forced_choice": 2}, Sources(made, real, ()), 30.0, np.random.default_rng(seed))
+        assert {source.box for item in items for source in item.sources if source.truth == "synthetic"} == {
+            boxes[0],
+            boxes[2],
+        }
+
+
+def test_slices_that_are_needed_without_their_nodule_are_not_shown_with_it():
+    """Of two nodules, the slice before is known of one."""
+    box = BoundingBox(40, 40, 10, (96, 96))
+    made = made_up("synthetic", "with", box), made_up("synthetic", "without", box)
+    sources = Sources(made, (), (made_up("no_nodule", "with"),))
+    for seed in range(10):
+        items = choose({"find_nodule": 2}, sources, None, np.random.default_rng(seed))
+        assert {source.scene for item in items for source in item.sources} == {"with", "without"}
 
 
 def test_whole_slices_show_the_box(plan, tmp_path):

@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine import journal
+from engine import journal, lungs
 from engine.errors import InputError
-from engine.events import Extension
+from engine.events import Extension, SliceSource
 from engine.exports import export_all, export_files
 from engine.nodule import BoundingBox
 from engine.study import open_study
 from engine.study_building import StudyPlan, build_study
 from engine.study_sources import read_sources
-from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice
+from tests.engine.placed_nodules import make_result, make_second, make_volume, make_whole_slice
 from tests.engine.study_sources import write_real
 
 
@@ -48,6 +48,40 @@ def test_slices_made_whole_are_read_too(tmp_path):
     assert open_study(tmp_path / "study").trials[0].kind == "rate_attributes"
 
 
+@pytest.mark.parametrize("is_exported", [False, True])
+def test_a_slice_made_whole_is_none_without_a_nodule_once_a_second_one_is_put_in(tmp_path, is_exported):
+    """Also where the slice itself is not among the sources: a reader who finds its nodule is not wrong."""
+    volume, _ = make_whole_slice()
+    source = SliceSource(volume.source, None, 0, volume.description, volume.slice_at(0).sha256(), is_synthetic=True)
+    second = make_second(volume, source)
+    if is_exported:
+        export_files(volume, 0, second, tmp_path / "out", ("PNG",))
+    else:
+        journal.record(second, tmp_path / "out")
+    sources = read_sources((tmp_path / "out",), ())
+    assert [source.is_alone for source in sources.synthetic] == [False]
+    assert sources.no_nodule == ()
+
+
+def test_entries_of_older_versions_tell_a_slice_made_whole_by_its_name(tmp_path):
+    volume, _ = make_whole_slice()
+    source = SliceSource(volume.source, None, 0, volume.description, volume.slice_at(0).sha256())
+    entry = journal.record(make_second(volume, source), tmp_path)
+    written = json.loads((entry / journal.JSON_NAME).read_text())
+    del written["source"]["is_synthetic"]
+    (entry / journal.JSON_NAME).write_text(json.dumps(written))
+    assert read_sources((tmp_path,), ()).no_nodule == ()
+
+
+@pytest.mark.parametrize(("said", "count"), [("YES", 0), ("NO", 1)])
+def test_slices_that_say_that_they_are_synthetic_are_none_without_a_nodule(
+    tmp_path, write_ct_series, monkeypatch, said, count
+):
+    monkeypatch.setattr(lungs, "lung_mask", lambda image: np.ones(image.shape, np.bool_))
+    write_ct_series(tmp_path / "made", np.full((1, 64, 64), -800, np.int16), SyntheticData=said)
+    assert len(read_sources((), (tmp_path / "made",)).no_nodule) == count
+
+
 def test_a_slice_made_whole_is_not_told_by_its_size(tmp_path, write_ct_series):
     """Among larger slices it has a black margin, and always a nodule."""
     journal.record(make_whole_slice()[1], tmp_path / "journal")
@@ -70,6 +104,7 @@ def test_a_nodule_that_goes_on_counts_once(tmp_path, record):
     record(replace(result, request=request), tmp_path / "results" / "one")
     sources = read_sources((tmp_path / "results" / "one",), ())
     assert sources.synthetic == ()
+    assert sources.no_nodule == ()  # The slice beside it, without the nodule, would look like it.
     # It is known to be in the slice that another nodule was put into.
     later = make_result(make_volume())
     hu = np.where(later.request.box.mask(), 20, result.slice.hu).astype(np.int16)

@@ -17,7 +17,7 @@ from engine import ct_files, journal
 from engine.ct import WindowLevel
 from engine.events import SliceRequest
 from engine.nodule import BoundingBox
-from studio import project
+from studio import project, reasons
 from studio.autosave import read_session
 from studio.history import History
 from studio.session import Opening
@@ -323,6 +323,72 @@ def test_a_project_without_its_ct_says_where_to_put_it(worked, tmp_path, ct, qtb
     worked.session.exported = worked.session.accepted
     worked.open_path(tmp_path / "project")
     assert "put it there, or beside the project" in worked.notice_bar.text.text()
+
+
+# --- slices that were made -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def made(make_window, qtbot, monkeypatch, tmp_path):
+    """A window with a slice that was made, a nodule that is accepted in it and one that waits."""
+    monkeypatch.setattr(reasons, "DEFAULT_SLICE_CHECKPOINT", tmp_path)
+    window = make_window()
+    QTest.keyClick(window, KEY.Key_G, CTRL)
+    qtbot.waitUntil(lambda: window.session.made_whole is not None)
+    window.view.setFocus()
+    draw_box(window, 20, 20, 12)
+    generate(window, qtbot)
+    QTest.keyClick(window.view, KEY.Key_A)
+    draw_box(window, 200, 20, 12)
+    generate(window, qtbot)
+    return window
+
+
+def test_a_slice_that_was_made_comes_back_with_its_nodules(made, make_window, tmp_path, qtbot):
+    last = saved(made, tmp_path, qtbot)
+    assert len(last.entries) == 3
+    window = make_window()
+    assert "Generated slice, seed 0, slice 1, 1 accepted nodule" in window.welcome.last.text()
+    QTest.mouseClick(window.welcome.go_on, LEFT)
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
+    assert_same(window.session, made.session)
+    assert window.session.generated == made.session.generated
+    assert window.session.made_whole.slice.sha256() == made.session.made_whole.slice.sha256()
+    # It goes on being kept.
+    assert saved(window, tmp_path, qtbot).made == last.made
+
+
+def test_a_slice_that_was_made_and_is_gone_from_the_journal_is_said(made, make_window, tmp_path, qtbot):
+    last = saved(made, tmp_path, qtbot)
+    shutil.rmtree(last.made)
+    window = make_window()
+    assert not window.welcome.go_on.isEnabled()
+    assert "not in the journal any more" in window.welcome.last.text()
+
+
+def test_a_project_holds_the_slice_that_was_made(made, make_window, tmp_path, qtbot, monkeypatch):
+    folder = tmp_path / "mine" / "project"
+    assert save_project(made, folder, monkeypatch, qtbot) == f"The project was saved to {folder}."
+    assert len(journal.entries(folder / "results")) == 3
+    shutil.copytree(folder, tmp_path / "elsewhere")
+    made.autosave.stop()
+    shutil.rmtree(tmp_path / "journal")
+    window = make_window()
+    window.open_path(tmp_path / "elsewhere")
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
+    assert_same(window.session, made.session)
+    (tmp_path / "journal").mkdir(exist_ok=True)
+    assert len(journal.entries(tmp_path / "journal")) == 3
+
+
+def test_a_project_that_cannot_be_saved_asks_for_no_folder(made, monkeypatch):
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: pytest.fail("a folder was asked for"))
+    monkeypatch.setattr(made.history, "path_of", lambda result: None)
+    made.projects.save()
+    assert "The slice is not in the journal" in made.notice_bar.text.text()
+    made.session.close_volume()
+    made.projects.save()
+    assert "open a chest CT first" in made.notice_bar.text.text()
 
 
 # --- kill -9 ---------------------------------------------------------------------------------------------

@@ -1,9 +1,12 @@
 """Slices that are made whole: from a key to an open volume of one slice, with the scripted engine and a real one."""
 
 import itertools
+import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
+import pydicom
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -12,8 +15,11 @@ from PySide6.QtWidgets import QMessageBox
 from engine.events import SamplingOptions, SliceRequest
 from engine.job_runner import GeneratorRunner
 from engine.nodule import NoduleAttributes
-from studio import reasons, samples
+from engine.replay import find_input, saved_request
+from studio import commands, reasons, samples
+from studio.export_dialog import ExportDialog
 from studio.main_window import MainWindow
+from studio.own_nodule import nodule_described, own_nodules
 from studio.session import PlacedNodule
 from studio.sweep import CellState
 from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
@@ -100,6 +106,7 @@ def test_the_box_can_be_moved_and_the_same_seed_run_again(make_window, qtbot):
     press_and_wait(window, qtbot)
     first, seed = window.session.generated, window.session.options.seed
     window.view.setFocus()
+    window.session.box = None  # Drawn over it, wherever it was suggested, the box would be moved instead.
     box = draw_box(window, 90, 70, 10)
     hu = press_and_wait(window, qtbot)
     again = window.session.generated
@@ -172,6 +179,172 @@ def test_the_way_back_is_offered_until_it_is_taken(make_window, volume, qtbot, m
     assert window.session.volume is volume
 
 
+def test_the_way_back_stays_when_the_notice_is_gone(make_window, volume, qtbot):
+    window = make_window()
+    back = window.commands["Back to the scan"]
+    assert not back.isEnabled()
+    assert back.toolTip() == "No slice that was made has taken the place of a scan"
+    window.session.show_volume(volume)
+    press_and_wait(window, qtbot)
+    draw_box(window, 100, 60, 12)
+    generate(window, qtbot)
+    assert window.session.notice is None
+    assert (back.text(), back.isEnabled()) == ("Back to Made up", True)
+    QTest.keyClick(window, KEY.Key_B, CTRL | SHIFT)
+    assert window.session.volume is volume
+    qtbot.waitUntil(lambda: not back.isEnabled())
+    assert back.text() == "Back to the scan"
+
+
+def test_a_slice_that_is_opened_from_the_history_has_a_way_back_too(make_window, volume, qtbot):
+    window = make_window()
+    press_and_wait(window, qtbot)
+    window.session.show_volume(volume)
+    qtbot.waitUntil(lambda: bool(window.history.entries))
+    window.looking.restore_all(window.history.entries[0])
+    qtbot.waitUntil(lambda: window.session.generated is not None)
+    window.slices.go_back()
+    assert window.session.volume is volume
+
+
+def test_the_way_back_is_offered_beside_a_failure(make_window, volume, qtbot, caplog):
+    fails = itertools.chain([False], itertools.repeat(True))
+
+    def on_step(step):
+        if step == 1 and next(fails):
+            raise OutOfMemoryError("CUDA out of memory")
+
+    window = make_window(ScriptedRunner(on_step=on_step))
+    window.session.show_volume(volume)
+    press_and_wait(window, qtbot)
+    QTest.keyClick(window, KEY.Key_G, CTRL)
+    qtbot.waitUntil(lambda: "could not be generated" in window.notice_bar.text.text())
+    QTest.mouseClick(window.notice_bar.offer, LEFT)
+    assert window.session.volume is volume
+
+
+def test_it_is_asked_once_whether_a_nodule_may_stay_behind(make_window, volume, qtbot, monkeypatch):
+    window = make_window()
+    window.session.show_volume(volume)
+    draw_box(window)
+    generate(window, qtbot)
+    QTest.keyClick(window.view, KEY.Key_A)
+    asked = []
+    leave = answering("Leave without exporting")
+    monkeypatch.setattr(QMessageBox, "exec", lambda box: asked.append(box.text()) or leave(box))
+    press_and_wait(window, qtbot)
+    window.slices.go_back()
+    assert len(window.session.accepted) == 1
+    QTest.qWait(1)
+    press_and_wait(window, qtbot)
+    assert len(asked) == 1
+    window.slices.go_back()
+    draw_box(window, 60, 80, 20)
+    generate(window, qtbot)
+    QTest.keyClick(window.view, KEY.Key_A)
+    QTest.qWait(1)
+    press_and_wait(window, qtbot)
+    assert asked == ["1 accepted nodule has not been exported.", "2 accepted nodules have not been exported."]
+
+
+def place_second(window, qtbot):
+    """Accept a nodule in the slice that was made, far from the one that it was made with."""
+    own = window.session.generated.box
+    draw_box(window, *(60 if edge >= 128 else 180 for edge in (own.row, own.column)), 12)
+    generate(window, qtbot)
+    QTest.keyClick(window.view, KEY.Key_A)
+
+
+def export_now(window, folder, qtbot):
+    """Press Ctrl+E and export what is ticked; return the new folders."""
+    window.activateWindow()
+    QTest.keyClick(window.view, KEY.Key_E, CTRL)
+    dialog = window.findChild(ExportDialog)
+    dialog.folder.setText(str(folder))
+    QTest.mouseClick(dialog.export, LEFT)
+    qtbot.waitUntil(lambda: dialog.outcome.text() != "")
+    dialog.close()
+    window.activateWindow()
+    window.view.setFocus()
+    QTest.qWait(1)
+    return sorted(folder.iterdir())
+
+
+def test_a_nodule_that_is_put_in_is_exported_beside_the_slices_own(make_window, qtbot, tmp_path):
+    window = make_window()
+    press_and_wait(window, qtbot)
+    own = window.session.made_whole
+    place_second(window, qtbot)
+    (second,) = export_now(window, tmp_path / "out", qtbot)
+    assert len(json.loads((second / "boxes.json").read_text())["annotations"]) == 2
+    assert (second / "after.txt").read_text().count("\n") == 2
+    assert (second / "nodule.xml").read_text().count("<unblindedReadNodule") == 2
+    written = json.loads((second / "request.json").read_text())
+    assert (written["kind"], written["input"]["synthetic"]) == ("nodule", True)
+    assert written["input"]["sha256"] == own.slice.sha256()
+    assert pydicom.dcmread(second / "slice.dcm").PatientName == "SYNTHETIC^"
+
+
+def test_a_slice_can_be_exported_as_it_was_made(make_window, qtbot, tmp_path):
+    window = make_window()
+    press_and_wait(window, qtbot)
+    assert window.panel.placing.export.isEnabled()
+    assert window.panel.placing.export_reason.text() == "The slice as it was made"
+    (folder,) = export_now(window, tmp_path / "out", qtbot)
+    assert json.loads((folder / "request.json").read_text())["kind"] == "slice"
+    draw_box(window, 100, 60, 12)
+    generate(window, qtbot)
+    assert reasons.why_not_export(window.session) == "Accept the nodule first (A)."
+    # What is put into it can be repeated: its input is known by now.
+    QTest.keyClick(window.view, KEY.Key_A)
+    _, second = export_now(window, tmp_path / "out", qtbot)
+    opened, index = find_input(saved_request(second))
+    assert (opened.source, index) == (folder / "slice.dcm", 0)
+
+
+def test_the_nodule_of_a_slice_is_marked_measured_and_found_again(make_window, qtbot):
+    window = make_window()
+    press_and_wait(window, qtbot)
+    session = window.session
+    (own,) = own_nodules(session)
+    assert "1.6 mm" in window.panel.placing.status.text()
+    place_second(window, qtbot)
+    assert nodule_described(session) is session.accepted[0]
+    QTest.keyClick(window.view, KEY.Key_BracketRight)
+    assert session.box == own.place
+    assert nodule_described(session) == own
+    assert session.selected is None  # It is part of the slice: nothing can take its place.
+    commands.select_next(session, 1)
+    assert session.selected is session.accepted[0]
+
+
+def test_the_nodule_of_a_sample_is_known_and_its_slice_declared_synthetic(make_window, qtbot, tmp_path):
+    window = make_window()
+    window.open_path(samples.sample_slices()[0])
+    qtbot.waitUntil(lambda: window.session.volume is not None and window.session.opening is None)
+    session = window.session
+    assert session.notice is None
+    assert (session.generated, len(own_nodules(session))) == (None, 1)
+    draw_box(window, 20, 20, 10)
+    generate(window, qtbot)
+    QTest.keyClick(window.view, KEY.Key_A)
+    assert session.accepted[0].result.request.source.is_synthetic
+    (second,) = export_now(window, tmp_path / "out", qtbot)
+    assert len(json.loads((second / "boxes.json").read_text())["annotations"]) == 2
+    assert pydicom.dcmread(second / "slice.dcm").PatientName == "SYNTHETIC^"
+
+
+def test_a_slice_with_an_unknown_synthetic_nodule_is_opened_with_a_warning(
+    make_window, write_ct_series, qtbot, tmp_path
+):
+    (file,) = write_ct_series(tmp_path / "ct", np.full((1, 96, 120), -800, np.int16), SyntheticData="YES")
+    window = make_window()
+    window.open_path(file)
+    qtbot.waitUntil(lambda: window.session.notice is not None and window.session.volume is not None)
+    assert "says that it is synthetic" in window.session.notice.text
+    assert reasons.why_not_export(window.session) == "There is no accepted nodule to export."
+
+
 def test_a_sweep_that_is_gone_back_to_has_all_that_was_made_beside_the_slice(make_window, volume, qtbot):
     window = make_window(ScriptedRunner(steps=2))
     window.session.show_volume(volume)
@@ -181,6 +354,32 @@ def test_a_sweep_that_is_gone_back_to_has_all_that_was_made_beside_the_slice(mak
     qtbot.waitUntil(lambda: window.session.queue.is_empty)
     QTest.mouseClick(window.notice_bar.offer, LEFT)
     assert all(cell.result for cell in window.session.sweep.cells)
+
+
+def test_a_sweep_that_is_gone_back_to_has_what_ended_while_another_one_was_begun_in_the_slice(
+    make_window, volume, qtbot
+):
+    gates = {1: Gate(1), 3: Gate(1)}  # Of the first cell; and of the second one, which comes after the slice.
+    runner = ScriptedRunner(steps=2, on_step=lambda step: gates.get(len(runner.started), lambda _: None)(step))
+    window = make_window(runner)
+    window.session.show_volume(volume)
+    draw_box(window)
+    QTest.keyClick(window.view, KEY.Key_1, Qt.KeyboardModifier.AltModifier)
+    QTest.keyClick(window, KEY.Key_G, CTRL)
+    qtbot.waitUntil(lambda: window.session.is_slice_forming)
+    gates[1].open()
+    qtbot.waitUntil(lambda: window.session.job is None)
+    back = window.session.notice.do
+    QTest.keyClick(window.view, KEY.Key_2, Qt.KeyboardModifier.AltModifier)
+    gates[3].open()
+    qtbot.waitUntil(lambda: window.session.queue.is_empty)
+    assert window.session.sweep.across == "margin"
+    assert len(window.session.sweep.results) == 5
+    assert len(window.session.sweep.earlier) == 1  # The set marks the nodule that the slice was made with, too.
+    back()
+    assert window.session.sweep.across == "sphericity"
+    assert len(window.session.sweep.results) == 5
+    assert all(cell.look.state is CellState.DONE for cell in window.sweep_panel.board.cells)
 
 
 def test_cancelling_brings_back_the_sweep_that_was_shown(held, volume, qtbot):
@@ -316,9 +515,36 @@ def test_a_nodule_in_a_slice_that_was_made_says_where_that_slice_is(make_window,
     window.looking.show(window.history.entries[0])
     qtbot.waitUntil(lambda: window.session.notice is not None)
     said = window.notice_bar.text.text()
-    assert said.startswith("This result is of slice 1 of Generated slice, seed 0, which is not open")
-    assert "in the history" in said
-    assert not window.notice_bar.offer.isVisible()
+    assert said == "This result is of slice 1 of Generated slice, seed 0, which is not open."
+    QTest.mouseClick(window.notice_bar.offer, LEFT)
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
+    assert window.session.generated is not None
+
+
+def test_all_of_a_nodule_in_a_slice_that_was_made_is_restored(make_window, volume, qtbot):
+    window = make_window()
+    hu = press_and_wait(window, qtbot)
+    place_second(window, qtbot)
+    nodule = window.session.accepted[0]
+    qtbot.waitUntil(lambda: len(window.history.entries) == 2)
+    made, second = window.history.entries[1], window.history.entries[0]
+    window.session.show_volume(volume)
+    window.looking.restore_all(second)
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
+    assert np.array_equal(window.session.volume.slice_at(0).hu, hu)
+    assert window.session.candidate.place == nodule.place
+    # An older version wrote no hash of the slice.
+    window.session.show_volume(volume)
+    written = json.loads((made.path / "result.json").read_text())
+    del written["output"]["sha256"]
+    (made.path / "result.json").write_text(json.dumps(written))
+    window.looking.restore_all(second)
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
+    window.session.show_volume(volume)
+    shutil.rmtree(made.path)
+    window.looking.restore_all(second)
+    qtbot.waitUntil(lambda: window.session.notice is not None)
+    assert "is not in the history" in window.session.notice.text
 
 
 def test_a_real_generator_makes_the_slice_that_it_was_asked_for(make_window, qtbot, tmp_path):

@@ -1,0 +1,22 @@
+"""The nodule that a slice was made whole with: seen, measured and exported like those that are put in, never edited."""
+
+from __future__ import annotations
+
+from studio.session import PlacedNodule, Session
+
+
+def own_nodules(session: Session) -> tuple[PlacedNodule, ...]:
+    """Return the nodule that the open slice was made whole with, if it was, and its result is known."""
+    return tuple(PlacedNodule(0, result) for result in session.own_results(0))
+
+
+def nodule_described(session: Session) -> PlacedNodule | None:
+    """Return the nodule that measurements are shown of: that in the box, or the slice's own where the box is its."""
+    if session.nodule_in_box:
+        return session.nodule_in_box
+    return next((own for own in own_nodules(session) if own.place == session.box), None)
+
+
+def exportable(session: Session) -> tuple[PlacedNodule, ...]:
+    """Return what can be written to files: the slice's own nodule, then the accepted ones, built on it."""
+    return (*own_nodules(session), *session.accepted)
