@@ -14,13 +14,14 @@ from PySide6.QtWidgets import QApplication
 from engine.ct import CTVolume
 from engine.events import EngineState
 from engine.study import AnswerBook
+from studio import reasons
 from studio.engine_client import EngineClient
 from studio.history import History
 from studio.main_window import MainWindow
 from studio.reading import Reading, TrialClock
 from studio.reading_window import ReadingWindow
 from studio.theme import apply_theme
-from tests.scripted_engine import PATIENCE, Loading, ScriptedRunner
+from tests.scripted_engine import PATIENCE, Gate, Loading, ScriptedRunner
 from tests.studio.extended import SizedRunner
 from tests.studio.live_driving import RememberingRunner
 from tests.studio.reader import Time, press
@@ -205,3 +206,19 @@ def read(qapp, qtbot, time):
         except RuntimeError:  # The test has closed it.
             continue
     delete_later_now()
+
+
+@pytest.fixture
+def with_generator(monkeypatch, tmp_path):
+    """As in a version that has a slice generator; the folder is looked for, and not read by the scripted engine."""
+    monkeypatch.setattr(reasons, "DEFAULT_SLICE_CHECKPOINT", tmp_path)
+
+
+@pytest.fixture
+def held_empty(make_window):
+    """A window whose engine waits in step 3 of 15, with nothing open."""
+    gate = Gate(3)
+    window = make_window(ScriptedRunner(on_step=gate))
+    window.gate = gate
+    yield window
+    gate.open()
