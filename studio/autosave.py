@@ -21,6 +21,7 @@ from engine.whole_files import write_whole
 from studio.history import History
 from studio.saved_session import SavedSession, from_record, saved_session, to_record
 from studio.session import Session
+from studio.slice_making import SliceMaking
 
 #: What changes is written this much later, in ms: once for a drag over many slices, not once a slice.
 _DELAY_MS = 400
@@ -45,12 +46,19 @@ def read_session(path: Path) -> SavedSession | None:
 
 
 class Autosave(QObject):
-    """Writes the session of a window to its file whenever it has changed; never in the thread of the window."""
+    """Writes the session of a window to its file whenever it has changed; never in the thread of the window.
 
-    def __init__(self, session: Session, history: History, path: Path, parent: QObject | None = None) -> None:
+    A scan with accepted nodules that a slice has taken the place of stays in the file as long as there is a way back:
+    the slice is in the history, but how those nodules lie in the scan would be nowhere else.
+    """
+
+    def __init__(
+        self, session: Session, history: History, slices: SliceMaking, path: Path, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
         self._session = session
         self._history = history
+        self._slices = slices
         self._path = path
         self._writer = ThreadPoolExecutor(1, "autosave")
         self._is_stopped = False
@@ -86,7 +94,8 @@ class Autosave(QObject):
             self._timer.start()
 
     def _write(self, ended: bool = False) -> None:
-        saved = saved_session(self._session, self._history, ended)
+        is_kept = bool(self._slices.accepted_behind)
+        saved = None if is_kept else saved_session(self._session, self._history, ended)
         if saved is None and ended and self._last:
             saved = replace(self._last, ended=True)
         if saved:  # Nothing open is nothing to go on with: what was open before stays on offer.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from PySide6.QtCore import QObject
 
 from engine.ct import CTSlice
-from engine.events import Event, Failed, Finished, GenerationRequest, Preview, SamplingOptions, StateChanged
+from engine.events import Event, Extension, Failed, Finished, GenerationRequest, Preview, SamplingOptions, StateChanged
 from engine.nodule import BoundingBox, NoduleAttributes
 from studio.commands import ChangeScene, Scene
 from studio.engine_client import EngineClient
@@ -23,14 +23,18 @@ from studio.layers import Layers, name_of, overlap_text, parts_elsewhere, taken_
 from studio.rebasing import rebased
 from studio.session import BoxOnSlice, Job, PlacedNodule, Session, Severity
 
+#: What is said of a nodule that waited and cannot be shown again.
+_GONE = "The nodule that was not accepted is gone; see the history."
+
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the nodule is to become."""
+    """What the nodule is to become. `extension` says from which slice it goes on, if it does."""
 
     box: BoundingBox
     attributes: NoduleAttributes
     options: SamplingOptions
+    extension: Extension | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +48,7 @@ class Edit:
     wanted : Wanted or None
         None: it is removed.
     before : Scene
-        As it was when the edit began: what undo shows, with the nodules that are accepted by then.
+        As it was when the edit began: what undo shows, on what is accepted by then.
     ready : PlacedNodule or None
         The nodule as it is wanted, if it is made already: it is put in where it still fits.
     made : PlacedNodule
@@ -73,9 +77,7 @@ class Edit:
 class ReplaceNodule(ChangeScene):
     """Another scene, and the scores and options that belong to the nodule in its box."""
 
-    def __init__(self, session: Session, edit: Edit, after: Scene) -> None:
-        # Those of other slices as they are now: a nodule may have been extended since the edit began.
-        before = replace(edit.before, accepted=session.accepted)
+    def __init__(self, session: Session, edit: Edit, before: Scene, after: Scene) -> None:
         super().__init__(session, "change of a nodule" if edit.wanted else "deletion", after, before=before)
         request = edit.nodule.result.request
         self._settings_before = (request.attributes, request.options)
@@ -119,7 +121,8 @@ class Editing(QObject):
         Where others must be made again first, it is made again on top of them: it was made with those of before.
         """
         session, request = self._session, made.result.request
-        edit = self._begin(nodule, Wanted(request.box, request.attributes, request.options), made)
+        wanted = Wanted(request.box, request.attributes, request.options, request.extension)
+        edit = self._begin(nodule, wanted, made)
         self._show_box(nodule.place)
         session.attributes, session.options = request.attributes, request.options
         self._go_on(edit)
@@ -163,10 +166,9 @@ class Editing(QObject):
             self._keep_path(ready, placed)
             self._finish(edit, placed)
         elif edit.wanted:
-            box, attributes, options = edit.wanted.box, edit.wanted.attributes, edit.wanted.options
-            # What goes on here from another slice still does.
-            source, extension = self._session.source_to_keep(index), edit.nodule.result.request.extension
-            self._start(GenerationRequest(now, box, attributes, options, source, extension), index)
+            wanted, source = edit.wanted, self._session.source_to_keep(index)
+            box, attributes, options = wanted.box, wanted.attributes, wanted.options
+            self._start(GenerationRequest(now, box, attributes, options, source, wanted.extension), index)
         else:
             self._finish(edit, None)
 
@@ -198,18 +200,19 @@ class Editing(QObject):
             # One of them was extended meanwhile: what it goes on as must be taken out, too.
             self._go_on(replace(self._begin(edit.nodule, edit.wanted, nodule), before=edit.before))
             return
-        now = session.attributes, session.options
+        now, before = (session.attributes, session.options), self._before_now(edit)
         self.current = self._job = None
         session.preview = session.job = None
         elsewhere = tuple(other for other in session.accepted if other.slice_index not in edit.slices)
         accepted = (*elsewhere, *edit.made, *((nodule,) if nodule else ()))
         box = nodule.place if nodule else None
-        session.undo_stack.push(ReplaceNodule(session, edit, Scene(box, None, accepted)))
+        session.undo_stack.push(ReplaceNodule(session, edit, before, Scene(box, None, accepted)))
         if was_formed:  # What has been set meanwhile is for the next one.
             session.attributes, session.options = now
         done = f"The nodule was {'changed' if nodule else 'deleted'}; Ctrl+Z brings it back as it was."
         overlap = overlap_text(session, nodule) if nodule else ""
-        gone = "The nodule that was not accepted is gone with it." if edit.before.candidate else ""
+        waited = "The nodule that was not accepted is gone with it." if before.candidate else _GONE
+        gone = waited if edit.before.candidate else ""
         said = (done, gone, _remade_text(edit.remade), edit.elsewhere, overlap)
         session.say(" ".join(filter(None, said)))
 
@@ -219,11 +222,33 @@ class Editing(QObject):
         if edit is None or session.job is self._job:
             return
         self.current = self._job = None
+        before, is_shown_again = self._before_now(edit), False
         moved = edit.wanted and session.box and session.box.box == edit.wanted.box
         if moved and edit.nodule in session.accepted and session.candidate is None:
-            session.candidate = edit.before.candidate
-            if session.box != edit.before.box:
-                session.box = edit.before.box
+            session.candidate, is_shown_again = before.candidate, before.candidate is not None
+            if session.box != before.box:
+                session.box = before.box
+        if edit.before.candidate and not is_shown_again:
+            session.say(_GONE)
+
+    def _before_now(self, edit: Edit) -> Scene:
+        """Return what was there before, on what is accepted now: a nodule may have been extended since the edit began.
+
+        One that waited is left out if its slice has changed around it: it would take away what was accepted there.
+        """
+        session, waited = self._session, edit.before.candidate
+        waits = self._on_slice_now(waited) if waited else None
+        box = edit.nodule.place if waited and waits is None else edit.before.box
+        return Scene(box, waits, session.accepted)
+
+    def _on_slice_now(self, nodule: PlacedNodule) -> PlacedNodule | None:
+        now = self._session.slice_with_accepted(nodule.slice_index)
+        fitting = rebased(nodule.result, now) if now else None
+        if fitting is None or fitting is nodule.result:
+            return nodule if fitting else None
+        placed = PlacedNodule(nodule.slice_index, fitting)
+        self._keep_path(nodule, placed)
+        return placed
 
 
 def _remade_text(count: int) -> str:

@@ -8,31 +8,42 @@ from pathlib import Path
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from studio.session import Session
+from studio.slice_making import SliceMaking
 
 
-def may_leave(session: Session, export: Callable[[], object], parent: QWidget) -> bool:
+def may_leave(
+    session: Session, export: Callable[[], object], parent: QWidget, slices: SliceMaking | None = None
+) -> bool:
     """Ask, if accepted nodules would be lost from view without having been exported; return whether to go on.
 
     Parameters
     ----------
     export : () -> object
         Called if they are to be exported first.
+    slices : SliceMaking, optional
+        Where its way back would be lost, too: the nodules that it leads to count as well.
     """
-    count = len(session.not_exported)
+    here, behind = len(session.not_exported), len(slices.not_exported_behind) if slices else 0
+    count = here + behind
     if count == 0:
         return True
     which = "1 accepted nodule has" if count == 1 else f"{count} accepted nodules have"
     box = QMessageBox(QMessageBox.Icon.NoIcon, "Nodule Studio", f"{which} not been exported.", parent=parent)
-    box.setInformativeText("Every result is kept in the journal, but not as DICOM, NIfTI or PNG files.")
+    kept = "Every result is kept in the journal, but not as DICOM, NIfTI or PNG files."
+    share = "it" if count == 1 else f"{behind} of them" if here else "all of them"
+    where = f"{slices.way_back}, whose place the slice has taken, holds {share}." if slices and behind else ""
+    box.setInformativeText(f"{where} {kept}".strip())
     leave = box.addButton("Leave without exporting", QMessageBox.ButtonRole.DestructiveRole)
-    wanted = box.addButton("Export…", QMessageBox.ButtonRole.AcceptRole)
+    # Only what is open can be exported.
+    text, do = ("Go back", slices.go_back) if slices and not here else ("Export…", export)
+    wanted = box.addButton(text, QMessageBox.ButtonRole.AcceptRole)
     box.addButton(QMessageBox.StandardButton.Cancel)
     box.setDefaultButton(wanted)
     box.exec()
     clicked = box.clickedButton()
     box.deleteLater()
     if clicked is wanted:
-        export()
+        do()
     return clicked is leave
 
 

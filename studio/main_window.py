@@ -89,7 +89,8 @@ class MainWindow(QMainWindow):
         self.suggesting = Suggesting(self.session, self)
         self.history = history
         self.placing = Placing(self.session, engine, history, self)
-        self.slices = SliceMaking(self.session, engine, self.placing, self.suggesting, self.may_leave, self)
+        may_replace = partial(leaving.may_leave, self.session, self.export, self)
+        self.slices = SliceMaking(self.session, engine, self.placing, self.suggesting, may_replace, self)
         self.queue = JobQueue(self.session, self.placing, engine, self)
         self.live = Live(self.session, engine, self.placing, self)
         self.best_of = BestOf(self.session, self.queue, history, self)
@@ -105,7 +106,7 @@ class MainWindow(QMainWindow):
         self.studies = StudyActions(self.session, history, self.show_dialog, self)
         self.pacs = PacsActions(self.session, self.opener, self.may_leave, self.show_dialog, self)
         self.files = FileActions(self)
-        self.autosave = Autosave(self.session, history, session_file, self)
+        self.autosave = Autosave(self.session, history, self.slices, session_file, self)
         self.view = SliceView(self.session, self.placing)
         self.series_strip = SeriesStrip(self.session)
         self.slice_bar = SliceBar(self.session)
@@ -235,8 +236,8 @@ class MainWindow(QMainWindow):
         self.queue.cancel_all()
 
     def may_leave(self) -> bool:
-        """Ask, if accepted nodules would be lost from view without having been exported."""
-        return leaving.may_leave(self.session, self.export, self)
+        """Ask, if accepted nodules would be lost from view, or the way back to them, without having been exported."""
+        return leaving.may_leave(self.session, self.export, self, self.slices)
 
     def show_dialog(self, dialog: QDialog) -> None:
         """Show a dialog that goes when it is closed."""

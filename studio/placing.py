@@ -66,7 +66,7 @@ class Placing(QObject):
             session.say(reason or "Draw a box first.")
             return
         if edited:
-            self._edit(edited, Wanted(request.box, request.attributes, request.options))
+            self._edit(edited, Wanted(request.box, request.attributes, request.options, request.extension))
             return
         self.cancel()
         session.job = Job(self._engine.submit(request), session.slice_index, request)
@@ -130,7 +130,7 @@ class Placing(QObject):
         if edited:
             now = self._editing.current and self._editing.current.wanted
             described = now or edited.result.request
-            self._edit(edited, Wanted(box, described.attributes, described.options))
+            self._edit(edited, Wanted(box, described.attributes, described.options, described.extension))
             session.attributes, session.options = described.attributes, described.options
             return
         request = session.job.request if session.job else nodule.result.request if nodule else None
@@ -185,8 +185,8 @@ class Placing(QObject):
         return current.nodule if current and current.wanted else self._session.selected
 
     def _edit(self, nodule: PlacedNodule, wanted: Wanted | None) -> None:
-        self.cancel()
         self._session.notice = None
+        self.cancel()  # It may say that one that waited is gone.
         self._editing.replace(nodule, wanted)
 
     def new_seed(self) -> None:

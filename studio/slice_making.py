@@ -60,7 +60,7 @@ class SliceMaking(QObject):
     Parameters
     ----------
     may_leave : () -> bool
-        Asks the user whether what is open may be closed.
+        Asks the user whether what is open may be closed; what the way back leads to stays.
 
     Attributes
     ----------
@@ -160,6 +160,17 @@ class SliceMaking(QObject):
         """Name of what was read from a file, and a slice has taken the place of; None if nothing was."""
         volume = self._read.volume if self._read and self._session.generated else None
         return (volume.source.name or volume.description) if volume else None
+
+    @property
+    def accepted_behind(self) -> tuple[PlacedNodule, ...]:
+        """The accepted nodules of what the way back leads to."""
+        return self._read.scene.accepted if self._read and self._session.generated else ()
+
+    @property
+    def not_exported_behind(self) -> tuple[PlacedNodule, ...]:
+        """Those of them that have not been exported."""
+        exported = self._read.exported if self._read else ()
+        return tuple(nodule for nodule in self.accepted_behind if nodule not in exported)
 
     def go_back(self) -> None:
         """Open again what a slice has taken the place of, as it was; or say why not."""

@@ -30,9 +30,12 @@ class Sweeping(QObject):
         self._queue = queue
         self._looking = looking
         self._history = history
-        #: How jobs of other sweeps than the session's have ended, by number: one may be put back that they are of.
+        self._shown: Sweep | None = None
+        #: Jobs of sweeps that have gone with their series, and may be put back with it.
+        self._away: set[int] = set()
+        #: How those of them have ended that did so meanwhile, by number.
         self._late: dict[int, Event] = {}
-        session.sweep_changed.connect(self._keep_late)
+        session.sweep_changed.connect(self._follow)
         # Queued: whether a volume that is shown is a slice that was made is known a moment later.
         session.volume_changed.connect(self._see_opened, Qt.ConnectionType.QueuedConnection)
         queue.job_ended.connect(self._keep)
@@ -93,18 +96,25 @@ class Sweeping(QObject):
         return nodule.result is cell.result or (path is not None and path == self._history.path_of(cell.result))
 
     def _keep(self, number: int, event: Event) -> None:
-        sweep, running = self._session.sweep, self._session.queue.running
-        if sweep is None or all(cell.number != number for cell in sweep.cells):
-            if running and running.swept:
+        sweep = self._session.sweep
+        if sweep is None or number not in _numbers(sweep):
+            if number in self._away:
                 self._late[number] = event
         elif isinstance(event, Finished):
             self._session.sweep = sweep.with_outcome(number, result=event.result)
         elif isinstance(event, Failed):
             self._session.sweep = sweep.with_outcome(number, failure=event.message)
 
-    def _keep_late(self) -> None:
-        """Keep in a sweep that is put back, with its series, what has ended while a slice was in its place."""
-        numbers = {cell.number for cell in self._session.sweep.cells} if self._session.sweep else set[int]()
+    def _follow(self) -> None:
+        """Keep in a sweep that is put back, with its series, what has ended while a slice was in its place.
+
+        One that another sweep replaces in its series is never put back.
+        """
+        before, self._shown = self._shown, self._session.sweep
+        if self._shown is None:
+            self._away |= _numbers(before)
+        numbers = _numbers(self._shown)
+        self._away -= numbers
         for number, event in [(number, self._late.pop(number)) for number in numbers & self._late.keys()]:
             self._keep(number, event)
 
@@ -112,3 +122,9 @@ class Sweeping(QObject):
         """Forget what no sweep can be put back for: a file has been opened, from which nothing leads back."""
         if self._session.volume and not self._session.generated:
             self._late.clear()
+            self._away.clear()
+
+
+def _numbers(sweep: Sweep | None) -> set[int]:
+    """Return the numbers of the jobs of a sweep, ended or not."""
+    return {cell.number for cell in sweep.cells} if sweep else set()

@@ -110,7 +110,7 @@ def make_window(qapp, qtbot, tmp_path):
     yield make
     while windows:
         window = windows.pop()
-        window.session.accepted = ()  # Or it would ask whether to export them,
+        window.session.close_volume()  # Or it would ask whether to export what is accepted, here or in a scan behind,
         window.queue.cancel_all()  # and whether to drop these.
         window.close()
         window.deleteLater()

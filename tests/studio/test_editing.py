@@ -7,9 +7,10 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from engine.events import Finished
+from engine.events import Extension, Finished
 from engine.request_file import read_request
 from studio.exporting import ExportChoices, export_nodules
+from studio.session import PlacedNodule
 from tests.scripted_engine import Gate, ScriptedRunner, raising
 from tests.studio.driving import LEFT, at, drag, draw_box, generate, grey_at, grey_of, move, press
 
@@ -164,6 +165,32 @@ def test_cancelling_that_leaves_what_waited(opened, qtbot):
     assert opened.session.accepted == before
     assert opened.session.candidate is waiting
     assert opened.session.box == waiting.place
+
+
+def test_what_waited_is_said_to_be_gone_when_another_box_is_drawn_meanwhile(opened, qtbot):
+    before = (add(opened, qtbot, 7, FIRST), add(opened, qtbot, 8, NEAR))
+    draw_box(opened, *FAR)
+    waiting = generate(opened, qtbot)
+    opened.hold()
+    opened.placing.put_instead(before[0], before[0])
+    opened.gate.wait_until_reached(1)
+    draw_box(opened, 140, 60, 20)
+    opened.gate.open()
+    assert opened.session.accepted == before
+    assert opened.session.candidate is None
+    assert opened.session.notice.text == "The nodule that was not accepted is gone; see the history."
+    assert opened.history.path_of(waiting.result)
+
+
+def test_one_that_is_made_again_to_be_put_in_goes_on_from_where_it_did(opened, qtbot):
+    before = (add(opened, qtbot, 7, FIRST), add(opened, qtbot, 8, NEAR))
+    extension = Extension("a" * 64, 2.5)
+    result = before[0].result
+    made = replace(result, request=replace(result.request, extension=extension))
+    opened.placing.put_instead(before[0], PlacedNodule(0, made))
+    _, chosen = changed(opened, qtbot, before)
+    assert chosen.result is not made  # Its neighbour was made again first.
+    assert chosen.result.request.extension == extension
 
 
 def test_a_moved_nodule_is_made_anew_and_far_ones_stay_bit_for_bit(opened, qtbot):

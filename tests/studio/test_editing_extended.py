@@ -105,6 +105,44 @@ def place_with_another_beside_a_part(window, qtbot):
     return session.accepted
 
 
+@pytest.mark.parametrize("is_undone", [False, True])
+@pytest.mark.parametrize("is_near", [False, True])
+def test_one_that_waited_comes_back_on_what_was_accepted_in_its_slice_meanwhile(wide, qtbot, is_undone, is_near):
+    session = wide.session
+    session.go_to_slice(0)
+    for seed, column in ((7, 20), (8, 50)):
+        session.options = replace(session.options, seed=seed)
+        draw_box(wide, 20, column, 20)
+        generate(wide, qtbot)
+        QTest.keyClick(wide.view, KEY.Key_A)
+    before = session.accepted
+    session.go_to_slice(6)
+    draw_box(wide, 140, 180, 20)
+    waiting, gate = generate(wide, qtbot), hold_in_job(wide, 4)
+    wide.placing.put_instead(before[0], before[0])
+    gate.wait_until_reached(1)
+    box = BoundingBox(140, 150 if is_near else 20, 20, (200, 240))
+    part = PlacedNodule(6, scripted_result(replace(waiting.result.request, box=box)))
+    session.accepted = (*before, part)
+    if is_undone:
+        gate.open()
+        qtbot.waitUntil(lambda: session.job is None)
+    else:
+        QTest.keyClick(wide.view, KEY.Key_Escape)
+        gate.open()
+    assert ("is gone; see the history" in session.notice.text if session.notice else False) == is_near
+    if is_undone:
+        QTest.keyClick(wide.view, KEY.Key_Z, CONTROL)
+    assert session.accepted == (*before, part)
+    if is_near:
+        assert (session.candidate, session.box) == (None, before[0].place)
+        return
+    assert session.box == waiting.place
+    assert np.array_equal(session.candidate.result.request.slice.hu, part.result.slice.hu)
+    assert session.candidate.result.nodule_sha256() == waiting.result.nodule_sha256()
+    assert wide.history.path_of(session.candidate.result) == wide.history.path_of(waiting.result)
+
+
 def test_a_change_is_cancelled_by_what_is_accepted_in_another_of_its_slices(wide, qtbot):
     session, before = wide.session, place_with_another_beside_a_part(wide, qtbot)
     gate = hold_in_job(wide, len(wide.runner.started) + 1)

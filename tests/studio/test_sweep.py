@@ -294,6 +294,14 @@ def test_a_second_ladder_takes_the_place_of_the_first(held, qtbot):
     qtbot.waitUntil(lambda: len(held.history.entries) == 10)
 
 
+def test_nothing_is_kept_of_a_ladder_that_another_one_of_its_series_has_replaced(held, qtbot):
+    start(held, qtbot)
+    QTest.keyClick(held.view, KEY.Key_2, ALT)
+    finish_queue(held, qtbot)
+    assert len(held.session.sweep.results) == 5
+    assert not held.sweeping._late
+
+
 def test_the_buttons_beside_the_sliders_start_ladders_and_say_why_they_cannot(held, qtbot):
     row = held.panel.rows["sphericity"]
     assert "Draw a box first" in row.ladder.toolTip()

@@ -120,6 +120,35 @@ def test_it_is_asked_once_whether_a_nodule_may_stay_behind(make_window, volume, 
     assert asked == ["1 accepted nodule has not been exported.", "2 accepted nodules have not been exported."]
 
 
+def test_what_would_close_the_way_back_asks_about_the_nodules_that_it_leads_to(
+    make_window, volume, qtbot, monkeypatch, tmp_path
+):
+    window = make_window()
+    window.session.show_volume(volume)
+    draw_box(window)
+    generate(window, qtbot)
+    QTest.keyClick(window.view, KEY.Key_A)
+    monkeypatch.setattr(QMessageBox, "exec", answering("Leave without exporting"))
+    press_and_wait(window, qtbot)
+    draw_elsewhere(window)
+    generate(window, qtbot)
+    QTest.keyClick(window.view, KEY.Key_A)
+    asked, go_back = [], answering("Go back")
+    monkeypatch.setattr(
+        QMessageBox, "exec", lambda box: asked.append((box.text(), box.informativeText().split(".")[0]))
+    )
+    window.open_path(tmp_path)
+    here = "Made up, whose place the slice has taken, holds "
+    assert asked.pop() == ("2 accepted nodules have not been exported.", f"{here}1 of them")
+    window.session.exported = window.session.accepted
+    monkeypatch.setattr(QMessageBox, "exec", lambda box: asked.append(box.informativeText()) or go_back(box))
+    window.close()
+    assert asked[0].startswith(f"{here}it. Every result")
+    assert window.isVisible()
+    assert window.session.volume is volume
+    assert len(window.session.accepted) == 1
+
+
 def test_a_sweep_that_is_gone_back_to_has_all_that_was_made_beside_the_slice(make_window, volume, qtbot):
     window = make_window(ScriptedRunner(steps=2))
     window.session.show_volume(volume)
