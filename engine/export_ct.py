@@ -15,7 +15,7 @@ from engine.events import GenerationResult
 from engine.export_attributes import copy_source
 from engine.export_stamp import Stamp, study_entropy
 from engine.stored_values import StoredValues, stored_values
-from engine.synthetic_data import NOBODY, NOBODY_ID, is_synthetic
+from engine.synthetic_data import NOBODY, NOBODY_ID, is_synthetic, says_made_whole
 from engine.versions import PROGRAM, VERSION
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def image_in_place(volume: CTVolume, slice_index: int, stamp: Stamp) -> tuple[Da
     image.SpecificCharacterSet = "ISO_IR 192"
     copy_source(header, image)
     if volume.is_made_whole:
-        _name_nobody(image, volume.slice_at(slice_index))
+        _name_nobody(image, header, volume.slice_at(slice_index))
     image.SOPClassUID = CTImageStorage
     image.SOPInstanceUID = stamp.uid("CT", str(slice_index))
     image.SeriesInstanceUID = stamp.uid("CT series")
@@ -139,9 +139,11 @@ def _anonymous_header() -> Dataset:
     return header
 
 
-def _name_nobody(image: Dataset, made_whole: CTSlice) -> None:
+def _name_nobody(image: Dataset, header: Dataset, opened: CTSlice) -> None:
     """Say of a slice that was made whole that there is no patient, not that one's identity was removed."""
-    image.PatientName, image.PatientID = NOBODY, f"{NOBODY_ID}{made_whole.sha256()[:12]}"
+    # With nodules that were put in, the slice has another hash, and is nobody else for that.
+    number = header.PatientID if says_made_whole(header) else f"{NOBODY_ID}{opened.sha256()[:12]}"
+    image.PatientName, image.PatientID = NOBODY, number
     image.StudyDescription = "Synthetic chest slice"
     for keyword in _IDENTITY_REMOVED:
         image.pop(keyword, None)

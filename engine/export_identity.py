@@ -22,6 +22,7 @@ import platformdirs
 
 from engine.errors import InputError
 from engine.export_attributes import read_element
+from engine.synthetic_data import NOBODY, says_made_whole
 from engine.versions import PROGRAM
 
 if TYPE_CHECKING:
@@ -39,14 +40,20 @@ _Rules = dict[tuple[int, ...], Callable[[Any, Any], None]]
 
 
 def deidentified(header: Dataset) -> Dataset:
-    """Return a copy of a header without identity; without private and unknown attributes and what cannot be read."""
+    """Return a copy of a header without identity; without private and unknown attributes and what cannot be read.
+
+    Where the image was made whole, the ID stays: it is nobody's.
+    """
     library: Any = import_module("dicomanonymizer.simpledicomanonymizer")
     known = copied(header)
-    identity = identity_of(known)
+    identity, is_nobodys = identity_of(known), says_made_whole(known)
     for dataset in _with_items(known):
         _remove_unknown(dataset)
         library.anonymize_dataset(dataset, base_rules_gen=_rules)
-    _name_patient(known, pseudonym(identity))
+    if is_nobodys:
+        known.PatientName, known.PatientID = NOBODY, identity
+    else:
+        _name_patient(known, pseudonym(identity))
     _say_what_was_done(known)
     return known
 

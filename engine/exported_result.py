@@ -64,21 +64,22 @@ def _measured_anew(saved: SavedRequest, request: Request, after: CTSlice) -> Gen
 def made_whole_beside(volume: CTVolume) -> GenerationResult | None:
     """Return the result of a slice that was made whole, where the volume was read from its export.
 
-    Its nodule is in the slice like those that are put in later. None where `request.json` beside it is of another
-    slice, or there is none.
+    Its nodule is in the slice like those that are put in later. None where `request.json` beside it, or beside the
+    `series/` that it lies in, is of another slice or damaged, or there is none.
     """
     if not volume.is_made_whole or not volume.headers or len(volume) > 1:
         return None
     folder = volume.source if volume.source.is_dir() else volume.source.parent
-    if not (folder / REQUEST).is_file():
+    beside = next((found for found in (folder, folder.parent) if (found / REQUEST).is_file()), None)
+    if beside is None:
         return None
+    whole = volume.slice_at(0)
     try:
-        saved, whole = saved_request(folder), volume.slice_at(0)
-    except InputError:
-        return None
-    if not saved.is_whole_slice or saved.output_sha256 != whole.sha256():
-        return None
-    return _measured_anew(saved, saved.request(None), whole)
+        saved = saved_request(beside)
+        is_of_it = saved.is_whole_slice and saved.output_sha256 == whole.sha256()
+        return _measured_anew(saved, saved.request(None), whole) if is_of_it else None
+    except (InputError, KeyError, IndexError, AttributeError, TypeError, ValueError):
+        return None  # The slice is whole, whatever has become of the file beside it.
 
 
 def exported_slice(saved: SavedRequest, folder: Path) -> CTSlice | None:

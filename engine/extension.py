@@ -26,6 +26,7 @@ from engine.errors import InputError
 from engine.events import Extension, Finished, GenerationRequest, GenerationResult, Preview, SliceSource
 from engine.nodule import BOX_SIDE_MM, BoundingBox
 from engine.prior import extent_in_box, side_around
+from engine.synthetic_data import is_synthetic
 
 if TYPE_CHECKING:
     from engine.checkpoint import Checkpoint
@@ -105,7 +106,10 @@ def extension_requests(volume: CTVolume, index: int, result: GenerationResult) -
 
 
 def _source_at(source: SliceSource | None, index: int, volume: CTVolume) -> SliceSource | None:
-    return replace(source, slice_index=index, sha256=volume.slice_at(index).sha256()) if source else None
+    if source is None:
+        return None
+    sha256 = volume.slice_at(index).sha256()
+    return replace(source, slice_index=index, sha256=sha256, is_synthetic=is_synthetic(volume, index))
 
 
 def extend_nodule(

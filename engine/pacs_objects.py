@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.errors import InputError
+from engine.synthetic_data import says_made_whole
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -109,5 +110,4 @@ def _has_no_identity(header: Dataset) -> bool:
     """Was the identity taken out, or was there none: in a slice that was made whole (`engine.export_ct`)?"""
     from engine.dicom_headers import value_of
 
-    made_up = value_of(header, "SyntheticData") == "YES" and str(value_of(header, "PatientID")).startswith("SYNTHETIC-")
-    return made_up or value_of(header, "PatientIdentityRemoved") == "YES"
+    return says_made_whole(header) or value_of(header, "PatientIdentityRemoved") == "YES"

@@ -157,18 +157,21 @@ def _apart(sources: Sequence[Source], crop_mm: float | None, draw: np.random.Gen
     return [source for source in mixed if source in kept]
 
 
-def _most_apart(left: Sequence[Source], crop_mm: float | None) -> list[Source]:
+def _most_apart(scene: Sequence[Source], crop_mm: float | None) -> list[Source]:
     """Return sources of one scene that do not overlap.
 
     Taking one that overlaps only with sources that all overlap one another never costs another: of these, one could
     be kept at most. Where there is no such one, the one with the fewest is taken.
     """
+    if crop_mm is None:
+        return list(scene[:1])  # All show the same slice.
     kept: list[Source] = []
-    while left:
-        near = {source: [other for other in left if _overlap(source, other, crop_mm)] for source in left}
-        free = (source for source in left if all(set(near[source]) <= set(near[other]) for other in near[source]))
-        kept.append(next(free, min(left, key=lambda source: len(near[source]))))
-        left = _elsewhere(left, kept[-1:], crop_mm)
+    near = {source: {other for other in scene if _overlap(source, other, crop_mm)} for source in scene}
+    while near:
+        free = (source for source, around in near.items() if all(around <= near[other] for other in around))
+        kept.append(next(free, min(near, key=lambda source: len(near[source]))))
+        gone = near[kept[-1]]
+        near = {source: around - gone for source, around in near.items() if source not in gone}
     return kept
 
 

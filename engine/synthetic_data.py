@@ -15,12 +15,16 @@ NOBODY, NOBODY_ID = "SYNTHETIC^", "SYNTHETIC-"
 
 def says_synthetic(header: Dataset) -> bool:
     """Does a header say that its image is synthetic, whole or in part?"""
-    return header.get("SyntheticData") == "YES"
+    from engine.dicom_headers import value_of  # Imports pydicom.
+
+    return value_of(header, "SyntheticData") == "YES"
 
 
 def says_made_whole(header: Dataset) -> bool:
     """Does a header say, as our own exports do, that its image is of no patient?"""
-    name, number = str(header.get("PatientName") or ""), str(header.get("PatientID") or "")
+    from engine.dicom_headers import value_of
+
+    name, number = (str(value_of(header, keyword) or "") for keyword in ("PatientName", "PatientID"))
     # Readers of names may leave out the separator of an empty part.
     return says_synthetic(header) and name.rstrip("^") == NOBODY.rstrip("^") and number.startswith(NOBODY_ID)
 

@@ -90,7 +90,10 @@ def set_box(session: Session, box: BoundingBox, text: str = "box") -> None:
 
 
 def select(session: Session, nodule: PlacedNodule) -> None:
-    """Put the box around a nodule that was accepted, and set its scores, seed and options; else like `set_box`."""
+    """Put the box around a nodule, accepted or the slice's own, and set its scores, seed and options.
+
+    Else like `set_box`.
+    """
     if nodule.place == session.box:
         return
     session.undo_stack.beginMacro("selection")
@@ -100,8 +103,11 @@ def select(session: Session, nodule: PlacedNodule) -> None:
 
 
 def select_next(session: Session, by: int) -> None:
-    """Select the next accepted nodule of the slice, or with -1 the one before; round and round."""
-    here, now = (*own_nodules(session), *session.accepted_here), nodule_described(session)
+    """Select the next nodule of the slice, its own or an accepted one, or with -1 the one before; round and round."""
+    # In one place only the last one can be selected: with the slice's own one there, too, it would go no further.
+    covered = {nodule.place for nodule in session.nodules_here}
+    own = (nodule for nodule in own_nodules(session) if nodule.place not in covered)
+    here, now = (*own, *session.accepted_here), nodule_described(session)
     if not here:
         session.say("There is no accepted nodule on this slice.")
         return

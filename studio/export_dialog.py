@@ -1,4 +1,4 @@
-"""Asks which accepted nodules to write to files, in which formats and where; shows what was written."""
+"""Asks which nodules to write to files, in which formats and where; shows what was written."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _CHECKED, _UNCHECKED = Qt.CheckState.Checked, Qt.CheckState.Unchecked
 
 
 class ExportDialog(QDialog):
-    """Exports the nodules that a session has accepted.
+    """Exports the nodules of a session: those that were accepted, and the one that the slice was made with.
 
     Attributes
     ----------

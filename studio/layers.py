@@ -9,6 +9,7 @@ import numpy as np
 from engine.ct import CTSlice
 from engine.events import GenerationResult
 from engine.nodule import BoundingBox
+from studio.own_nodule import own_nodules
 from studio.rebasing import rebased
 from studio.session import PlacedNodule, Session
 
@@ -121,17 +122,20 @@ def name_of(nodule: PlacedNodule) -> str:
 
 
 def overlap_text(session: Session, nodule: PlacedNodule) -> str:
-    """Return that the box of a nodule overlaps that of another one of its slice; empty if it does not."""
+    """Return that the box of a nodule overlaps that of another one of its slice, or of its own; else nothing."""
     here = [other for other in session.accepted if other.slice_index == nodule.slice_index]
     under = [
         number
         for number, other in enumerate(here, start=1)
         if other is not nodule and _overlap(other.place.box, nodule.place.box)
     ]
-    if not under:
-        return ""
-    which = f"nodule {under[0]}" if len(under) == 1 else f"nodules {', '.join(map(str, under))}"
-    return f"The box overlaps that of {which}; there, this one covers the other."
+    over_own = any(
+        own.slice_index == nodule.slice_index and _overlap(own.place.box, nodule.place.box)
+        for own in own_nodules(session)
+    )
+    numbered = f"nodule{'s' if len(under) > 1 else ''} {', '.join(map(str, under))}" if under else ""
+    which = " and ".join(filter(None, ("the slice's own nodule" if over_own else "", numbered)))
+    return f"The box overlaps that of {which}; there, this one covers the other." if which else ""
 
 
 def _overlap(one: BoundingBox, other: BoundingBox) -> bool:

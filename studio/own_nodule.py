@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from engine.measurement import Mask
 from studio.session import PlacedNodule, Session
 
 
@@ -15,6 +18,23 @@ def nodule_described(session: Session) -> PlacedNodule | None:
     if session.nodule_in_box:
         return session.nodule_in_box
     return next((own for own in own_nodules(session) if own.place == session.box), None)
+
+
+def own_masks(session: Session, later: Sequence[PlacedNodule]) -> list[Mask]:
+    """Return where the own nodule of the slice that is shown is to be seen still, bool of (rows, columns).
+
+    What is made in a box covers what was there: the nodules `later`, a sketch, and what is being made.
+    """
+    boxes = [nodule.place.box for nodule in later]
+    if session.sketch_here:
+        boxes.append(session.sketch_here.made.request.box)
+    if session.job and session.job.slice_index == session.slice_index:
+        boxes.append(session.job.request.box)
+    masks = [result.measurement.mask.copy() for result in session.own_results(session.slice_index)]
+    for mask in masks:
+        for box in boxes:
+            mask[box.slices] = False
+    return masks
 
 
 def exportable(session: Session) -> tuple[PlacedNodule, ...]:

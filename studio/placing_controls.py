@@ -141,7 +141,8 @@ class PlacingControls(QWidget):
         self._last.setCurrentWidget(self._waiting if is_waiting else self._ending)
         why = why_not_export(session)
         self.export.setEnabled(why is None)
-        self.export.setToolTip(why or "Export the accepted nodules (Ctrl+E)")
+        what = "accepted nodules" if session.accepted else "slice as it was made"
+        self.export.setToolTip(why or f"Export the {what} (Ctrl+E)")
         self.export_reason.setText(why or _accepted_text(session))
 
     def _show_best(self) -> None:

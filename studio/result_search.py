@@ -10,6 +10,7 @@ from engine.ct import CTSlice, CTVolume
 from engine.errors import InputError
 from engine.events import Request, SliceSource
 from engine.history import Entry, list_entries, read_entry
+from engine.synthetic_data import is_synthetic
 from studio.background import Progress
 from studio.history import History
 
@@ -108,5 +109,6 @@ def _input_of(saved: SavedRequest, opened: Opened | None, only_opened: bool) -> 
                 f"slice {saved.slice_index + 1}), and the result follows."
             ) from error
     now = volume.slice_at(index)
-    as_read, was_synthetic = saved.sha256_as_read, saved.is_input_synthetic
-    return now, SliceSource(volume.source, series_uid, index, volume.description, as_read, was_synthetic)
+    # Exports of older versions do not say it; the volume does.
+    was_synthetic = saved.is_input_synthetic or is_synthetic(volume, index)
+    return now, SliceSource(volume.source, series_uid, index, volume.description, saved.sha256_as_read, was_synthetic)

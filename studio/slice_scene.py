@@ -8,7 +8,7 @@ from PySide6.QtGui import QPainter
 from engine.ct import HUArray
 from studio import comparison_painter, overlays, slice_painter, slice_texts
 from studio.box_gesture import BoxGesture
-from studio.own_nodule import own_nodules
+from studio.own_nodule import own_masks, own_nodules
 from studio.panes import Picture
 from studio.session import PlacedNodule, Session
 from studio.slice_image import grey_image
@@ -24,11 +24,10 @@ def paint_nodules(
     `hu`, (rows, columns), is what the box tells the mean of.
     """
     if session.shown.outlines:
-        for result in session.own_results(session.slice_index):
-            overlays.paint_outline(painter, viewport, result.measurement.mask)
         # Of the nodule that waits nothing is to be seen while another is sketched.
-        for nodule in session.accepted_here if session.sketch_here else session.nodules_here:
-            overlays.paint_outline(painter, viewport, nodule.result.measurement.mask)
+        later = session.accepted_here if session.sketch_here else session.nodules_here
+        for mask in (*own_masks(session, later), *(nodule.result.measurement.mask for nodule in later)):
+            overlays.paint_outline(painter, viewport, mask)
     if session.shown.boxes or gesture.box or session.job:
         _paint_boxes(painter, viewport, session, gesture, hu)
 

@@ -123,7 +123,7 @@ class SliceView(SliceCanvas):
         self.update()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """End a drag; a click selects the accepted nodule under it."""
+        """End a drag; a click selects the nodule under it."""
         point = self._in_pane(event)
         if event.button() is _LEFT and self._is_swiping:
             self._is_swiping = False

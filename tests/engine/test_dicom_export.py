@@ -331,6 +331,18 @@ def test_a_nodule_in_a_slice_that_was_made_whole_is_of_no_patient_either(tmp_pat
         assert "the whole slice is synthetic" in segments[1].SegmentDescription
 
 
+@pytest.mark.parametrize("keep_identity", [False, True])
+def test_a_slice_that_was_made_whole_stays_the_same_nobody(tmp_path, keep_identity):
+    volume, whole = make_whole_slice()
+    options = ExportOptions(keep_identity=keep_identity)
+    export_files(volume, 0, make_second(volume), tmp_path / "one", ["DICOM"], options, earlier=[whole])
+    opened = read_volume(tmp_path / "one" / "slice.dcm")
+    export_files(opened, 0, make_second(opened), tmp_path / "two", ["DICOM"], options)
+    names = {pydicom.dcmread(tmp_path / folder / "slice.dcm").PatientID for folder in ("one", "two")}
+    assert names == {f"SYNTHETIC-{whole.slice.sha256()[:12]}"}
+    assert read_volume(tmp_path / "two" / "slice.dcm").is_made_whole
+
+
 def test_a_slice_with_a_nodule_that_is_opened_again_says_that_it_was_synthetic(tmp_path):
     volume = make_volume((source_header(), source_header(SOPInstanceUID="1.2.3.4.6")))
     export_files(volume, 0, make_second(volume), tmp_path / "one", ["DICOM"])

@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 from engine.errors import InputError
 from engine.export_identity import deidentified, new_uid, pseudonym
 from engine.exports import FORMATS, ExportOptions, export_all, export_files
+from engine.pacs_objects import find_objects, identity_warning
 from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice, source_header
 
 #: Whatever of the patient, the place and the time stands in the headers below.
@@ -195,6 +196,7 @@ def test_a_slice_that_was_made_whole_is_of_no_patient(tmp_path):
     export_all(volume, 0, result, tmp_path)
     for name in ("slice", "mask", "report"):
         assert pydicom.dcmread(tmp_path / f"{name}.dcm").PatientName == "SYNTHETIC^"
+    assert identity_warning(find_objects([tmp_path])) == ""
     assert json.loads((tmp_path / "deidentification.json").read_text())["private_removed"] == []
 
 

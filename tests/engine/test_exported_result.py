@@ -71,10 +71,10 @@ def test_a_slice_that_was_made_whole_needs_no_other(tmp_path):
     assert read.before is None
 
 
-@pytest.mark.parametrize("opened", ["whole/slice.dcm", "whole"])
+@pytest.mark.parametrize("opened", ["whole/slice.dcm", "whole", "whole/series/0001.dcm", "whole/series"])
 def test_the_nodule_of_a_slice_made_whole_is_known_where_its_export_is_opened(tmp_path, opened):
     volume, result = make_whole_slice()
-    export_files(volume, 0, result, tmp_path / "whole", ["DICOM"])
+    export_files(volume, 0, result, tmp_path / "whole", ["DICOM series" if "series" in opened else "DICOM"])
     read = made_whole_beside(read_volume(tmp_path / opened))
     assert read.request == result.request
     assert read.slice.sha256() == result.slice.sha256()
@@ -89,6 +89,28 @@ def test_what_is_no_slice_made_whole_has_no_nodule_of_its_own(tmp_path):
     export_files(volume, 0, result, tmp_path / "damaged", ["DICOM"])
     (tmp_path / "damaged" / "request.json").write_text("{")
     assert made_whole_beside(read_volume(tmp_path / "damaged" / "slice.dcm")) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"measurement": None},
+        {"measurement": []},
+        {"measurement": {"scores": {"spiculation": {}}}},
+        {"seconds": "soon"},
+        {"seconds": None},
+        {"output": {"pixel_spacing_mm": []}},
+        {"output": {"pixel_spacing_mm": [-1, -1]}},
+    ],
+)
+def test_a_damaged_request_does_not_hinder_the_slice_beside_it(tmp_path, damage):
+    volume, result = make_whole_slice()
+    export_files(volume, 0, result, tmp_path, ["DICOM"])
+    record = json.loads((tmp_path / "request.json").read_text())
+    if "output" in damage:
+        damage = {"output": record["output"] | damage["output"]}
+    (tmp_path / "request.json").write_text(json.dumps(record | damage))
+    assert made_whole_beside(read_volume(tmp_path / "slice.dcm")) is None
 
 
 def test_without_a_file_of_the_same_hu_there_is_none(tmp_path):

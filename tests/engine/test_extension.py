@@ -9,12 +9,20 @@ import pytest
 from engine.checkpoint import Checkpoint, load_checkpoint
 from engine.ct import CTVolume
 from engine.errors import InputError
-from engine.events import Extension, Finished, GenerationRequest, GenerationResult, Preview, SamplingOptions
+from engine.events import (
+    Extension,
+    Finished,
+    GenerationRequest,
+    GenerationResult,
+    Preview,
+    SamplingOptions,
+    SliceSource,
+)
 from engine.extension import ROUNDNESS, extend_nodule, extension_record, extension_requests, measure_extent
 from engine.measurement import NoduleMeasurement
 from engine.nodule import BOX_SIDE_MM, BoundingBox, NoduleAttributes
 from tests.checkpoints import save_tiny_checkpoint
-from tests.engine.placed_nodules import make_whole_slice
+from tests.engine.placed_nodules import make_whole_slice, source_header
 
 SHAPE, SPACING = (96, 96), (0.7, 0.7)
 STEPS = 3
@@ -165,8 +173,6 @@ def test_the_record_names_every_slice(tmp_path: Path) -> None:
 
 
 def test_slices_say_where_they_are_from() -> None:
-    from engine.events import SliceSource
-
     volume = volume_at([0, 2.5, 5])
     placed = nodule_in(volume, 1)
     source = SliceSource(Path("/scan"), "1.2", 1)
@@ -180,3 +186,16 @@ def test_slices_say_where_they_are_from() -> None:
     }
     hashes = {index: volume.slice_at(index).sha256() for index in requests}
     assert {index: request.source.sha256 for index, request in requests.items() if request.source} == hashes
+
+
+def test_each_slice_says_for_itself_whether_it_was_synthetic() -> None:
+    headers = tuple(source_header(SyntheticData=says) for says in ("NO", "NO", "YES"))
+    volume = replace(volume_at([0, 2.5, 5]), headers=headers)
+    placed = nodule_in(volume, 1)
+    source = SliceSource(Path("/scan"), "1.2", 1, is_synthetic=True)
+    placed = replace(placed, request=replace(placed.request, source=source))
+
+    requests = extension_requests(volume, 1, placed)
+
+    said = {index: request.source.is_synthetic for index, request in requests.items() if request.source}
+    assert said == {0: False, 2: True}

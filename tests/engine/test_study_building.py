@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import journal
+from engine import journal, study_choosing
 from engine.ct import LUNG, CTSlice
 from engine.errors import InputError
 from engine.events import SliceSource
@@ -260,6 +260,19 @@ def test_how_many_fit_into_one_slice_is_not_left_to_chance():
             boxes[0],
             boxes[2],
         }
+
+
+@pytest.mark.parametrize(("crop_mm", "most"), [(None, 10), (20.0, 80_100)])
+def test_many_results_of_one_slice_are_compared_once(monkeypatch, crop_mm, most):
+    """For both kinds that tell apart, of 200 by 200 pairs; where whole slices are shown, of none."""
+    compared = []
+    overlap = study_choosing._overlap
+    monkeypatch.setattr(study_choosing, "_overlap", lambda *pair: compared.append(1) or overlap(*pair))
+    boxes = [BoundingBox(4 * row, 4 * column, 10, (96, 96)) for row in range(10) for column in range(20)]
+    made = tuple(made_up("synthetic", "scene", box) for box in boxes)
+    sources = Sources(made, (made_up("real", "real", boxes[0]),), ())
+    choose({"forced_choice": 1}, sources, crop_mm, np.random.default_rng(0))
+    assert len(compared) < most
 
 
 def test_slices_that_are_needed_without_their_nodule_are_not_shown_with_it():

@@ -12,7 +12,7 @@ from engine.ct import LUNG
 from engine.ct_files import SeriesInfo
 from engine.events import SamplingOptions
 from engine.nodule import NoduleAttributes
-from studio import reasons, recent_files, welcome
+from studio import recent_files, welcome
 from studio.menu_actions import menu_actions
 from studio.regions import tab_stops
 from studio.saved_session import SavedSession
@@ -195,12 +195,13 @@ def test_all_that_the_first_nodule_needs_is_in_sight_at_1280_by_800(window):
     assert window.session.options.seed != 0
 
 
-def test_all_of_the_first_page_is_in_sight_at_1280_by_800_and_scrolls_in_less(make_window, tmp_path, monkeypatch):
+def test_all_of_the_first_page_is_in_sight_at_1280_by_800_and_scrolls_in_less(
+    make_window, tmp_path, monkeypatch, with_generator
+):
     for number in range(6):
         path = tmp_path / str(number) / ("1.3.6.1.4.1.14519." * 9)
         path.mkdir(parents=True)
         recent_files.remember(path)
-    monkeypatch.setattr(reasons, "DEFAULT_SLICE_CHECKPOINT", tmp_path)
     monkeypatch.setattr(welcome, "sample_slices", lambda: [tmp_path])
     window = make_window()
     page = window.welcome

@@ -17,7 +17,7 @@ from engine import ct_files, journal
 from engine.ct import WindowLevel
 from engine.events import SliceRequest
 from engine.nodule import BoundingBox
-from studio import project, reasons
+from studio import project
 from studio.autosave import read_session
 from studio.history import History
 from studio.session import Opening
@@ -107,6 +107,22 @@ def test_a_window_that_was_closed_with_a_slice_that_was_made_was_closed_all_the_
     box = BoundingBox(40, 50, 20, (96, 120))
     worked.session.generated = SliceRequest(box, worked.session.attributes, worked.session.options, 0.7)
     worked.close()
+    assert read_session(tmp_path / "session.json") == replace(last, ended=True)
+
+
+@pytest.mark.usefixtures("with_generator")
+def test_a_scan_with_nodules_stays_on_offer_while_a_slice_has_its_place(
+    worked, make_window, tmp_path, qtbot, monkeypatch
+):
+    last, asked = saved(worked, tmp_path, qtbot), []
+    leave = answering("Leave without exporting")
+    monkeypatch.setattr(QMessageBox, "exec", lambda box: asked.append(box.text()) or leave(box))
+    QTest.keyClick(worked, KEY.Key_G, CTRL)
+    qtbot.waitUntil(lambda: worked.session.made_whole is not None)
+    assert saved(worked, tmp_path, qtbot) == last
+    assert "slice 4, 1 accepted nodule" in make_window().welcome.last.text()
+    worked.close()
+    assert asked == ["1 accepted nodule has not been exported."] * 2
     assert read_session(tmp_path / "session.json") == replace(last, ended=True)
 
 
@@ -329,9 +345,8 @@ def test_a_project_without_its_ct_says_where_to_put_it(worked, tmp_path, ct, qtb
 
 
 @pytest.fixture
-def made(make_window, qtbot, monkeypatch, tmp_path):
+def made(make_window, qtbot, with_generator):
     """A window with a slice that was made, a nodule that is accepted in it and one that waits."""
-    monkeypatch.setattr(reasons, "DEFAULT_SLICE_CHECKPOINT", tmp_path)
     window = make_window()
     QTest.keyClick(window, KEY.Key_G, CTRL)
     qtbot.waitUntil(lambda: window.session.made_whole is not None)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pydicom
@@ -10,7 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from engine.replay import find_input, saved_request
-from studio import commands, reasons, samples
+from studio import commands, overlays, reasons, samples
 from studio.export_dialog import ExportDialog
 from studio.own_nodule import nodule_described, own_nodules
 from tests.studio.driving import LEFT, draw_box, generate
@@ -64,6 +65,7 @@ def test_a_slice_can_be_exported_as_it_was_made(make_window, qtbot, tmp_path):
     press_and_wait(window, qtbot)
     assert window.panel.placing.export.isEnabled()
     assert window.panel.placing.export_reason.text() == "The slice as it was made"
+    assert window.panel.placing.export.toolTip() == "Export the slice as it was made (Ctrl+E)"
     (folder,) = export_now(window, tmp_path / "out", qtbot)
     assert json.loads((folder / "request.json").read_text())["kind"] == "slice"
     draw_elsewhere(window)
@@ -90,6 +92,37 @@ def test_the_nodule_of_a_slice_is_marked_measured_and_found_again(make_window, q
     assert session.selected is None  # It is part of the slice: nothing can take its place.
     commands.select_next(session, 1)
     assert session.selected is session.accepted[0]
+
+
+def test_a_nodule_in_the_place_of_the_slices_own_covers_it(make_window, qtbot, monkeypatch):
+    window = make_window()
+    press_and_wait(window, qtbot)
+    session, outlined = window.session, []
+    session.shown = replace(session.shown, outlines=True)
+    monkeypatch.setattr(overlays, "paint_outline", lambda painter, viewport, mask: outlined.append(mask.sum()))
+
+    def outlines_now():
+        outlined.clear()
+        window.view.grab()
+        return outlined
+
+    (own,) = own_nodules(session)
+    assert outlines_now() == [own.result.measurement.mask.sum()] != [0]
+    generate(window, qtbot)
+    QTest.keyClick(window.view, KEY.Key_A)
+    assert window.notice_bar.text.text() == (
+        "The box overlaps that of the slice's own nodule; there, this one covers the other."
+    )
+    covering = session.accepted[0]
+    assert covering.place == own.place
+    assert outlines_now() == [0, covering.result.measurement.mask.sum()]
+    place_second(window, qtbot)
+    # Only one can be selected in that place: keys go on from it, both ways.
+    seen = []
+    for key in (KEY.Key_BracketLeft, KEY.Key_BracketLeft, KEY.Key_BracketRight):
+        QTest.keyClick(window.view, key)
+        seen.append(session.selected)
+    assert seen == [covering, session.accepted[1], covering]
 
 
 def test_the_nodule_of_a_sample_is_known_and_its_slice_declared_synthetic(make_window, qtbot, tmp_path):

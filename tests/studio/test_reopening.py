@@ -81,6 +81,16 @@ def test_a_request_is_dropped_and_shown_from_the_exported_slice(exported, qtbot)
     assert len(window.history.entries) == 1
 
 
+def test_an_older_export_of_a_synthetic_slice_still_says_so(exported, write_ct_series, series, qtbot):
+    write_ct_series(series, SERIES, pixel_spacing=(0.7, 0.7), SyntheticData="YES")
+    window, folder = exported()
+    record = json.loads((folder / "request.json").read_text())
+    del record["input"]["synthetic"]
+    (folder / "request.json").write_text(json.dumps(record))
+    drop(window, folder)
+    assert shown(window, qtbot).result.request.source.is_synthetic
+
+
 def test_it_opens_with_the_file_menu(exported, qtbot, monkeypatch):
     window, folder = exported()
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_, **__: (str(folder / "request.json"), ""))
