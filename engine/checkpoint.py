@@ -2,7 +2,7 @@
 
 checkpoint.json        what it is (`CheckpointConfig`), the hashes of its weights, and a hash of itself
 model.safetensors      EMA weights of the network, fp16
-guide.safetensors      those of a network after less training, fp16, where guidance leads away from it
+guide.safetensors      those of the same network after less training, fp16, where guidance leads away from it
 vqvae.safetensors      weights of the codec, fp16, where it has any
 README.md              the card, for people
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ DEFAULT_SLICE_CHECKPOINT = CHECKPOINTS / "slice"
 KINDS = {"nodule": "nodules in slices", "slice": "whole slices"}
 
 #: Fields of `CheckpointConfig` that are not in a manifest where they are empty.
-_MAY_BE_LEFT_OUT = ("guide_network", "sampling", "few_steps")
+_MAY_BE_LEFT_OUT = ("sampling", "few_steps")
 
 Manifest = dict[str, Any]
 
@@ -55,7 +55,6 @@ class CheckpointConfig:
     codec : settings of the codec, its ``kind`` beside them
         Without a kind, or of kind "identity": of `engine.codec.IdentityCodec`; "vqvae": of `engine.vq_codec.VQCodec`.
     network : settings of `engine.network.NetworkConfig`
-    guide_network : those of the guide, if it is a smaller network; may be left out
     scheduler : settings of diffusers' ``DDPMScheduler`` with which the network was trained
     training : what it was trained on, how long and with which settings; for people, and for repeating it
     sampling : settings of `engine.sampling.SamplingLimits`; may be left out
@@ -67,7 +66,6 @@ class CheckpointConfig:
     grid: dict[str, Any] = field(default_factory=dict[str, Any])
     codec: dict[str, Any] = field(default_factory=dict[str, Any])
     network: dict[str, Any] = field(default_factory=dict[str, Any])
-    guide_network: dict[str, Any] = field(default_factory=dict[str, Any])
     scheduler: dict[str, Any] = field(default_factory=dict[str, Any])
     training: dict[str, Any] = field(default_factory=dict[str, Any])
     sampling: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -78,7 +76,7 @@ class CheckpointConfig:
 class Checkpoint:
     """A checkpoint, loaded: ready to run on a device. `sha256` names it.
 
-    Of the grid of a slice generator, only the size counts: its window is the whole slice. `guide` is a network after
+    Of the grid of a slice generator, only the size counts: its window is the whole slice. `guide` is the network after
     less training, for guidance; see `engine.denoiser`.
     """
 
@@ -112,7 +110,7 @@ def save_checkpoint(
         Floating-point tensors are stored as fp16.
     codec_weights : state dict of the codec, if it has one
         Stored likewise.
-    guide_weights : state dict of a network after less training, if guidance is to lead away from it
+    guide_weights : state dict of the network after less training, if guidance is to lead away from it
         Stored likewise.
 
     Raises
@@ -258,10 +256,7 @@ def load_checkpoint(folder: Path, device: Device | None = None) -> Checkpoint:
     chosen = device or choose_device()
     grid, codec = WindowGrid(**config.grid), _load_codec(folder, config, chosen)
     network = _load_network(folder / WEIGHTS, config, codec, chosen)
-    guide = None
-    if "guide_sha256" in manifest:
-        smaller = replace(config, network=config.guide_network or config.network)
-        guide = _load_network(folder / GUIDE_WEIGHTS, smaller, codec, chosen)
+    guide = _load_network(folder / GUIDE_WEIGHTS, config, codec, chosen) if "guide_sha256" in manifest else None
     return Checkpoint(config, manifest["sha256"], network, grid, codec, chosen, guide)
 
 

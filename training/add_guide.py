@@ -1,11 +1,10 @@
-"""Give a generator a guide: a network that was trained alike, but less, from which guidance leads away.
+"""Give a generator a guide: an earlier state of its own training, from which guidance leads away.
 
-    python -m training.add_guide --checkpoint runs/slice/checkpoint --guide GUIDE --out resources/checkpoints/slice
+    python -m training.add_guide --checkpoint runs/slice/checkpoint --guide EARLIER --out resources/checkpoints/slice
 
 What both get wrong, the one with less training gets more wrong; leading away from it strengthens what training has
-brought (Karras et al. 2024, "Guiding a diffusion model with a bad version of itself"). An earlier state of the same
-training costs what guidance by attributes costs, and does both in one; a narrower network (`train_slice --blocks`)
-costs less.
+brought (Karras et al. 2024, "Guiding a diffusion model with a bad version of itself"). It costs what guidance by
+attributes costs, and does both in one.
 """
 
 from __future__ import annotations
@@ -30,34 +29,33 @@ def add_guide(checkpoint: Path, guide: Path, out: Path) -> None:
 
     Parameters
     ----------
-    checkpoint, guide : folders of checkpoints of the same codec, conditions and noise schedule
+    checkpoint, guide : folders of checkpoints of the same network and codec
     out : folder to write, its name becomes the checkpoint's; it may be that of `checkpoint`
 
     Raises
     ------
     InputError
-        If one is no checkpoint, the guide was not trained alike or has seen more samples, or the network cannot do
-        without attributes.
+        If one is no checkpoint, the guide is not of the same network or has seen more samples, or the network cannot
+        do without attributes.
     """
     manifest, guides = read_manifest(checkpoint), read_manifest(guide)
     config, earlier = config_of(manifest), config_of(guides)
     same = [manifest.get("vqvae_sha256") == guides.get("vqvae_sha256")]
-    same += [getattr(config, name) == getattr(earlier, name) for name in ("kind", "grid", "codec", "scheduler")]
-    same += [config.network[name] == earlier.network[name] for name in ("conditioning", "context_channels")]
+    same += [getattr(config, name) == getattr(earlier, name) for name in ("kind", "network", "codec", "scheduler")]
     if not all(same):
         raise InputError(
-            f"The guide {guide} was not trained as {checkpoint} was: conditioning, codec or schedule differ; "
-            "give one that was."
+            f"The guide {guide} is not an earlier state of {checkpoint}: network, codec or schedule differ; "
+            "give one of the same training."
         )
     seen, own = (one.training.get("samples_seen", 0) for one in (earlier, config))
     if seen > own:
         raise InputError(
-            f"The guide {guide} has seen {seen:,} samples, and {checkpoint} only {own:,}; give one with less training."
+            f"The guide {guide} has seen {seen:,} samples and is not an earlier state of {checkpoint}, which has seen "
+            f"{own:,}; give an earlier one of the same training."
         )
     sampling = _guided_sampling(checkpoint, config)
     told = {"samples_seen": earlier.training.get("samples_seen"), "sha256": guides["sha256"]}
-    training, its = {**config.training, "guide": told}, {} if earlier.network == config.network else earlier.network
-    config = replace(config, name=out.name, training=training, sampling=sampling, guide_network=its)
+    config = replace(config, name=out.name, training={**config.training, "guide": told}, sampling=sampling)
     codec = load_file(checkpoint / CODEC_WEIGHTS) if "vqvae_sha256" in manifest else None
     save_checkpoint(out, config, load_file(checkpoint / WEIGHTS), codec, load_file(guide / WEIGHTS))
 
@@ -79,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Read the command line and write the checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True, help="the one to be guided")
-    parser.add_argument("--guide", type=Path, required=True, help="one that was trained alike, but less")
+    parser.add_argument("--guide", type=Path, required=True, help="an earlier one of the same training")
     parser.add_argument("--out", type=Path, required=True, help="folder of the guided one; its name becomes its own")
     given = parser.parse_args(arguments)
     add_guide(**vars(given))

@@ -189,20 +189,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--vqvae", required=True, help="folder of a VQ-VAE, or its name on Hugging Face's hub")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run; its name becomes the checkpoint's")
     parser.add_argument("--latents", type=Path, help="folder of cached latents, by default beside the run")
-    parser.add_argument(
-        "--blocks",
-        type=int,
-        nargs="+",
-        default=STUDIO_NETWORK.blocks,
-        metavar="CHANNELS",
-        help="of the network's levels, finest first; a narrow network makes a quick guide (default: %(default)s)",
-    )
     parser.add_argument("--start-from", type=Path, help="checkpoint to go on from, if the run has no state of its own")
     add_run_arguments(parser, *CONFIGURATIONS.values())
     given = vars(parser.parse_args(arguments))
     configuration = CONFIGURATIONS[given.pop("configuration")]
-    network = replace(STUDIO_NETWORK, blocks=tuple(given.pop("blocks")))
-    train_slice(take_options(given, configuration), network=network, pace=take_options(given, DEFAULT_PACE), **given)
+    train_slice(take_options(given, configuration), pace=take_options(given, DEFAULT_PACE), **given)
 
 
 if __name__ == "__main__":
