@@ -10,10 +10,11 @@ from engine.events import Event, Finished, GenerationResult
 from engine.score_reading import distance_from_request
 from studio import commands
 from studio.history import History
+from studio.placed import PlacedNodule
 from studio.queue import JobQueue
 from studio.reasons import why_not_rank
 from studio.rebasing import rebased
-from studio.session import PlacedNodule, Session
+from studio.session import Session
 
 
 @dataclass(eq=False)

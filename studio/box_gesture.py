@@ -7,8 +7,9 @@ from dataclasses import replace
 from engine.nodule import BoundingBox
 from studio import commands
 from studio.box_drag import BoxDrag, Grip
+from studio.placed import Dragged, PlacedNodule
 from studio.placing import Placing
-from studio.session import Dragged, PlacedNodule, Session
+from studio.session import Session
 
 
 class BoxGesture:

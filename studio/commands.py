@@ -9,7 +9,8 @@ from PySide6.QtGui import QUndoCommand
 from engine.nodule import BoundingBox
 from studio.layers import overlap_text
 from studio.own_nodule import nodule_described, own_nodules
-from studio.session import BoxOnSlice, PlacedNodule, Session
+from studio.placed import BoxOnSlice, PlacedNodule
+from studio.session import Session
 from studio.settings_commands import TakeSettings
 
 

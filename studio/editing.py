@@ -20,8 +20,9 @@ from studio.commands import ChangeScene, Scene
 from studio.engine_client import EngineClient
 from studio.history import History
 from studio.layers import Layers, name_of, overlap_text, parts_elsewhere, taken_out
+from studio.placed import BoxOnSlice, Job, PlacedNodule
 from studio.rebasing import rebased
-from studio.session import BoxOnSlice, Job, PlacedNodule, Session, Severity
+from studio.session import Session, Severity
 
 #: What is said of a nodule that waited and cannot be shown again.
 _GONE = "The nodule that was not accepted is gone; see the history."

@@ -26,7 +26,8 @@ from studio.background import Task
 from studio.dialog_parts import heading, row, wrapped
 from studio.exporting import FORMATS, SERIES, ExportChoices, export_nodules
 from studio.own_nodule import exportable
-from studio.session import PlacedNodule, Session, Severity
+from studio.placed import PlacedNodule
+from studio.session import Session, Severity
 from studio.slice_texts import nodule_text
 from studio.theme import icon
 

@@ -10,7 +10,7 @@ from engine.ct import CTVolume, WindowLevel
 from engine.events import GenerationResult
 from studio.background import Progress
 from studio.layers import name_of
-from studio.session import PlacedNodule
+from studio.placed import PlacedNodule
 
 #: The whole series is written once for all nodules; the other formats once for each.
 SERIES = "DICOM series"

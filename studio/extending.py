@@ -11,11 +11,12 @@ from engine.errors import InputError
 from engine.events import Event, Finished, GenerationRequest
 from studio import commands
 from studio.history import History
+from studio.placed import PlacedNodule
 from studio.placing import Placing
 from studio.queue import JobQueue
 from studio.reasons import why_not_extend
 from studio.rebasing import rebased
-from studio.session import Notice, PlacedNodule, Session
+from studio.session import Notice, Session
 
 
 @dataclass(eq=False)

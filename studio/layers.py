@@ -10,8 +10,9 @@ from engine.ct import CTSlice
 from engine.events import GenerationResult
 from engine.nodule import BoundingBox
 from studio.own_nodule import own_nodules
+from studio.placed import PlacedNodule
 from studio.rebasing import rebased
-from studio.session import PlacedNodule, Session
+from studio.session import Session
 
 
 @dataclass(frozen=True, eq=False)

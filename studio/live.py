@@ -20,9 +20,10 @@ from engine.events import (
 from engine.nodule import BoundingBox
 from studio.engine_client import EngineClient
 from studio.live_switch import LiveSwitch, Sketch, store_switch, stored_switch
+from studio.placed import BoxOnSlice
 from studio.placing import Placing
 from studio.reasons import why_not_generate
-from studio.session import BoxOnSlice, Session
+from studio.session import Session
 
 #: What has been moved by keys rests once nothing more has come for so long, in ms.
 _REST_MS = 500

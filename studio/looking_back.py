@@ -16,8 +16,9 @@ from studio import commands
 from studio.background import Progress, Task, start_telling
 from studio.history import History
 from studio.layers import in_place_of
+from studio.placed import BoxOnSlice, PlacedNodule
 from studio.rebasing import is_from_open_series, place_now, source_of
-from studio.session import BoxOnSlice, Notice, PlacedNodule, Session, Severity
+from studio.session import Notice, Session, Severity
 from studio.settings_commands import DeleteResult, TakeSettings
 
 Then = Callable[[GenerationResult], None]

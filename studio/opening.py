@@ -14,8 +14,9 @@ from engine.ct import CTVolume
 from engine.events import GenerationResult
 from engine.synthetic_data import synthetic_warning
 from studio.background import Progress, Task
+from studio.placed import PlacedNodule
 from studio.recent_files import remember
-from studio.session import Notice, Opening, PlacedNodule, Session, Severity
+from studio.session import Notice, Opening, Session, Severity
 
 if TYPE_CHECKING:
     from engine.ct_files import SeriesInfo

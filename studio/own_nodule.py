@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.measurement import Mask
-from studio.session import PlacedNodule, Session
+from studio.placed import PlacedNodule
+from studio.session import Session
 
 
 def own_nodules(session: Session) -> tuple[PlacedNodule, ...]:

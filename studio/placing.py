@@ -27,8 +27,9 @@ from studio.editing import Editing, Wanted
 from studio.engine_client import EngineClient
 from studio.history import History
 from studio.layers import slice_without, without
+from studio.placed import Dragged, Job, PlacedNodule
 from studio.reasons import why_not_generate
-from studio.session import Dragged, Job, PlacedNodule, Session, Severity
+from studio.session import Session, Severity
 
 #: Seeds are those that a spin box can show.
 LARGEST_SEED = 2**31 - 1

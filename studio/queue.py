@@ -16,11 +16,12 @@ from PySide6.QtCore import QObject, Qt, Signal
 from engine.events import Event, Failed, Finished, GenerationRequest, Preview, StateChanged
 from studio import commands
 from studio.engine_client import EngineClient
+from studio.placed import PlacedNodule
 from studio.placing import LARGEST_SEED, Placing
 from studio.queue_state import Queue, QueuedJob
 from studio.reasons import why_not_generate
 from studio.rebasing import rebased
-from studio.session import Notice, PlacedNodule, Session, Severity
+from studio.session import Notice, Session, Severity
 
 #: As many as can be compared at a glance.
 SEEDS = 10

@@ -10,7 +10,8 @@ import numpy as np
 from engine.ct import CTSlice
 from engine.events import GenerationResult, SliceRequest, SliceSource
 from engine.nodule import BoundingBox
-from studio.session import PlacedNodule, Session
+from studio.placed import PlacedNodule
+from studio.session import Session
 
 #: What the generator sees around a box lies within so many mm of it, or within this share of its side.
 _SEEN_MM, _SEEN_SHARE = 24.0, 0.25

@@ -16,9 +16,10 @@ from engine.nodule import BoundingBox
 from studio.background import Progress, Task, start_telling
 from studio.history import History
 from studio.opening import Opener
+from studio.placed import BoxOnSlice, PlacedNodule
 from studio.rebasing import rebased
 from studio.saved_session import SavedNodule, SavedSession
-from studio.session import BoxOnSlice, PlacedNodule, Session, Severity
+from studio.session import Session, Severity
 from studio.slice_making import show_made
 
 logger = logging.getLogger(__name__)

@@ -31,7 +31,8 @@ from engine.errors import InputError
 from engine.events import SamplingOptions
 from engine.nodule import NoduleAttributes
 from studio.history import History
-from studio.session import PlacedNodule, Session
+from studio.placed import PlacedNodule
+from studio.session import Session
 from studio.shown import Comparison, Shown
 
 FORMAT_VERSION = 1

@@ -25,9 +25,10 @@ from engine.nodule import BoundingBox, NoduleAttributes
 from engine.whole_slices import volume_of
 from studio.commands import Scene
 from studio.engine_client import EngineClient
+from studio.placed import BoxOnSlice, Job, PlacedNodule
 from studio.placing import Placing
 from studio.reasons import why_not_generate_slice
-from studio.session import BoxOnSlice, Job, Notice, PlacedNodule, Session, Severity
+from studio.session import Notice, Session, Severity
 from studio.suggesting import Suggesting
 from studio.sweep import Sweep
 

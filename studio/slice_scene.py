@@ -10,7 +10,8 @@ from studio import comparison_painter, overlays, slice_painter, slice_texts
 from studio.box_gesture import BoxGesture
 from studio.own_nodule import own_masks, own_nodules
 from studio.panes import Picture
-from studio.session import PlacedNodule, Session
+from studio.placed import PlacedNodule
+from studio.session import Session
 from studio.slice_image import grey_image
 from studio.slice_pictures import SlicePictures
 from studio.viewport import Viewport

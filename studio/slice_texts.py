@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from engine.ct import CTVolume, HUArray, Vector, WindowLevel
 from engine.nodule import SCORE_NAMES, BoundingBox
-from studio.session import PlacedNodule, Session
+from studio.placed import PlacedNodule
+from studio.session import Session
 from studio.shown import Comparison
 
 _MINUS = "\N{MINUS SIGN}"

@@ -15,10 +15,11 @@ from engine.nodule import BoundingBox, NoduleAttributes
 from engine.prior import suggest_box, suggest_for_generation, suggest_scores
 from studio import commands
 from studio.background import Task, start_telling
+from studio.placed import BoxOnSlice
 from studio.placing import LARGEST_SEED
 from studio.plausibility import nodule_extent_mm
 from studio.reasons import why_not_suggest_place
-from studio.session import BoxOnSlice, Session, Severity
+from studio.session import Session, Severity
 from studio.settings_commands import TakeScores
 
 

@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from engine.events import Extension, Finished
 from engine.request_file import read_request
 from studio.exporting import ExportChoices, export_nodules
-from studio.session import PlacedNodule
+from studio.placed import PlacedNodule
 from tests.scripted_engine import Gate, ScriptedRunner, raising
 from tests.studio.driving import LEFT, at, drag, draw_box, generate, grey_at, grey_of, move, press
 

@@ -9,7 +9,7 @@ from PySide6.QtTest import QTest
 
 from engine.nodule import BoundingBox
 from studio import commands
-from studio.session import PlacedNodule
+from studio.placed import PlacedNodule
 from tests.scripted_engine import scripted_result
 from tests.studio.driving import draw_box, generate
 from tests.studio.extended import extend, hold_in_job, place, place_and_extend

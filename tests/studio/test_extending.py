@@ -12,7 +12,8 @@ from engine.ct import LUNG
 from engine.nodule import BoundingBox
 from studio import commands
 from studio.exporting import ExportChoices, export_nodules
-from studio.session import Notice, PlacedNodule
+from studio.placed import PlacedNodule
+from studio.session import Notice
 from tests.scripted_engine import Gate, raising, scripted_result
 from tests.studio.driving import draw_box, generate, wheel
 from tests.studio.extended import extend, hold_in_job, place

@@ -16,7 +16,7 @@ from engine.events import (
     Finished,
     Preview,
 )
-from studio.session import PlacedNodule
+from studio.placed import PlacedNodule
 from tests.scripted_engine import Gate, Loading, OutOfMemoryError, ScriptedRunner, raising, scripted_result
 from tests.studio.driving import LEFT, drag, draw_box, generate, grey_at, grey_of, wheel
 

@@ -9,7 +9,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox
 
 from engine.events import SamplingOptions
-from studio.session import PlacedNodule
+from studio.placed import PlacedNodule
 from studio.sweep import CellState
 from tests.scripted_engine import Gate, OutOfMemoryError, ScriptedRunner, scripted_result
 from tests.studio.driving import LEFT, answering, draw_box, generate
