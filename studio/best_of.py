@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from PySide6.QtCore import QObject
 
-from engine.events import Event, Finished, GenerationResult
+from engine.events import GenerationResult
 from engine.score_reading import distance_from_request
 from studio import commands
 from studio.history import History
 from studio.placed import PlacedNodule
 from studio.queue import JobQueue
+from studio.queue_runs import QueueRuns
 from studio.reasons import why_not_rank
 from studio.rebasing import rebased
 from studio.session import Session
-
-
-@dataclass(eq=False)
-class _Begun:
-    """The numbers of one run in the queue, and what has been made so far."""
-
-    numbers: frozenset[int]
-    made: list[PlacedNodule] = field(default_factory=list["PlacedNodule"])
 
 
 class BestOf(QObject):
@@ -36,9 +27,7 @@ class BestOf(QObject):
         self._session = session
         self._queue = queue
         self._history = history
-        self._begun: list[_Begun] = []
-        queue.job_ended.connect(self._collect)
-        session.queue_changed.connect(self._rank_when_done)
+        self._runs = QueueRuns(session, queue, self)
 
     def start(self) -> None:
         """Queue the nodule that the session describes with several seeds; or say why not."""
@@ -46,23 +35,12 @@ class BestOf(QObject):
         if why:
             self._session.say(why)
             return
-        numbers = frozenset(self._queue.try_seeds())  # First: the list is another one after that.
-        self._begun.append(_Begun(numbers))
+        self._runs.begin(self._queue.try_seeds(), self._rank)
 
-    def _collect(self, number: int, event: Event) -> None:
-        running = self._session.queue.running
-        for begun in self._begun:
-            if number in begun.numbers and isinstance(event, Finished) and running:
-                begun.made.append(PlacedNodule(running.slice_index, event.result))
-
-    def _rank_when_done(self) -> None:
-        left = self._session.queue.numbers
-        ended = [begun for begun in self._begun if not begun.numbers & left]
-        self._begun = [begun for begun in self._begun if begun.numbers & left]
-        for begun in ended:
-            ranked = sorted(begun.made, key=lambda nodule: _distance(nodule.result))
-            if ranked:
-                self._show(ranked)
+    def _rank(self, made: list[PlacedNodule]) -> None:
+        ranked = sorted(made, key=lambda nodule: _distance(nodule.result))
+        if ranked:
+            self._show(ranked)
 
     def _show(self, ranked: list[PlacedNodule]) -> None:
         """List the results, best first, and show the best one in the slice if nothing else has taken its place."""

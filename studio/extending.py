@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 
 from PySide6.QtCore import QObject
 
 from engine.ct import CTVolume
 from engine.errors import InputError
-from engine.events import Event, Finished, GenerationRequest
+from engine.events import GenerationRequest
 from studio import commands
 from studio.history import History
 from studio.placed import PlacedNodule
 from studio.placing import Placing
 from studio.queue import JobQueue
+from studio.queue_runs import QueueRuns
 from studio.reasons import why_not_extend
 from studio.rebasing import rebased
 from studio.session import Notice, Session
-
-
-@dataclass(eq=False)
-class _Begun:
-    """A nodule that is being extended, the numbers of its jobs in the queue, and what has been made so far."""
-
-    volume: CTVolume
-    nodule: PlacedNodule
-    numbers: frozenset[int]
-    made: list[PlacedNodule] = field(default_factory=list["PlacedNodule"])
 
 
 class Extending(QObject):
@@ -40,14 +32,13 @@ class Extending(QObject):
         self._placing = placing
         self._queue = queue
         self._history = history
-        self._begun: list[_Begun] = []
-        queue.job_ended.connect(self._collect)
-        session.queue_changed.connect(self._accept_when_done)
+        self._runs = QueueRuns(session, queue, self)
+        self._under_way: list[PlacedNodule] = []
 
     def start(self) -> None:
         """Queue the slices beside the nodule in the box; or say why not."""
         session, nodule = self._session, self._session.nodule_in_box
-        is_under_way = nodule is not None and any(_is_same(begun.nodule, nodule) for begun in self._begun)
+        is_under_way = nodule is not None and any(_is_same(begun, nodule) for begun in self._under_way)
         why = "This nodule is being extended; its slices are in the queue." if is_under_way else why_not_extend(session)
         if why or session.volume is None or nodule is None:
             session.say(why or "Generate a nodule first.")
@@ -58,25 +49,16 @@ class Extending(QObject):
             session.say(str(error))
             return
         session.notice = None
-        # First: the list is another one after that.
-        numbers = [self._queue.add(index, [request]) for index, request in requests.items()]
-        self._begun.append(_Begun(session.volume, nodule, frozenset(number for added in numbers for number in added)))
+        numbers = [number for index, one in requests.items() for number in self._queue.add(index, [one])]
+        self._under_way.append(nodule)
+        self._runs.begin(numbers, partial(self._end, session.volume, nodule, len(numbers)))
 
-    def _collect(self, number: int, event: Event) -> None:
-        running = self._session.queue.running
-        for begun in self._begun:
-            if number in begun.numbers and isinstance(event, Finished) and running:
-                begun.made.append(PlacedNodule(running.slice_index, event.result))
-
-    def _accept_when_done(self) -> None:
-        left = self._session.queue.numbers
-        ended = [begun for begun in self._begun if not begun.numbers & left]
-        self._begun = [begun for begun in self._begun if begun.numbers & left]  # The window may be closed any time.
-        for begun in ended:
-            if begun.volume is self._session.volume:
-                self._accept(begun.nodule, begun.made, len(begun.numbers))
-            else:
-                self._say_not_here(f"{len(begun.made)} of {len(begun.numbers)} slices were made")
+    def _end(self, volume: CTVolume, nodule: PlacedNodule, wanted: int, made: list[PlacedNodule]) -> None:
+        self._under_way.remove(nodule)
+        if volume is self._session.volume:
+            self._accept(nodule, made, wanted)
+        else:
+            self._say_not_here(f"{len(made)} of {wanted} slices were made")
 
     def _say_not_here(self, made: str) -> None:
         text, said = f"for another scan or slice was open: {made}; see the history.", self._session.notice
