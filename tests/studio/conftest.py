@@ -22,6 +22,7 @@ from studio.reading import Reading, TrialClock
 from studio.reading_window import ReadingWindow
 from studio.theme import apply_theme
 from tests.scripted_engine import PATIENCE, Gate, Loading, ScriptedRunner
+from tests.studio.driving import window_with
 from tests.studio.extended import SizedRunner
 from tests.studio.live_driving import RememberingRunner
 from tests.studio.reader import Time, press
@@ -140,12 +141,7 @@ def held(make_window, volume, doorman):
 @pytest.fixture
 def sized(make_window, volume):
     """A window with five slices, whose nodules measure 12 mm across."""
-    runner = SizedRunner(steps=2)
-    window = make_window(runner)
-    window.runner = runner
-    window.session.show_volume(volume)
-    window.view.setFocus()
-    return window
+    return window_with(make_window, volume, SizedRunner(steps=2))
 
 
 @pytest.fixture

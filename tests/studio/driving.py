@@ -66,6 +66,15 @@ def grey_of(hu):
     return min(255, max(0, round((hu + 1350) / 1500 * 255)))
 
 
+def window_with(make_window, volume, runner):
+    """Open a volume in a window with that engine behind it, which is the window's `runner`."""
+    window = make_window(runner)
+    window.runner = runner
+    window.session.show_volume(volume)
+    window.view.setFocus()
+    return window
+
+
 def draw_box(window, row=30, column=40, side=20):
     """Draw a box as a user does, and return it."""
     drag(window.view, (row, column), (row + side, column + side))

@@ -152,13 +152,19 @@ def test_a_seed_for_one_with_a_near_neighbour_is_put_in_after_that_was_made_agai
         assert session.candidate is waiting
 
 
+def replace_while_one_waits(window, qtbot):
+    """Put a nodule instead of itself and stop where its neighbour is made again; return both, and one that waits."""
+    before = (add(window, qtbot, 7, FIRST), add(window, qtbot, 8, NEAR))
+    draw_box(window, *FAR)
+    waiting = generate(window, qtbot)
+    window.hold()
+    window.placing.put_instead(before[0], before[0])
+    window.gate.wait_until_reached(1)
+    return before, waiting
+
+
 def test_cancelling_that_leaves_what_waited(opened, qtbot):
-    before = (add(opened, qtbot, 7, FIRST), add(opened, qtbot, 8, NEAR))
-    draw_box(opened, *FAR)
-    waiting = generate(opened, qtbot)
-    opened.hold()
-    opened.placing.put_instead(before[0], before[0])
-    opened.gate.wait_until_reached(1)
+    before, waiting = replace_while_one_waits(opened, qtbot)
     assert opened.session.candidate is None
     QTest.keyClick(opened.view, KEY.Key_Escape)
     opened.gate.open()
@@ -168,12 +174,7 @@ def test_cancelling_that_leaves_what_waited(opened, qtbot):
 
 
 def test_what_waited_is_said_to_be_gone_when_another_box_is_drawn_meanwhile(opened, qtbot):
-    before = (add(opened, qtbot, 7, FIRST), add(opened, qtbot, 8, NEAR))
-    draw_box(opened, *FAR)
-    waiting = generate(opened, qtbot)
-    opened.hold()
-    opened.placing.put_instead(before[0], before[0])
-    opened.gate.wait_until_reached(1)
+    before, waiting = replace_while_one_waits(opened, qtbot)
     draw_box(opened, 140, 60, 20)
     opened.gate.open()
     assert opened.session.accepted == before

@@ -105,16 +105,22 @@ def place_with_another_beside_a_part(window, qtbot):
     return session.accepted
 
 
+def accept_two(window, qtbot, row, columns):
+    """Accept two nodules of seeds 7 and 8 in the slice that is shown."""
+    session = window.session
+    for seed, column in zip((7, 8), columns, strict=True):
+        session.options = replace(session.options, seed=seed)
+        draw_box(window, row, column, 20)
+        generate(window, qtbot)
+        QTest.keyClick(window.view, KEY.Key_A)
+
+
 @pytest.mark.parametrize("is_undone", [False, True])
 @pytest.mark.parametrize("is_near", [False, True])
 def test_one_that_waited_comes_back_on_what_was_accepted_in_its_slice_meanwhile(wide, qtbot, is_undone, is_near):
     session = wide.session
     session.go_to_slice(0)
-    for seed, column in ((7, 20), (8, 50)):
-        session.options = replace(session.options, seed=seed)
-        draw_box(wide, 20, column, 20)
-        generate(wide, qtbot)
-        QTest.keyClick(wide.view, KEY.Key_A)
+    accept_two(wide, qtbot, row=20, columns=(20, 50))
     before = session.accepted
     session.go_to_slice(6)
     draw_box(wide, 140, 180, 20)
@@ -160,11 +166,7 @@ def test_a_change_is_cancelled_by_what_is_accepted_in_another_of_its_slices(wide
 def test_a_nodule_beside_one_that_is_changed_is_extended_again_after_it_was_made_again(wide, qtbot):
     session = wide.session
     session.go_to_slice(5)
-    for seed, column in ((7, 40), (8, 70)):
-        session.options = replace(session.options, seed=seed)
-        draw_box(wide, 30, column, 20)
-        generate(wide, qtbot)
-        QTest.keyClick(wide.view, KEY.Key_A)
+    accept_two(wide, qtbot, row=30, columns=(40, 70))
     first, second = session.accepted
     commands.select(session, second)
     extend(wide)

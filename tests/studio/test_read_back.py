@@ -19,7 +19,7 @@ from studio.history_list import Which
 from studio.queue import SEEDS
 from studio.slider_marks import is_far_off, readers_text, reading_text
 from tests.scripted_engine import Gate, ScriptedRunner
-from tests.studio.driving import LEFT, draw_box, generate
+from tests.studio.driving import LEFT, draw_box, generate, window_with
 
 KEY, CONTROL, SHIFT = Qt.Key, Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 
@@ -43,12 +43,7 @@ class ReadingRunner(ScriptedRunner):
 @pytest.fixture
 def reading(make_window, volume, monkeypatch):
     monkeypatch.setattr(reasons, "DEFAULT_SCORER", Path(__file__).parent)
-    runner = ReadingRunner(steps=1)
-    window = make_window(runner)
-    window.runner = runner
-    window.session.show_volume(volume)
-    window.view.setFocus()
-    return window
+    return window_with(make_window, volume, ReadingRunner(steps=1))
 
 
 def rank(window, qtbot):
