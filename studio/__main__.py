@@ -17,6 +17,7 @@ from engine.journal import journal_folder
 from studio.autosave import session_file
 from studio.engine_client import EngineClient
 from studio.history import History
+from studio.log import log_file, start_logging
 from studio.main_window import MainWindow
 from studio.theme import apply_theme
 
@@ -24,6 +25,7 @@ from studio.theme import apply_theme
 def main(argv: Sequence[str] | None = None) -> int:
     """Show the window, then load the model; return the exit code."""
     options = _parser().parse_args(argv)
+    start_logging(log_file())
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
     app.setApplicationName("Nodule Studio")
@@ -43,7 +45,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="nodule-studio", description="Place lung nodules in chest CT slices.")
-    parser.add_argument("path", nargs="?", type=Path, help="DICOM file, folder or zip, NIfTI, NRRD or MHA to open")
+    parser.add_argument(
+        "path",
+        nargs="?",
+        type=Path,
+        help="DICOM file, folder or zip, NIfTI, NRRD, MHA, project or exported result to open",
+    )
     parser.add_argument(
         "--checkpoint",
         type=Path,

@@ -12,8 +12,11 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QMenu, QToolBar
 
 from engine.nodule import ATTRIBUTE_NAMES, BoundingBox
+from engine.versions import PROGRAM
 from studio import commands
+from studio.about_dialog import AboutDialog
 from studio.live_controls import live_action
+from studio.log import log_file, show_log
 from studio.menu_actions import LISTS_FILES
 from studio.queue import SEEDS
 from studio.reasons import why_not_make_slices
@@ -135,11 +138,11 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
             *_ladders(window),
             Entry("Grid…", window.ask_for_grid, ("Alt+6",), "grid"),
             None,
-            Entry("Show or hide the sweep", window.sweeping.show_or_hide, ("E",)),
-            Entry("Cancel the sweep", window.sweeping.cancel, ("Ctrl+Alt+X",)),
+            Entry("Show or hide the ladder or grid", window.sweeping.show_or_hide, ("E",)),
+            Entry("Cancel the ladder or grid", window.sweeping.cancel, ("Ctrl+Alt+X",)),
             None,
-            Entry("Export the sheet of the sweep…", window.sweep_exporting.export_sheet, ("Ctrl+Alt+E",)),
-            Entry("Export the set of the sweep…", window.sweep_exporting.export_set, ("Ctrl+Alt+Shift+E",)),
+            Entry("Export the ladder or grid as a sheet…", window.sweep_exporting.export_sheet, ("Ctrl+Alt+E",)),
+            Entry("Export the ladder or grid as a set…", window.sweep_exporting.export_set, ("Ctrl+Alt+Shift+E",)),
         ],
         "&View": [
             Entry("Fit", view.fit, ("F",), "fit"),
@@ -168,6 +171,9 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
             Entry("Find an action…", window.find_action, ("Ctrl+K",), "search"),
             Entry("Keys and mouse", window.show_keys, ("F1",), "keys"),
             Entry("Show the first hints again", window.hints.show_again, ("Shift+F1",)),
+            None,
+            Entry("Show the log", lambda: show_log(session, log_file()), ("Ctrl+Shift+L",)),
+            Entry(f"About {PROGRAM}", lambda: window.show_dialog(AboutDialog(window)), ("Ctrl+F1",), "info"),
         ],
     }
 
