@@ -28,6 +28,7 @@ class AnalyseStudyDialog(QDialog):
         self.reason, self.outcome = wrapped("muted"), wrapped()
         # It is not known how far an analysis is.
         self.progress = QProgressBar(textVisible=False, minimum=0, maximum=0)
+        self.progress.setAccessibleName("Progress of the analysis")
         self.open_button = QPushButton("Open the report", autoDefault=False)
         self.close_button = QPushButton("Close", autoDefault=False)
         self.analyse = QPushButton("Analyse", default=True)

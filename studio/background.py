@@ -97,7 +97,8 @@ class Task(QObject):
             self._finish(None, str(error))
         except Exception as error:
             logger.exception("%s", self._failure)
-            self._finish(None, f"{self._failure} ({type(error).__name__}: {error}); see the log.")
+            what = f"{self._failure} ({type(error).__name__}: {error})"
+            self._finish(None, f"{what}; try again, and see the log if it fails again.")
         else:
             self._finish(result, "")
 

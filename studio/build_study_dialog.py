@@ -66,6 +66,7 @@ class BuildStudyDialog(QDialog):
         self.key = PathField("Key", choose_new_file)
         self.reason, self.outcome = wrapped("muted"), wrapped()
         self.progress = QProgressBar(textVisible=False, maximum=100)
+        self.progress.setAccessibleName("Progress of building")
         self.close_button = QPushButton("Close", autoDefault=False)
         self.build = QPushButton("Build", default=True)
         self.build.setProperty("role", "primary")

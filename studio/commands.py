@@ -138,7 +138,8 @@ def look_back(session: Session, nodule: PlacedNodule) -> None:
 
 def accept(session: Session) -> None:
     """Keep the candidate in its slice, or say why not; not while something else is shown in its place."""
-    why = _why_none_waits(session) or ("What is shown is a sketch; G makes the nodule." if session.sketch else "")
+    live = "What is shown is live, to be looked at only; G makes the nodule." if session.sketch else ""
+    why = _why_none_waits(session) or live
     if why or session.candidate is None:
         session.say(why)
     else:

@@ -255,8 +255,8 @@ class Editing(QObject):
 def _remade_text(count: int) -> str:
     if count == 0:
         return ""
-    which = "A nodule nearby was" if count == 1 else f"{count} nodules nearby were"
-    return f"{which} made again with the same seed and scores, for this one had been in sight."
+    which, them = ("A nodule nearby was", "it") if count == 1 else (f"{count} nodules nearby were", "them")
+    return f"{which} made again with the same seed and scores, for the old one had been beside {them}."
 
 
 def _elsewhere_text(session: Session, nodule: PlacedNodule, layers: Mapping[int, Layers], is_wanted: bool) -> str:

@@ -67,6 +67,7 @@ class ExportDialog(QDialog):
         self.browse = QPushButton("Browse…", autoDefault=False)
         self.reason, self.outcome = wrapped("muted"), wrapped("")
         self.progress = QProgressBar(textVisible=False, maximum=100)
+        self.progress.setAccessibleName("Progress of the export")
         self.open_folder = QPushButton(icon("open-folder"), "Open folder", autoDefault=False)
         self.send = QPushButton("Send to PACS…", autoDefault=False)
         self.close_button = QPushButton("Close", autoDefault=False)

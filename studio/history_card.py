@@ -134,6 +134,8 @@ def tool_tip(entry: Entry) -> str:
         + (f", reads {entry.scores[name].score:.1f} ± {entry.scores[name].deviation:.1f}" if entry.scores else "")
         for (name, names), score in scores
     ]
+    if entry.off is not None:
+        lines.append(f"Reads {entry.off:.1f} off the scores asked for, on average")
     options, source = entry.options, entry.source
     lines.append(f"Seed {options.seed}, {options.steps} steps, guidance {options.guidance:g}")
     lines.append(f"{size_text(entry)}, mean {signed(entry.mean_hu)} HU, made in {entry.seconds:.1f} s")

@@ -13,9 +13,10 @@ from studio.menu_actions import MenuAction, menu_actions
 GESTURES = {
     "On the slice": {
         "Wheel, Up, Down": "Scroll slices",
-        "Page Up, Page Down": "Ten slices on",
+        "Page Up, Page Down": "Ten slices at once",
         "Home, End": "First and last slice",
-        "Left button": "Draw, move or resize a box",
+        "Left button": "Draw, move or resize a box; measure, with the ruler (M)",
+        "Click": "Select an accepted nodule",
         "Right button": "Window width and level",
         "Middle button, Ctrl and arrows": "Pan",
         "Ctrl and wheel": "Zoom",
@@ -27,13 +28,17 @@ GESTURES = {
     "In the history": {
         "Click, Left, Right": "Show a result in its slice",
         "Double-click, Return": "Take its settings, too",
-        "S, Del": "Star; delete",
+        "S, Del": "Star; delete, or put back what was deleted",
+        "Right button": "Menu of all that can be done",
+    },
+    "In the small pictures of slices": {
+        "Click, Up, Down": "Go to a slice",
     },
     "In the queue": {
         "Drag, Alt+Up, Alt+Down": "Reorder waiting jobs",
         "Del": "Cancel a waiting job",
     },
-    "In a sweep": {
+    "In a ladder or grid": {
         "Click, arrows": "Show a result; retry a failed one",
         "Double-click, Return": "Take its settings, too",
     },

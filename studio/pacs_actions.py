@@ -69,4 +69,4 @@ class PacsActions(QObject):
         if self._may_leave():
             self._opener.open(folder)
         else:
-            self._session.say(f"The series is in {folder}.")
+            self._session.say(f"The series was fetched to {folder}; open it from there with File > Open folder.")

@@ -63,7 +63,7 @@ class PlacingControls(QWidget):
         self.status.setText("\n\n")
         self.status.setMinimumHeight(self.status.sizeHint().height())
         self.progress = QProgressBar(textVisible=False)
-        self.progress.setAccessibleName("Progress of sampling")
+        self.progress.setAccessibleName("Progress of generating")
         self._lay_out()
         for signal in (
             session.volume_changed,

@@ -96,7 +96,7 @@ def engine_text(session: Session) -> str:
     if state is EngineState.IDLE:
         return f"Ready on {detail}" if detail else "Ready"
     if state is EngineState.SAMPLING:
-        return f"Sampling on {detail}" if detail else "Sampling"
+        return f"Generating on {detail}" if detail else "Generating"
     if state is EngineState.LOADING:
         return f"Loading {detail}" if detail else "Loading the model"
     if state is EngineState.CANCELLING:

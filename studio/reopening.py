@@ -146,7 +146,7 @@ class ResultOpener(QObject):
         if candidate.result.slice.sha256() == found.output_sha256:
             self._session.say("Made again as it was exported: the HU are the same, bit for bit.")
         else:
-            text = "Made again, but not bit for bit: the checkpoint, the processor or a version is not that of then."
+            text = "Made again, but not bit for bit: the model, the processor or a version is another one than then."
             self._session.say(text, Severity.WARNING)
 
     def _look_in_opened(self) -> None:

@@ -23,6 +23,8 @@ from studio.slider_marks import (
 from studio.theme import colour, icon
 
 _KNOB = 7.0
+#: What a reading is.
+_READ = "What a scorer, trained on LIDC's readers, sees in this nodule, ± how sure it is (diamond on the slider)."
 #: From the top: bars stand on the track.
 _TRACK = 15.0
 _HEIGHT = 38
@@ -194,7 +196,7 @@ class AttributeRow(QWidget):
         self.slider.show_reading(reading, far)
         self.read.setVisible(reading is not None)
         self.read.setText(reading_text(self._attribute, asked, self.slider.value(), reading) if reading else "")
-        self.read.setToolTip(self.read.text())
+        self.read.setToolTip(f"{self.read.text()}\n{_READ}" if reading else "")
         role = "warning" if far else "muted"
         if self.read.property("role") != role:  # A style sheet is slow to apply.
             self.read.setProperty("role", role)

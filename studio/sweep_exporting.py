@@ -77,7 +77,7 @@ class SweepExporting(QObject):
 
     def _is_busy(self) -> bool:
         if self._task:
-            self._session.say("A sweep is being written; wait for that to end.")
+            self._session.say("The last export is still being written; export again in a moment.")
         return self._task is not None
 
     def _start(self, task: Task, said: str, folder: Path, next_time: Path) -> None:
@@ -102,7 +102,7 @@ class SweepExporting(QObject):
     def _sweep_or_why_not(self) -> Sweep | None:
         sweep = self._session.sweep
         if sweep is None:
-            self._session.say("There is no sweep to export; start one in the Explore menu.")
+            self._session.say("There is no ladder or grid to export; start one in the Explore menu.")
         elif not sweep.results:
-            self._session.say("Nothing of this sweep has been made yet.")
+            self._session.say("None of these nodules has been made yet; export them once the first one is.")
         return sweep if sweep and sweep.results else None

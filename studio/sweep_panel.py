@@ -48,7 +48,7 @@ class SweepPanel(QFrame):
         self.close_button = small_button("", "Hide; what is in the queue is made all the same (E)")
         self.close_button.setIcon(icon("close"))
         self.close_button.setProperty("role", "tiny")
-        self.close_button.setAccessibleName("Hide the sweep")
+        self.close_button.setAccessibleName("Hide the ladder or grid")
         self.cancel.clicked.connect(lambda: sweeping.cancel())
         self.retry.clicked.connect(lambda: self._retry())
         self.close_button.clicked.connect(lambda: setattr(session, "is_sweep_shown", False))

@@ -77,7 +77,7 @@ class Sweeping(QObject):
         if session.sweep:
             session.is_sweep_shown = not session.is_sweep_shown
         else:
-            session.say("Nothing has been swept in this series yet: choose a ladder or a grid in the Explore menu.")
+            session.say("This series has no ladder or grid yet; choose one in the Explore menu.")
 
     def show(self, cell: Cell, takes_settings: bool = False) -> None:
         """Show a cell that is done in its slice, as one from the history; with its scores and seed if asked for."""

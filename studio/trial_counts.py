@@ -87,4 +87,4 @@ def _limit_text(kind: TrialKind, found: Survey, possible: int) -> str:
         return "needs slices without a nodule"
     if kind != "find_nodule" and not found.real:
         return "needs real nodules: add a CSV"
-    return "needs results on other slices, not smaller than these"
+    return "needs results in other slices, of no fewer pixels"

@@ -67,7 +67,7 @@ def test_the_engine_can_be_started_when_the_window_is_painted(make_window, qtbot
     [
         (EngineState.LOADING, "", "Loading the model"),
         (EngineState.IDLE, "CPU, 2 threads", "Ready on CPU, 2 threads"),
-        (EngineState.SAMPLING, "CPU, 2 threads", "Sampling on CPU, 2 threads"),
+        (EngineState.SAMPLING, "CPU, 2 threads", "Generating on CPU, 2 threads"),
         (EngineState.CANCELLING, "", "Cancelling"),
         (EngineState.FAILED, "No checkpoint.", "The model could not be loaded"),
         (EngineState.STOPPED, "", "Stopped"),

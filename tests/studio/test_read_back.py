@@ -61,6 +61,7 @@ def test_what_was_read_back_stands_beside_the_slider(reading, qtbot):
     assert rows["texture"].read.text() == "reads 1.0 ± 0.7, Non-Solid/GGO"
     assert rows["texture"].read.property("role") == "warning"
     assert rows["sphericity"].read.text() == "reads 4.0 ± 0.5"
+    assert "trained on LIDC's readers" in rows["sphericity"].read.toolTip()
     assert rows["sphericity"].read.property("role") == "muted"
     assert "64 % solid, circularity 0.82" in reading.panel.placing.status.text()
     assert "edge" not in reading.panel.placing.status.text()
@@ -120,7 +121,9 @@ def test_best_of_ten_seeds_is_shown_and_the_history_is_ranked(reading, qtbot):
     assert offs == sorted(offs)
     assert reading.strip.list.entry.options.seed == 8
     assert "off 0.0" in model.index(0, 0).data(Qt.ItemDataRole.AccessibleTextRole)
-    assert "Texture 5: Solid, reads 5.0 ± 0.7" in model.index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
+    tip = model.index(0, 0).data(Qt.ItemDataRole.ToolTipRole)
+    assert "Texture 5: Solid, reads 5.0 ± 0.7" in tip
+    assert "Reads 0.0 off the scores asked for, on average" in tip
 
 
 def test_a_new_result_brings_all_results_back(reading, qtbot):

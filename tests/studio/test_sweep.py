@@ -281,7 +281,7 @@ def test_another_series_takes_the_sweep_away_but_not_its_jobs(held, qtbot, volum
     finish_queue(held, qtbot)
     qtbot.waitUntil(lambda: len(held.history.entries) == 5)
     QTest.keyClick(held.view, KEY.Key_E)
-    assert "Nothing has been swept" in held.notice_bar.text.text()
+    assert "has no ladder or grid yet" in held.notice_bar.text.text()
 
 
 def test_a_second_ladder_takes_the_place_of_the_first(held, qtbot):

@@ -91,7 +91,7 @@ def test_the_manifest_tells_what_was_swept_and_measured():
 def test_the_set_has_a_folder_for_each_result(swept, tmp_path, qtbot, monkeypatch):
     monkeypatch.setattr(exports, "ALL_FORMATS", ("DICOM", "Tables"))
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
-    swept.commands["Export the set of the sweep…"].trigger()
+    swept.commands["Export the ladder or grid as a set…"].trigger()
     folder = tmp_path / "sweep-sphericity"
     qtbot.waitUntil(lambda: "was written" in swept.notice_bar.text.text())
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -165,5 +165,5 @@ def test_the_sheet_is_written_in_the_background_where_the_user_says(swept, tmp_p
 
 def test_without_a_sweep_exporting_says_why_not(make_window):
     window = make_window(start=False)
-    window.commands["Export the set of the sweep…"].trigger()
-    assert "There is no sweep to export" in window.notice_bar.text.text()
+    window.commands["Export the ladder or grid as a set…"].trigger()
+    assert "There is no ladder or grid to export" in window.notice_bar.text.text()
