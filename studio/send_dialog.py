@@ -121,7 +121,7 @@ class SendDialog(QDialog):
             _SENDING,
             partial(_send, self._objects, connection),
             "The objects could not be sent",
-            lambda count: self._say_that_it_worked(connection, f"All {count} objects are at {connection.address}."),
+            lambda count: self._say_that_it_worked(connection, _sent(count, connection)),
         )
 
     def _say_that_it_worked(self, connection: Connection, text: str) -> None:
@@ -164,3 +164,8 @@ def _send(objects: Sequence[DicomObject], connection: Connection, progress: Prog
     from engine.pacs import send_objects
 
     return send_objects(objects, connection, lambda done, count: progress(done / count))
+
+
+def _sent(count: int, connection: Connection) -> str:
+    what = "The object is" if count == 1 else f"All {count} objects are"
+    return f"{what} at {connection.address}."
