@@ -48,8 +48,9 @@ def read_session(path: Path) -> SavedSession | None:
 class Autosave(QObject):
     """Writes the session of a window to its file whenever it has changed; never in the thread of the window.
 
-    A scan with accepted nodules that a slice has taken the place of stays in the file as long as there is a way back:
-    the slice is in the history, but how those nodules lie in the scan would be nowhere else.
+    A scan that a slice has taken the place of is written beside the slice as long as there is a way back: how its
+    nodules lie in it would be nowhere else. While the slice forms, the file stays as it is: cancelled, it has changed
+    nothing.
     """
 
     def __init__(
@@ -94,9 +95,10 @@ class Autosave(QObject):
             self._timer.start()
 
     def _write(self, ended: bool = False) -> None:
-        is_kept = bool(self._slices.accepted_behind)
-        saved = None if is_kept else saved_session(self._session, self._history, ended)
-        if saved is None and ended and self._last:
+        saved, behind = saved_session(self._session, self._history, ended), self._slices.behind
+        if saved:
+            saved = replace(saved, behind=behind.saved if behind else None)
+        elif ended and self._last:
             saved = replace(self._last, ended=True)
         if saved:  # Nothing open is nothing to go on with: what was open before stays on offer.
             self._last = saved

@@ -23,13 +23,13 @@ def may_leave(
     slices : SliceMaking, optional
         Where its way back would be lost, too: the nodules that it leads to count as well.
     """
-    here, behind = len(session.not_exported), len(slices.not_exported_behind) if slices else 0
+    here, behind = len(session.not_exported), slices.behind.not_exported if slices and slices.behind else 0
     count = here + behind
     if count == 0:
         return True
     which = "1 accepted nodule has" if count == 1 else f"{count} accepted nodules have"
     box = QMessageBox(QMessageBox.Icon.NoIcon, "Nodule Studio", f"{which} not been exported.", parent=parent)
-    kept = "Every result is kept in the journal, but not as DICOM, NIfTI or PNG files."
+    kept = "Every result stays in the history, but not as DICOM, NIfTI or PNG files."
     share = "it" if count == 1 else f"{behind} of them" if here else "all of them"
     where = f"{slices.way_back}, whose place the slice has taken, holds {share}." if slices and behind else ""
     box.setInformativeText(f"{where} {kept}".strip())

@@ -55,11 +55,16 @@ class ProjectActions(QObject):
 
     def reopen_last(self) -> None:
         """Go on where the last session stopped; or say why not."""
-        why = why_not_reopen(self.last)
-        if why or self.last is None:
+        if why_not_reopen(self.last) or self._may_leave():  # Nothing is asked for what cannot be done.
+            self.reopen(self.last)
+
+    def reopen(self, saved: SavedSession | None) -> None:
+        """Open what the last session has left, without a question; or say why not."""
+        why = why_not_reopen(saved)
+        if why or saved is None:
             self._session.say(why or "")
-        elif self._may_leave():
-            self._restorer.reopen(self.last)
+        else:
+            self._restorer.reopen(saved)
 
     def choose_project(self) -> None:
         """Ask for the folder of a project and open it."""
@@ -165,12 +170,15 @@ class ProjectActions(QObject):
 
 
 def why_not_reopen(last: SavedSession | None) -> str | None:
-    """Return why the last session cannot be reopened, as one sentence; None if it can."""
+    """Return why the last session cannot be reopened, as one sentence; None if it can, or what was behind its slice."""
     if last is None:
         return "There is no earlier session to go on with."
+    if last.made and is_whole(located(last.made)):
+        return None
+    if last.made and last.behind:
+        return why_not_reopen(last.behind)
     if last.made:
-        is_there = is_whole(located(last.made))
-        return None if is_there else "The slice of the last session is not in the journal any more."
+        return "The slice of the last session is not in the journal any more."
     if not last.path.exists():
         return f"The CT of the last session is not in {last.path} any more."
     return None

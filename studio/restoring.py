@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,8 +20,8 @@ from studio.opening import Opener
 from studio.placed import BoxOnSlice, PlacedNodule
 from studio.rebasing import rebased
 from studio.saved_session import SavedNodule, SavedSession
-from studio.session import Session, Severity
-from studio.slice_making import show_made
+from studio.session import Notice, Session, Severity
+from studio.slice_making import SliceMaking
 
 logger = logging.getLogger(__name__)
 
@@ -28,16 +29,25 @@ logger = logging.getLogger(__name__)
 Results = dict[Path, GenerationResult]
 #: What was open, and accepted in it.
 _Before = tuple[CTVolume | None, tuple[PlacedNodule, ...]]
+_SLICE_GONE = "The slice of the session is not in the journal any more."
 
 
 class Restorer(QObject):
     """Reopens saved sessions, one at a time."""
 
-    def __init__(self, session: Session, history: History, opener: Opener, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        history: History,
+        opener: Opener,
+        slices: SliceMaking,
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
         self._session = session
         self._history = history
         self._opener = opener
+        self._slices = slices
         self._task: Task | None = None
 
     def reopen(
@@ -91,14 +101,16 @@ class Restorer(QObject):
         self._opener.read(saved.path, saved.series_uid, lambda: (self._show(saved, results), then()))
 
     def _open_made(self, saved: SavedSession, then: Callable[[], object], results: Results) -> None:
-        """Open a slice that was made whole: it is a result itself."""
+        """Open a slice that was made whole: it is a result itself. If it is gone, what was behind it is opened."""
         made = results.get(saved.made) if saved.made else None
-        if made is None or not isinstance(made.request, SliceRequest):
-            self._session.say("The slice of the session is not in the journal any more.", Severity.ERROR)
-            return
-        show_made(self._session, made, made.request)
-        self._show(saved, results)
-        then()
+        if made and isinstance(made.request, SliceRequest):
+            self._slices.reopen(made, saved.behind)
+            self._show(saved, results)
+            then()
+        elif saved.behind:
+            self.reopen(saved.behind, then=partial(self._warn, _SLICE_GONE))
+        else:
+            self._session.say(_SLICE_GONE, Severity.ERROR)
 
     def _show(self, saved: SavedSession, results: Results) -> None:
         session = self._session
@@ -111,7 +123,12 @@ class Restorer(QObject):
         session.box = candidate.place if candidate else self._box(saved)
         why_less = _why_less(lost, is_candidate_lost=saved.candidate is not None and candidate is None)
         if why_less:
-            session.say(why_less, Severity.WARNING)
+            self._warn(why_less)
+
+    def _warn(self, text: str) -> None:
+        """Say it beside what is said already, the offer of a way back among it."""
+        said = self._session.notice or Notice("")
+        self._session.notice = replace(said, text=f"{said.text} {text}".strip(), severity=Severity.WARNING)
 
     def _accept(self, nodule: SavedNodule, results: Results) -> bool:
         placed = self._placed(nodule, results)

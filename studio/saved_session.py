@@ -13,7 +13,8 @@
       "attributes": {"sphericity": 4, ...}, "options": {"seed": 7, "steps": 15, ...},
       "accepted": [{"slice_index": 66, "result": PATH, "exported": false}, ...],  in the order of acceptance
       "candidate": the same, or null        the nodule that waits to be accepted
-    }
+      "behind": {...} or null               all of this, of the scan that the slice was made in the place of; may be
+    }                                       missing, and is null in a project
 
 PATH is the folder of a result as `engine.journal` writes it: absolute in the last session, relative in a project.
 """
@@ -52,7 +53,8 @@ class SavedNodule:
 class SavedSession:
     """What was open and how. `box` is (slice index, row, column, side).
 
-    `made` is the folder of the result that was open as a slice of its own; `path` is only its name then.
+    `made` is the folder of the result that was open as a slice of its own; `path` is only its name then. `behind` is
+    what that slice had taken the place of, if one could go back to it: see `studio.way_back`.
     """
 
     saved: datetime
@@ -69,10 +71,11 @@ class SavedSession:
     candidate: SavedNodule | None
     shown: Shown
     made: Path | None = None
+    behind: SavedSession | None = None
 
     @property
     def entries(self) -> tuple[Path, ...]:
-        """The folders of all results that are in slices, and of the slice that was made."""
+        """The folders of all results that are in slices, and of the slice that was made; not of those behind."""
         waiting = (self.candidate,) if self.candidate else ()
         made = (self.made,) if self.made else ()
         return (*made, *(nodule.entry for nodule in (*self.accepted, *waiting)))
@@ -81,7 +84,7 @@ class SavedSession:
 def saved_session(session: Session, history: History, ended: bool = False) -> SavedSession | None:
     """Return what is open now; None if nothing is, or a slice that is still being made or could not be recorded.
 
-    A nodule that could not be recorded is left out.
+    A nodule that could not be recorded is left out. So is what is behind: only `studio.slice_making` knows that.
     """
     volume, slice_made = session.volume, session.made_whole if session.generated else None
     made = history.path_of(slice_made) if slice_made else None
@@ -131,6 +134,7 @@ def to_record(saved: SavedSession) -> Record:
         "options": asdict(saved.options),
         "accepted": [_nodule_record(nodule) for nodule in saved.accepted],
         "candidate": _nodule_record(saved.candidate) if saved.candidate else None,
+        "behind": to_record(saved.behind) if saved.behind else None,
     }
 
 
@@ -176,6 +180,7 @@ def _restored(record: Mapping[str, Any], place: Path) -> SavedSession:
         candidate=_nodule(candidate, place) if candidate else None,
         shown=_shown(record.get("shown") or {}),
         made=place / source["made"] if source.get("made") else None,
+        behind=_restored(record["behind"], place) if record.get("behind") else None,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
@@ -23,40 +23,26 @@ from engine.events import (
 )
 from engine.nodule import BoundingBox, NoduleAttributes
 from engine.whole_slices import volume_of
-from studio.commands import Scene
 from studio.engine_client import EngineClient
+from studio.history import History
 from studio.placed import BoxOnSlice, Job, PlacedNodule
 from studio.placing import Placing
 from studio.reasons import why_not_generate_slice
+from studio.saved_session import SavedSession
 from studio.session import Notice, Session, Severity
 from studio.suggesting import Suggesting
-from studio.sweep import Sweep
+from studio.way_back import Open, WayBack, show_again, what_is_open
 
 #: What a slice of which nothing is known yet looks like, HU.
 _BLANK = -1000
-
-
-@dataclass(frozen=True)
-class _Open:
-    """What is open, to be shown again if the slice is not made after all."""
-
-    volume: CTVolume | None
-    series_uid: str | None
-    slice_index: int
-    scene: Scene
-    exported: tuple[PlacedNodule, ...]
-    generated: SliceRequest | None
-    made_whole: GenerationResult | None
-    attributes: NoduleAttributes
-    sweep: Sweep | None
-    is_sweep_shown: bool
 
 
 class SliceMaking(QObject):
     """Makes slices for one session; while one forms, it is the open volume, and previews are painted over all of it.
 
     If it is cancelled or fails, what was open is open again, with its scores; its steps of undo are lost. Once
-    the slice is made, there is a way back, too; after the next ones, the same, until a file is opened.
+    the slice is made, there is a way back, too; after the next ones, the same, until a file is opened. A session that
+    is reopened has it again.
 
     Parameters
     ----------
@@ -67,14 +53,18 @@ class SliceMaking(QObject):
     ----------
     way_back_changed : Signal()
         `way_back` may be another one.
+    reopening_wanted : Signal(SavedSession)
+        The way back leads to what must be read from its file first.
     """
 
     way_back_changed = Signal()
+    reopening_wanted = Signal(object)
 
     def __init__(
         self,
         session: Session,
         engine: EngineClient,
+        history: History,
         placing: Placing,
         suggesting: Suggesting,
         may_leave: Callable[[], bool],
@@ -83,14 +73,14 @@ class SliceMaking(QObject):
         super().__init__(parent)
         self._session = session
         self._engine = engine
+        self._history = history
         self._placing = placing
         self._suggesting = suggesting
         self._may_leave = may_leave
         self._job: Job | None = None
-        self._before: _Open | None = None
+        self._before: Open | None = None
         self._blank: CTVolume | None = None
-        #: What was read from a file, and slices have taken the place of.
-        self._read: _Open | None = None
+        self._behind: WayBack | None = None
         #: Nodules that the user has agreed to leave although they are in no file; after the way back they are there.
         self._agreed: tuple[PlacedNodule, ...] = ()
         engine.event_arrived.connect(self._handle)
@@ -156,33 +146,37 @@ class SliceMaking(QObject):
             show_made(self._session, result, result.request)
             self._offer_way_back()
 
+    def reopen(self, made: GenerationResult, behind: SavedSession | None) -> None:
+        """Open the slice of a saved session, without a question; `behind` is what it had taken the place of."""
+        assert isinstance(made.request, SliceRequest)
+        self.stop()
+        show_made(self._session, made, made.request)
+        self._behind = WayBack(behind) if behind else None
+        self._offer_way_back()
+
+    @property
+    def behind(self) -> WayBack | None:
+        """What was read from a file, and a slice has taken the place of; None if nothing was."""
+        return self._behind if self._session.generated else None
+
     @property
     def way_back(self) -> str | None:
-        """Name of what was read from a file, and a slice has taken the place of; None if nothing was."""
-        volume = self._read.volume if self._read and self._session.generated else None
-        return (volume.source.name or volume.description) if volume else None
-
-    @property
-    def accepted_behind(self) -> tuple[PlacedNodule, ...]:
-        """The accepted nodules of what the way back leads to."""
-        return self._read.scene.accepted if self._read and self._session.generated else ()
-
-    @property
-    def not_exported_behind(self) -> tuple[PlacedNodule, ...]:
-        """Those of them that have not been exported."""
-        exported = self._read.exported if self._read else ()
-        return tuple(nodule for nodule in self.accepted_behind if nodule not in exported)
+        """Name of what is behind."""
+        return self.behind.name if self.behind else None
 
     def go_back(self) -> None:
         """Open again what a slice has taken the place of, as it was; or say why not."""
-        before = self._read
-        if self.way_back is None or before is None:
+        behind = self.behind
+        if behind is None:
             self._session.say("No slice that was made has taken the place of a scan.")
-        elif self._may_leave():
-            self.stop()
-            _show_again(self._session, before)
-        else:
+        elif not self._may_leave():
             self._offer_way_back()  # Whoever takes an offer closes it.
+        else:
+            self.stop()
+            if behind.before:
+                show_again(self._session, behind.before)
+            else:
+                self.reopening_wanted.emit(behind.saved)
 
     def _may_make_way(self) -> bool:
         """Ask whether what is open may be closed, but not again about the same nodules."""
@@ -192,11 +186,11 @@ class SliceMaking(QObject):
         self._agreed = (*self._agreed, *fresh)
         return True
 
-    def _keep_way_back(self) -> _Open:
+    def _keep_way_back(self) -> Open:
         """Return what is open; keep it, to be gone back to, unless it is a slice that was made."""
-        before = _what_is_open(self._session)
-        self._read = self._read if before.generated else before
-        return before
+        if not self._session.generated:
+            self._behind = WayBack.to_what_is_open(self._session, self._history)
+        return what_is_open(self._session)
 
     def stop(self) -> None:
         """Make the slice no further; what was open before is open again at once."""
@@ -232,7 +226,7 @@ class SliceMaking(QObject):
     def _see_opened(self) -> None:
         session = self._session
         if session.volume and not session.generated:
-            self._read = None
+            self._behind = None
             self._agreed = tuple(nodule for nodule in self._agreed if nodule in session.accepted)
         self.way_back_changed.emit()
 
@@ -249,7 +243,7 @@ class SliceMaking(QObject):
         self._forget()
         if not is_shown:  # Something else has been opened meanwhile.
             return
-        _show_again(session, before)
+        show_again(session, before)
         if before.generated:
             self._offer_way_back()
 
@@ -260,35 +254,6 @@ class SliceMaking(QObject):
 def _options_set(session: Session) -> SamplingOptions:
     """Return the steps and the seed that are set, with the solver for slices."""
     return replace(session.options, solver=SLICE_SAMPLING.solver)
-
-
-def _what_is_open(session: Session) -> _Open:
-    return _Open(
-        session.volume,
-        session.series_uid,
-        session.slice_index,
-        Scene.of(session),
-        session.exported,
-        session.generated,
-        session.made_whole,
-        session.attributes,
-        session.sweep,
-        session.is_sweep_shown,
-    )
-
-
-def _show_again(session: Session, before: _Open) -> None:
-    if session.generated and session.attributes == session.generated.attributes:  # Nobody has set others meanwhile.
-        session.attributes = before.attributes
-    if before.volume is None:
-        session.close_volume()
-        return
-    session.show_volume(before.volume, before.series_uid)
-    session.go_to_slice(before.slice_index)
-    session.generated, session.made_whole = before.generated, before.made_whole
-    session.accepted, session.exported = before.scene.accepted, before.exported
-    session.candidate, session.box = before.scene.candidate, before.scene.box
-    session.sweep, session.is_sweep_shown = before.sweep, before.is_sweep_shown
 
 
 def show_made(session: Session, made: GenerationResult, request: SliceRequest) -> None:

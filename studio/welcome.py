@@ -168,12 +168,16 @@ def _scrolled_in(frame: QFrame) -> QWidget:
 
 
 def last_text(last: SavedSession) -> str:
-    """Return what was open last, and whether the program was closed then."""
-    count = len(last.accepted)
-    nodules = "" if count == 0 else ", 1 accepted nodule" if count == 1 else f", {count} accepted nodules"
-    name = last.description or last.path.name
+    """Return what was open last, what was behind it, and whether the program was closed then."""
+    behind = f"\nBehind it: {_open_text(last.behind)}" if last.behind else ""
     how = "" if last.ended else "\nThe program ended without being closed; nothing that was finished is lost."
-    return f"{name}, slice {last.slice_index + 1}{nodules}, {time_text(last.saved)}{how}"
+    return f"{_open_text(last)}, {time_text(last.saved)}{behind}{how}"
+
+
+def _open_text(saved: SavedSession) -> str:
+    count = len(saved.accepted)
+    nodules = "" if count == 0 else ", 1 accepted nodule" if count == 1 else f", {count} accepted nodules"
+    return f"{saved.description or saved.path.name}, slice {saved.slice_index + 1}{nodules}"
 
 
 def _short(path: Path) -> str:
