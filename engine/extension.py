@@ -4,7 +4,8 @@ The generator knows one slice at a time. Two things make its slices one nodule:
 
 - *Size.* The nodule is taken for an ellipsoid: at a distance z from the slice in which it was placed, its extent, and
   with it the box, shrinks by sqrt(1 - (z / r)^2), with r = `ROUNDNESS` times the radius measured in that slice. Slices
-  are told by their positions; slices that are thicker than the nodule leave it in one.
+  are told by their positions; slices that are thicker than the nodule leave it in one. The centres of the boxes lie
+  along the slice normal, also where it leans, as with a tilted gantry.
 - *Shape and texture.* Where noise, scores and surroundings are alike, so is what the deterministic solvers make of
   them. `engine.nodule_noise` turns the noise with the distance, so that closer slices are more alike.
 
@@ -71,26 +72,34 @@ def extension_requests(volume: CTVolume, index: int, result: GenerationResult) -
     Raises
     ------
     InputError
-        If the slice was made whole, no nodule was found in it, or the nodule has ended, or all but, in the next slice.
+        If the slice was made whole, no nodule was found in it, there is no other slice, or the nodule has ended, or all
+        but, in the next one.
     """
     request = result.request
     if not isinstance(request, GenerationRequest):
         raise InputError("A slice that was made whole has no slices beside it; place the nodule in a slice of a scan.")
     if result.measurement.diameter_mm == 0:
         raise InputError("No nodule was found in the box, so that its size is not known; try another seed.")
+    if len(volume) == 1:
+        raise InputError("This series has one slice, so that the nodule has no other to go on in; open a whole one.")
     reach_mm = ROUNDNESS * result.measurement.diameter_mm / 2
     offsets = slice_offsets(volume, index)
     sides = {near: _side_at(volume, request, offsets[near] / reach_mm) for near in _outwards(index, offsets, reach_mm)}
-    boxes = {near: _box_around(request.box, side, volume) for near, side in sides.items() if side is not None}
+    boxes = {
+        near: _box_around(request.box, side, _shift(volume, index, near), volume)
+        for near, side in sides.items()
+        if side is not None
+    }
     if sides and not boxes:
         raise InputError(
             f"In the next slice the nodule would be narrower than {_LEAST_EXTENT_MM:g} mm, which the generator has not "
             "learned; place a larger one to extend it."
         )
     if not boxes:
+        next_mm = min(abs(offset) for near, offset in enumerate(offsets) if near != index)
         raise InputError(
-            f"The slices are {volume.slice_spacing:.1f} mm apart and the nodule measures "
-            f"{result.measurement.diameter_mm:.1f} mm, so that it lies in one slice; place a larger one to extend it."
+            f"The next slice is {next_mm:.1f} mm away and the nodule measures {result.measurement.diameter_mm:.1f} mm, "
+            "so that it lies in one slice; place a larger one to extend it."
         )
     continues = result.nodule_sha256()
     return {
@@ -204,10 +213,26 @@ def _side_at(volume: CTVolume, request: GenerationRequest, share: float) -> floa
     return max(BOX_SIDE_MM[0], side_around(extent)) if extent >= _LEAST_EXTENT_MM else None
 
 
-def _box_around(first: BoundingBox, side_mm: float, volume: CTVolume) -> BoundingBox:
-    """Return the box of that side with the same centre, no larger than the first one."""
+def _shift(volume: CTVolume, index: int, near: int) -> tuple[float, float]:
+    """Return by how many (rows, columns) a point moves on its way along the slice normal from one slice to another.
+
+    By none where the slices lie one above the other. Where the gantry was tilted they do not: the table moves on, and
+    the normal leans.
+    """
+    way = np.subtract(volume.positions[index], volume.positions[near])
+    row_mm, column_mm = volume.pixel_spacing
+    rows, columns = (
+        float(np.dot(way, volume.row_direction)) / row_mm,
+        float(np.dot(way, volume.column_direction)) / column_mm,
+    )
+    # Headers carry a few digits: what is left of them must not decide to which side the middle of a pixel is rounded.
+    return round(rows, 2), round(columns, 2)
+
+
+def _box_around(first: BoundingBox, side_mm: float, shift: tuple[float, float], volume: CTVolume) -> BoundingBox:
+    """Return the box of that side with the same centre but for the shift, no larger than the first one."""
     side = min(first.side, int(np.ceil(side_mm / max(volume.pixel_spacing))))
-    row, column = first.centre
+    row, column = (at + by for at, by in zip(first.centre, shift, strict=True))
     return BoundingBox.nearest(row - side / 2, column - side / 2, side, first.slice_shape)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Qt
 
 from engine.ct import CTVolume
 from engine.errors import InputError
@@ -16,13 +17,43 @@ from studio.placed import PlacedNodule
 from studio.placing import Placing
 from studio.queue import JobQueue
 from studio.queue_runs import QueueRuns
+from studio.queue_state import QueuedJob
 from studio.reasons import why_not_extend
 from studio.rebasing import rebased
 from studio.session import Notice, Session
 
+#: What is said of a nodule that is made in its slices and not yet put into them.
+_WAITS = (
+    "The nodule is made in all its slices; it goes into them once the one that waits there is accepted or discarded."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class _Begun:
+    """A nodule whose other slices are being made.
+
+    Attributes
+    ----------
+    volume : CTVolume
+        The series that it is in.
+    nodule : PlacedNodule
+        As it was when it was begun.
+    numbers : slice index -> number of the job in the queue
+    """
+
+    volume: CTVolume
+    nodule: PlacedNodule
+    numbers: Mapping[int, int]
+
 
 class Extending(QObject):
-    """Extends nodules, each of which is accepted in its slices as soon as its own have all been made."""
+    """Extends nodules, each of which is accepted in its slices as soon as its own have all been made.
+
+    What the generator saw of a slice must still be there when the nodule goes into it. So a job that waits begins with
+    what is accepted by then, another nodule that was extended before it as well; and what was accepted around a part
+    after that has begun makes it be made again, next. A nodule that waits to be accepted is not built over: what goes
+    into its slice waits, too.
+    """
 
     def __init__(
         self, session: Session, placing: Placing, queue: JobQueue, history: History, parent: QObject | None = None
@@ -33,13 +64,17 @@ class Extending(QObject):
         self._queue = queue
         self._history = history
         self._runs = QueueRuns(session, queue, self)
-        self._under_way: list[PlacedNodule] = []
+        self._under_way: list[_Begun] = []
+        self._waiting: list[tuple[_Begun, list[PlacedNodule]]] = []
+        session.accepted_changed.connect(self._renew_requests)
+        # Queued: the change may be a step of undo, in the midst of which no other step can be made.
+        for signal in (session.candidate_changed, session.job_changed):
+            signal.connect(self._end_waiting, Qt.ConnectionType.QueuedConnection)
 
     def start(self) -> None:
         """Queue the slices beside the nodule in the box; or say why not."""
         session, nodule = self._session, self._session.nodule_in_box
-        is_under_way = nodule is not None and any(_is_same(begun, nodule) for begun in self._under_way)
-        why = "This nodule is being extended; its slices are in the queue." if is_under_way else why_not_extend(session)
+        why = (self._why_not_again(nodule) if nodule else "") or why_not_extend(session)
         if why or session.volume is None or nodule is None:
             session.say(why or "Generate a nodule first.")
             return
@@ -49,58 +84,130 @@ class Extending(QObject):
             session.say(str(error))
             return
         session.notice = None
-        numbers = [number for index, one in requests.items() for number in self._queue.add(index, [one])]
-        self._under_way.append(nodule)
-        self._runs.begin(numbers, partial(self._end, session.volume, nodule, len(numbers)))
+        numbers = {index: number for index, one in requests.items() for number in self._queue.add(index, [one])}
+        begun = _Begun(session.volume, nodule, numbers)
+        self._under_way.append(begun)
+        self._runs.begin(numbers.values(), partial(self._end, begun, ()))
 
-    def _end(self, volume: CTVolume, nodule: PlacedNodule, wanted: int, made: list[PlacedNodule]) -> None:
-        self._under_way.remove(nodule)
-        if volume is self._session.volume:
-            self._accept(nodule, made, wanted)
-        else:
+    def _why_not_again(self, nodule: PlacedNodule) -> str:
+        begun = next((one for one in self._under_way if _is_same(one.nodule, nodule)), None)
+        if begun is None:
+            return ""
+        is_made = any(waiting is begun for waiting, _ in self._waiting)
+        return _WAITS if is_made else "This nodule is being extended; its slices are in the queue."
+
+    def _renew_requests(self) -> None:
+        """Let jobs that wait begin with what is accepted in their slices by now."""
+        session, queue = self._session, self._session.queue
+        here = (begun for begun in self._under_way if begun.volume is session.volume)
+        ours = {number for begun in here for number in begun.numbers.values()}
+        if any(job.number in ours for job in queue.waiting):
+            waiting = tuple(self._renewed(job) if job.number in ours else job for job in queue.waiting)
+            session.queue = replace(queue, waiting=waiting)
+
+    def _renewed(self, job: QueuedJob) -> QueuedJob:
+        now = self._session.slice_with_accepted(job.slice_index)
+        return replace(job, request=replace(job.request, slice=now)) if now else job
+
+    def _end(self, begun: _Begun, before: Sequence[PlacedNodule], now: list[PlacedNodule]) -> None:
+        """Put the nodule into its slices, of which some were made before and others now; or say why not."""
+        session, made, wanted = self._session, [*before, *now], len(begun.numbers)
+        is_here = begun.volume is session.volume
+        nodule = self._as_it_is_now(begun.nodule) if is_here else None
+        if nodule and len(made) == wanted:
+            self._put_in(begun, nodule, made)
+            return
+        self._under_way.remove(begun)
+        if not is_here:
             self._say_not_here(f"{len(made)} of {wanted} slices were made")
+        elif len(made) < wanted:
+            session.say(f"The nodule was not extended: {len(made)} of {wanted} slices were made; see the history.")
+        else:
+            session.say("The nodule was not extended, for it has been changed meanwhile; see the history.")
 
     def _say_not_here(self, made: str) -> None:
         text, said = f"for another scan or slice was open: {made}; see the history.", self._session.notice
         kept = said if said and said.do else Notice("")  # It may offer the way back to the series of the nodule.
         self._session.notice = replace(kept, text=f"{kept.text} The nodule was not extended, {text}".strip())
 
-    def _accept(self, begun: PlacedNodule, made: list[PlacedNodule], wanted: int) -> None:
-        session = self._session
-        nodule, fitting = self._as_it_is_now(begun), self._fitting(made)
-        if len(made) < wanted:
-            session.say(f"The nodule was not extended: {len(made)} of {wanted} slices were made; see the history.")
-        elif nodule is None or fitting is None:
-            session.say("The nodule was not extended, for its slices have changed meanwhile; see the history.")
+    def _put_in(self, begun: _Begun, nodule: PlacedNodule, made: list[PlacedNodule]) -> None:
+        candidate = self._session.candidate
+        if candidate and candidate.slice_index in begun.numbers:
+            self._waiting.append((begun, made))
+            self._session.say(_WAITS)
+            return
+        fitting, stale = self._on_slices_now(made)
+        if stale:
+            self._make_again(begun, fitting, stale)
         else:
-            job = session.job
-            # What was begun in a slice as it was before. Now: an edit that is cancelled puts back its box.
-            if any(placed.slice_index in self._placing.slices_of_job for placed in fitting):
-                self._placing.cancel()
-            commands.accept_over_slices(session, nodule, fitting)
-            dropped = "" if session.job is job else " What was forming there was cancelled; begin it again."
-            session.say(extent_text(session, (nodule, *fitting)) + dropped)
+            self._under_way.remove(begun)
+            self._accept(nodule, fitting)
+
+    def _end_waiting(self) -> None:
+        """Go on with what waits for slices that are free by now."""
+        waiting, self._waiting = self._waiting, []
+        for begun, made in waiting:
+            if self._is_taken(begun):
+                self._waiting.append((begun, made))
+            else:
+                self._end(begun, (), made)
+
+    def _is_taken(self, begun: _Begun) -> bool:
+        """Whether a nodule waits or forms in one of its slices; it may be the one that waited, on its way elsewhere."""
+        candidate, busy = self._session.candidate, set(self._placing.slices_of_job)
+        busy |= {candidate.slice_index} if candidate else set()
+        return begun.volume is self._session.volume and not busy.isdisjoint(begun.numbers)
+
+    def _make_again(self, begun: _Begun, fitting: list[PlacedNodule], stale: list[PlacedNodule]) -> None:
+        """Put those jobs into the queue again, before all others: what waits may be built on them."""
+        session, numbers = self._session, begun.numbers
+        again = tuple(
+            self._renewed(QueuedJob(numbers[placed.slice_index], placed.slice_index, placed.result.request))
+            for placed in stale
+            if isinstance(placed.result.request, GenerationRequest)
+        )
+        session.queue = replace(session.queue, waiting=(*again, *session.queue.waiting))
+        self._runs.begin((job.number for job in again), partial(self._end, begun, fitting))
+        slices = "1 slice" if len(again) == 1 else f"{len(again)} slices"
+        session.say(f"The nodule is made again in {slices}, for there are other nodules beside it by now.")
+        if not session.queue.is_held:  # It starts them now, though none of its own jobs may have ended just before.
+            self._queue.go_on()
+
+    def _accept(self, nodule: PlacedNodule, fitting: list[PlacedNodule]) -> None:
+        session, job = self._session, self._session.job
+        # What was begun in a slice as it was before. Now: an edit that is cancelled puts back its box.
+        if any(placed.slice_index in self._placing.slices_of_job for placed in fitting):
+            self._placing.cancel()
+        commands.accept_over_slices(session, nodule, tuple(fitting))
+        dropped = "" if session.job is job else " What was forming there was cancelled; begin it again."
+        session.say(extent_text(session, (nodule, *fitting)) + dropped)
 
     def _as_it_is_now(self, nodule: PlacedNodule) -> PlacedNodule | None:
-        """Return the nodule on what its slice is now: another one of it may have been changed; None if it is gone."""
-        session = self._session
+        """Return the nodule on what its slice is now: another one of it may have been changed.
+
+        None if it is gone, or if a part of it has been accepted by itself: it would be there twice.
+        """
+        session, name = self._session, nodule.result.nodule_sha256()
+        if any(part.continues == name for part in session.accepted):
+            return None
         there = (*session.accepted, *([session.candidate] if session.candidate else []))
         return next((now for now in there if _is_same(nodule, now)), None)
 
-    def _fitting(self, made: list[PlacedNodule]) -> tuple[PlacedNodule, ...] | None:
-        """Return the slices as they go into the series now; None if one of them has changed around the nodule."""
-        session, candidate = self._session, self._session.candidate
+    def _on_slices_now(self, made: list[PlacedNodule]) -> tuple[list[PlacedNodule], list[PlacedNodule]]:
+        """Return the parts as they go into the series now, and those around which their slices have changed."""
         fitting: list[PlacedNodule] = []
+        stale: list[PlacedNodule] = []
         for placed in made:
-            now = session.slice_with_accepted(placed.slice_index)
+            now = self._session.slice_with_accepted(placed.slice_index)
             result = rebased(placed.result, now) if now else None
-            if result is None or (candidate and candidate.slice_index == placed.slice_index):
-                return None
+            if result is None:
+                stale.append(placed)
+                continue
             path = self._history.path_of(placed.result)
             if path and result is not placed.result:
                 self._history.remember(result, path)
             fitting.append(PlacedNodule(placed.slice_index, result))
-        return tuple(fitting)
+        return fitting, stale
 
 
 def _is_same(one: PlacedNodule, other: PlacedNodule) -> bool:

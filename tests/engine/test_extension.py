@@ -90,7 +90,7 @@ def test_offsets_are_along_the_slice_normal_whatever_its_sign() -> None:
 @pytest.mark.parametrize(
     ("result", "sentence"),
     [
-        (lambda volume: nodule_in(volume, 1), "slices are 10.0 mm apart and the nodule measures 12.0 mm"),
+        (lambda volume: nodule_in(volume, 1), "next slice is 10.0 mm away and the nodule measures 12.0 mm"),
         (lambda volume: nodule_in(volume, 1, radius_mm=11, side=10), "narrower than 4 mm, which the generator has not"),
         (lambda volume: nodule_in(volume, 1, radius_mm=0), "No nodule was found"),
         (lambda _: make_whole_slice()[1], "made whole"),
@@ -100,6 +100,58 @@ def test_what_cannot_be_extended_is_refused(result, sentence: str) -> None:
     volume = volume_at([0, 10, 20])
     with pytest.raises(InputError, match=sentence):
         extension_requests(volume, 1, result(volume))
+
+
+def test_where_slices_are_missing_it_says_how_far_the_next_one_is() -> None:
+    volume = volume_at([0, 1, 2, 3, 13, 23])
+    with pytest.raises(InputError, match=r"next slice is 10\.0 mm away and the nodule measures 12\.0 mm"):
+        extension_requests(volume, 4, nodule_in(volume, 4))
+
+
+def test_one_slice_alone_has_none_beside_it() -> None:
+    volume = volume_at([0])
+    with pytest.raises(InputError, match="This series has one slice"):
+        extension_requests(volume, 0, nodule_in(volume, 0))
+
+
+@pytest.mark.parametrize("index", [0, 4])
+def test_at_the_end_of_the_series_it_goes_on_to_the_other_side(index: int) -> None:
+    volume = volume_at([0, 2.5, 5, 7.5, 10])
+
+    requests = extension_requests(volume, index, nodule_in(volume, index))
+
+    assert list(requests) == ([1, 2] if index == 0 else [3, 2])
+
+
+@pytest.mark.parametrize("downward", [False, True])
+def test_boxes_follow_the_normal_where_the_gantry_was_tilted(downward: bool) -> None:
+    """The table moves along z, so that each slice begins where the one before does, although the normal leans."""
+    tilt, mm = np.radians(30), 2.5
+    upward = tuple((0.0, -30.0, mm * index) for index in range(5))
+    volume = replace(
+        volume_at([0.0] * 5),
+        positions=upward[::-1] if downward else upward,
+        row_direction=(0.0, float(np.cos(tilt)), float(-np.sin(tilt))),
+    )
+
+    placed = nodule_in(volume, 2)
+    requests = extension_requests(volume, 2, placed)
+
+    normal = np.cross(volume.column_direction, volume.row_direction)
+    where = point_at(volume, 2, placed.request.box.centre)
+    assert set(requests) == {0, 1, 3, 4}
+    for near, request in requests.items():
+        assert request.extension
+        straight = where + request.extension.offset_mm * normal
+        assert np.linalg.norm(point_at(volume, near, request.box.centre) - straight) < SPACING[0]
+    assert abs(requests[4].box.centre[0] - 48) > 3
+
+
+def point_at(volume: CTVolume, index: int, pixel: tuple[float, float]) -> np.ndarray:
+    """Return where a (row, column) of a slice lies in the patient, in mm."""
+    (row, column), (row_mm, column_mm) = pixel, volume.pixel_spacing
+    along = row * row_mm * np.array(volume.row_direction) + column * column_mm * np.array(volume.column_direction)
+    return np.array(volume.positions[index]) + along
 
 
 def test_each_slice_is_previewed_and_finished_and_changes_inside_its_box_only(checkpoint: Checkpoint) -> None:

@@ -12,7 +12,7 @@ from studio import commands
 from studio.placed import PlacedNodule
 from tests.scripted_engine import scripted_result
 from tests.studio.driving import draw_box, generate
-from tests.studio.extended import extend, hold_in_job, place, place_and_extend
+from tests.studio.extended import accept_two, extend, hold_in_job, place, place_and_extend
 
 KEY, CONTROL = Qt.Key, Qt.KeyboardModifier.ControlModifier
 
@@ -103,16 +103,6 @@ def place_with_another_beside_a_part(window, qtbot):
     generate(window, qtbot)
     QTest.keyClick(window.view, KEY.Key_A)
     return session.accepted
-
-
-def accept_two(window, qtbot, row, columns):
-    """Accept two nodules of seeds 7 and 8 in the slice that is shown."""
-    session = window.session
-    for seed, column in zip((7, 8), columns, strict=True):
-        session.options = replace(session.options, seed=seed)
-        draw_box(window, row, column, 20)
-        generate(window, qtbot)
-        QTest.keyClick(window.view, KEY.Key_A)
 
 
 @pytest.mark.parametrize("is_undone", [False, True])

@@ -65,7 +65,7 @@ def test_it_says_why_not(sized, qtbot):
     small = replace(candidate.result.measurement, diameter_mm=3.0)
     sized.session.candidate = replace(candidate, result=replace(candidate.result, measurement=small))
     extend(sized)
-    assert "The slices are 2.5 mm apart and the nodule measures 3.0 mm" in sized.session.notice.text
+    assert "The next slice is 2.5 mm away and the nodule measures 3.0 mm" in sized.session.notice.text
     assert len(sized.runner.started) == 1
 
 
