@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.errors import InputError
 from engine.lungs import lung_mask
 from engine.nodule import ATTRIBUTE_NAMES
 from engine.prior_table import PRIOR_FILE
@@ -140,7 +141,13 @@ def _wall_distance(nodules: PreparedNodules, crop: int, reader: int) -> float:
 
 
 def usual_lungs(slices: PreparedSlices) -> NDArray[np.float32]:
-    """Return where the middle of the lungs lies, (row, column) mm from that of the slice: median over patients."""
+    """Return where the middle of the lungs lies, (row, column) mm from that of the slice: median over patients.
+
+    Raises
+    ------
+    InputError
+        If no slice has enough lung.
+    """
     by_patient: dict[str, list[NDArray[np.float64]]] = {}
     for index, patient in enumerate(slices.patients.tolist()):
         spacing = float(slices.pixel_spacing[index])
@@ -149,6 +156,8 @@ def usual_lungs(slices: PreparedSlices) -> NDArray[np.float32]:
             lines = [np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0)]
             middle = np.array([(line[0] + line[-1] + 1 - len(mask)) / 2 for line in lines])
             by_patient.setdefault(patient, []).append(middle * spacing)
+    if not by_patient:
+        raise InputError("No slice has enough lung to say where lungs lie; give prepared data of the chest.")
     return np.median([np.mean(middles, axis=0) for middles in by_patient.values()], axis=0).astype(np.float32)
 
 

@@ -27,6 +27,7 @@ import torch
 from engine.checkpoint import Checkpoint, check_kind, config_of, load_checkpoint, read_manifest
 from engine.ct import CTSlice
 from engine.device import choose_device
+from engine.errors import InputError
 from engine.events import GenerationRequest, SamplingOptions
 from engine.nodule import ATTRIBUTE_NAMES
 from training.attribute_sweeps import Sweep, readers_against_proxies, sweep_attribute
@@ -41,6 +42,7 @@ from training.nodule_crops import load_crops
 from training.paste_checks import check_boxes, check_noise, check_time
 from training.placing import place_many
 from training.realism import compare_with_real
+from training.run_options import add_options
 from training.v_errors import compare_v_errors
 
 _SHEET_ROWS = 12
@@ -52,15 +54,22 @@ class EvaluationOptions:
 
     Attributes
     ----------
-    count : boxes in which texture is swept
+    count : boxes in which texture is swept; 0 leaves it out
     other_count : boxes in which each of the other attributes is swept; 0 leaves them out
-    real_count : crops generated with their own scores and compared with real ones
+    real_count : crops generated with their own scores and compared with real ones; at least as many as boxes swept
     error_count : samples for the error of v
     noise_count : boxes for the noise at each spacing
     time_count : places that are timed
     batch : windows that run through the network together
     seed : of the choice of cases
-    steps, guidance, solver : see `engine.events.SamplingOptions`
+    steps : of denoising
+    guidance : its strength; 1 switches it off
+    solver : dpm++2m, ddim or ddpm
+
+    Raises
+    ------
+    InputError
+        If nothing can be measured of so few.
     """
 
     count: int = 64
@@ -74,6 +83,11 @@ class EvaluationOptions:
     steps: int = SamplingOptions.steps
     guidance: float = SamplingOptions.guidance
     solver: str = SamplingOptions.solver
+
+    def __post_init__(self) -> None:
+        for name, least in (("real_count", 4), ("error_count", 1), ("time_count", 1), ("batch", 1)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name} is {getattr(self, name)}; give {least} or more.")
 
     @property
     def sampling(self) -> SamplingOptions:
@@ -101,7 +115,7 @@ def evaluate_nodule(
     crops = load_crops(data, held_out=True)
     out.mkdir(parents=True, exist_ok=True)
     everything = choose_cases(crops, len(crops), checkpoint.grid, options.seed)
-    cases = everything[: max(options.real_count, options.count)]
+    cases = everything[: max(options.real_count, options.count, options.other_count)]
     figures: dict[str, Any] = {
         "checkpoint": _describe(checkpoint),
         "baseline": _describe(baseline) if baseline else None,
@@ -160,10 +174,10 @@ def _add_nodule_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder of the checkpoint")
     parser.add_argument("--baseline", type=Path, help="folder of a checkpoint trained without attributes")
     parser.add_argument("--data", type=Path, required=True, help="prepared data, or crops (training.import_public)")
-    parser.add_argument("--out", type=Path, default=Path("runs/evaluation"), help="report folder")
-    for field in fields(EvaluationOptions):
-        name = "--" + field.name.replace("_", "-")
-        parser.add_argument(name, type=type(field.default), default=field.default, help=f"default {field.default}")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/evaluation"), help="report folder (default: %(default)s)"
+    )
+    add_options(parser, EvaluationOptions())
 
 
 def _run_nodule(given: Mapping[str, Any]) -> str:

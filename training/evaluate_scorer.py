@@ -20,7 +20,9 @@ def add_scorer_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("--scorer", type=Path, default=DEFAULT_SCORER, help="folder of the scorer")
     parser.add_argument("--data", type=Path, required=True, help="folder of prepared data")
-    parser.add_argument("--out", type=Path, default=Path("runs/evaluation-scorer"), help="report folder")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/evaluation-scorer"), help="report folder (default: %(default)s)"
+    )
 
 
 def run_scorer(given: Mapping[str, Any]) -> str:

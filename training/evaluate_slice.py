@@ -6,7 +6,10 @@ there is another thing, measured by ``python -m training.evaluate nodule``, and 
 The report folder keeps every generated slice under ``samples/`` and the features under ``features/``: an evaluation
 that was stopped goes on where it was, and one more checkpoint, or a larger count, costs only what is new. Checkpoints
 are copied to ``checkpoints/`` first, since a run that goes on replaces its own: to take up an evaluation of such a one,
-give the copy. The pictures show real slices of the data given: keep the folder where those may lie.
+give the copy.
+
+No row depends on what else is evaluated: where `comparison_digest` is the same, rows of reports of one machine can be
+set side by side. The pictures show real slices of the data given: keep the folder where those may lie.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ from training.checkpoint_copy import copy_checkpoint
 from training.frechet import efficientnet_lite0
 from training.inception_features import find_inception_weights, inception_network
 from training.prepared import SLICE_SIZE, PreparedSlices, read_description, read_slices
+from training.run_options import add_options
 from training.slice_comparisons import (
     CONDITIONS,
     SliceEvaluation,
@@ -37,6 +41,7 @@ from training.slice_comparisons import (
     compare_all_distances,
     compare_neighbours,
     compare_with_ddpm,
+    comparison_digest,
     file_name,
     measure_time,
 )
@@ -112,9 +117,10 @@ def evaluate_slice(
         "made_by": made_by,
         "data": {"training": _count(training), "held-out": _count(held_out)},
         "readings": readings,
+        "comparison": comparison_digest(work, real),
         "distances": compare_all_distances(work, real, made, generators),
         "neighbours": compare_neighbours(
-            work, made, training, held_out, max(one["variants"] for one in described.values())
+            work, made, training, held_out, {label: one["variants"] for label, one in described.items()}
         ),
         "time": {label: measure_time(work, folder) for label, folder in generators.items()},
         "paper_way": {},
@@ -188,12 +194,12 @@ def add_slice_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``slice`` to its parser."""
     parser.add_argument("--checkpoint", type=Path, required=True, nargs="+", help="folders of the checkpoints")
     parser.add_argument("--data", type=Path, required=True, help="folder of prepared data")
-    parser.add_argument("--out", type=Path, default=Path("runs/evaluation-slice"), help="report folder")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/evaluation-slice"), help="report folder (default: %(default)s)"
+    )
     parser.add_argument("--inception", type=Path, help="weights of Inception, pt_inception-2015-12-05-6726825d.pth")
     parser.add_argument("--against-ddpm", action="store_true", help="compare with 1000 steps of DDPM too (hours)")
-    for field in fields(SliceEvaluationOptions):
-        name = "--" + field.name.replace("_", "-")
-        parser.add_argument(name, type=type(field.default), default=field.default, help=f"default {field.default}")
+    add_options(parser, SliceEvaluationOptions())
 
 
 def run_slice(given: Mapping[str, Any]) -> str:

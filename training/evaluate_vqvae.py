@@ -22,7 +22,9 @@ def add_vqvae_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vqvae", required=True, help="folder of a VQ-VAE, or its name on Hugging Face's hub")
     parser.add_argument("--data", type=Path, required=True, help="prepared data")
     parser.add_argument("--count", type=int, help="take so many slices and eight times as many nodules; by default all")
-    parser.add_argument("--out", type=Path, default=Path("runs/evaluation-vqvae"), help="report folder")
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/evaluation-vqvae"), help="report folder (default: %(default)s)"
+    )
 
 
 def run_vqvae(given: Mapping[str, Any]) -> str:

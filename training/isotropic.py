@@ -30,8 +30,9 @@ def slice_places(volume: CTVolume) -> NDArray[np.float64]:
 
 def plane_of_slice(places: NDArray[np.float64], index: int) -> int:
     """Return the isotropic plane nearest to a slice: plane k lies `ISOTROPIC_MM` k from the first slice."""
-    # Planes do not go on behind the last slice, where there is nothing to blend with.
-    return min(round(places[index] / ISOTROPIC_MM), int(places[-1] / ISOTROPIC_MM))
+    # Planes do not go on behind the last slice, where there is nothing to blend with. Slices that are as far apart as
+    # planes may lie a rounding error before theirs.
+    return min(round(places[index] / ISOTROPIC_MM), int(places[-1] / ISOTROPIC_MM + 1e-6))
 
 
 def isotropic_plane(volume: CTVolume, plane: int) -> NDArray[np.float32]:

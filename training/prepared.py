@@ -96,6 +96,11 @@ __all__ = [
 ]
 
 
+#: What an error says of the rows that were asked for.
+_SIDES = {None: "", True: " of held-out patients", False: " of patients who are not held out"}
+_SHOWN = {None: "", True: " with a nodule", False: " without a nodule"}
+
+
 def write_slices(prepared: Path, shard_name: str, rows: Iterable[SliceRow]) -> int:
     """Write ``PREPARED/slices/<shard_name>.parquet``, whole or not at all, and return how many rows it has."""
     return _write(prepared, f"slices/{shard_name}.parquet", SLICES_SCHEMA, map(slice_columns, rows))
@@ -209,7 +214,8 @@ def read_slices(
     def wanted(row: dict[str, Any]) -> bool:
         return _is_on_side(row, held_out) and with_nodules in (None, bool(row["nodules"]))
 
-    rows, (images,) = _read(prepared, "slices", {"image": ("<u2", SLICE_SIZE)}, wanted)
+    which = f"slices{_SHOWN[with_nodules]}{_SIDES[held_out]}"
+    rows, (images,) = _read(prepared, "slices", {"image": ("<u2", SLICE_SIZE)}, wanted, which)
     return PreparedSlices(
         images,
         np.array([row["pixel_spacing_mm"] for row in rows], np.float32),
@@ -231,6 +237,7 @@ def read_nodules(prepared: Path, held_out: bool | None, trusted: bool = True) ->
         "nodules",
         {"image": ("<u2", CROP_SIZE), "reader_masks": ("u1", CROP_SIZE)},
         lambda row: _is_on_side(row, held_out),
+        f"nodules{_SIDES[held_out]}",
     )
     scores = [[_scores(levels, row, trusted) for levels in row["scores"]] for row in rows]
     return PreparedNodules(
@@ -268,9 +275,12 @@ def _reader_nodules(row: dict[str, Any], trusted: bool) -> list[ReaderNodule]:
 
 
 def _read(
-    prepared: Path, kind: str, pixels: dict[str, tuple[str, int]], wanted: Callable[[dict[str, Any]], bool]
+    prepared: Path, kind: str, pixels: dict[str, tuple[str, int]], wanted: Callable[[dict[str, Any]], bool], which: str
 ) -> tuple[list[dict[str, Any]], list[NDArray[Any]]]:
-    """Return the wanted rows of all shards without their pixels, and the pixels of each column, (N, size, size)."""
+    """Return the wanted rows of all shards without their pixels, and the pixels of each column, (N, size, size).
+
+    `which` says for people what is wanted.
+    """
     read_description(prepared)
     shards = sorted((prepared / kind).glob("*.parquet"))
     most = sum(map(count_rows, shards))
@@ -284,5 +294,5 @@ def _read(
                 array[len(rows)] = np.frombuffer(batch[column][index].as_buffer(), array.dtype).reshape(array.shape[1:])
             rows.append(row)
     if not rows:
-        raise InputError(f'"{prepared}" has no such {kind}; prepare or import data with them first.')
+        raise InputError(f'"{prepared}" has no {which}; prepare or import data with them first.')
     return rows, [array[: len(rows)] for array in arrays]

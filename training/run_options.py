@@ -73,19 +73,20 @@ class Pace:
 Settings = TypeVar("Settings", bound=RunOptions | Pace)
 
 
-def add_run_arguments(parser: argparse.ArgumentParser, *defaults: RunOptions) -> None:
+def add_run_arguments(parser: argparse.ArgumentParser, pace: Pace, *defaults: RunOptions) -> None:
     """Add the options of `Pace` that the command line has, and one for each of the run's, for `take_options`.
 
     Parameters
     ----------
+    pace : what its options are where they are not given
     defaults : what the options are where they are not given; several if it depends on another argument
     """
-    pace = parser.add_argument_group("pace", argument_default=argparse.SUPPRESS)
-    pace.add_argument("--save-every", type=float, help="seconds between saved states")
-    pace.add_argument("--validate-every", type=int, help="steps between validations")
+    group = parser.add_argument_group("pace", argument_default=argparse.SUPPRESS)
+    for name, kind in (("save_every", float), ("validate_every", int)):
+        group.add_argument(_option(name), type=kind, help=_explained(name, pace))
     group = parser.add_argument_group("options, saved with the run", argument_default=argparse.SUPPRESS)
     options = type(defaults[0])
-    meanings, choices = _meanings(options), getattr(options, "choices", {})
+    choices = getattr(options, "choices", {})
     for field in fields(options):
         kind = type(field.default)
         how: dict[str, Any] = {"type": kind, "choices": choices.get(field.name)}
@@ -93,9 +94,24 @@ def add_run_arguments(parser: argparse.ArgumentParser, *defaults: RunOptions) ->
             how = {"action": argparse.BooleanOptionalAction}
         elif kind is tuple:
             how = {"type": int, "nargs": "+"}
-        usual = " or ".join(dict.fromkeys(_as_typed(getattr(each, field.name)) for each in defaults))
-        meaning = f"{meanings.get(field.name, '')} (default: {usual})".replace("%", "%%")
-        group.add_argument(f"--{field.name.replace('_', '-')}", help=meaning, **how)
+        group.add_argument(_option(field.name), help=_explained(field.name, *defaults), **how)
+
+
+def add_options(parser: argparse.ArgumentParser, default: Any) -> None:
+    """Add an option for each field of a dataclass, whose docstring explains it."""
+    for field in fields(default):
+        value = getattr(default, field.name)
+        parser.add_argument(_option(field.name), type=type(value), default=value, help=_explained(field.name, default))
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _explained(name: str, *defaults: Any) -> str:
+    """What the docstring of their class says of an attribute, and its defaults."""
+    usual = " or ".join(dict.fromkeys(_as_typed(getattr(each, name)) for each in defaults))
+    return f"{_meanings(type(defaults[0])).get(name, '')} (default: {usual})".replace("%", "%%")
 
 
 def _meanings(options: type) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,8 +21,8 @@ from training.prepared import PreparedSlices
 from training.slice_conditions import SliceCondition
 from training.slice_distances import distances_beside_floor, distances_to
 from training.slice_figures import draw_neighbours
-from training.slice_samples import generate_slices, reconstruct_slices, unet_passes
-from training.slice_sets import LEVELS, Images, SliceSet, features_of, generated_set, joined, trained_on_set
+from training.slice_samples import generate_slices, reconstruct_slices, unet_passes, way_of_computing
+from training.slice_sets import LEVELS, Images, SliceSet, TrainedOn, features_of, generated_set, joined
 
 Figures = dict[str, Any]
 #: Name of a source of conditions -> the side of the split, and one of `training.slice_conditions.PRIORS`.
@@ -40,7 +41,7 @@ class SliceEvaluationOptions:
     Attributes
     ----------
     count : slices that each checkpoint generates, and the most real ones that they are compared with
-    conditions : where boxes, scores and spacings come from, the same ones for all checkpoints
+    conditions : where boxes, scores and spacings come from, the same ones for all checkpoints;
         "training" or "held-out": from slices of those patients, as they are; "studio" or "paper": from the prior of
         the studio or of the paper (`training.slice_conditions`).
     splits : halvings of the real patients for the floor
@@ -49,8 +50,10 @@ class SliceEvaluationOptions:
     time_count : slices that are timed
     batch : slices that run through a network together
     hu_low, hu_high : HU that become black and white before features are computed
-    seed : of the conditions and the splits
-    steps, guidance, solver : see `engine.events.SamplingOptions`; as the studio makes slices, where not given
+    seed : of the conditions, of the real slices that are drawn, and of the splits
+    steps : of denoising a slice
+    guidance : its strength, where a configuration can be guided; 1 switches it off
+    solver : dpm++2m, ddim or ddpm
     """
 
     count: int = 2048
@@ -112,6 +115,23 @@ def file_name(label: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")
 
 
+def comparison_digest(work: SliceEvaluation, real: Mapping[str, SliceSet]) -> str:
+    """Return a hash of all that distances depend on beside checkpoint and network.
+
+    Rows of one network in two reports that have the same hash can be set side by side.
+    """
+    options = work.options
+    settings = (options.sampling, options.hu_range, options.splits, options.seed, way_of_computing())
+    digest = hashlib.sha256(repr(settings).encode())
+    for condition in work.conditions:
+        digest.update(condition.digest().encode())
+    for one in real.values():
+        nodules = [sorted(its) for its in one.annotations]
+        digest.update(repr((one.boxes.tolist(), one.patients.tolist(), nodules)).encode())
+        digest.update(np.ascontiguousarray(one.images).data)
+    return digest.hexdigest()
+
+
 def compare_all_distances(
     work: SliceEvaluation, real: Mapping[str, SliceSet], made: Mapping[str, SliceSet], generators: Mapping[str, Path]
 ) -> Figures:
@@ -160,7 +180,7 @@ def _through_codecs(work: SliceEvaluation, real: SliceSet, generators: Mapping[s
     cache, batch = work.out / "samples", work.options.batch
     sets: dict[str, SliceSet] = {}
     for sha256, folder in codecs.items():
-        name = "through the VQ-VAE" if len(codecs) == 1 else f"through the VQ-VAE {sha256[:6]}"
+        name = f"through the VQ-VAE {sha256[:6]}"
         sets[name] = replace(real, images=reconstruct_slices(folder, real.images, cache, name, batch))
     return sets
 
@@ -170,18 +190,30 @@ def compare_neighbours(
     made: Mapping[str, SliceSet],
     training: PreparedSlices,
     held_out: PreparedSlices,
-    variants: int,
+    variants: Mapping[str, int],
 ) -> Figures:
-    """Return "pixels" and "features" -> how near training slices are; draw the pairs that are nearest.
+    """Return number of variants -> "pixels" and "features" -> how near training slices are; draw the nearest pairs.
 
-    Beside every configuration stand real slices: held-out ones, and training slices among those of other patients.
+    Each generator's slices are looked for among the variants that it was trained on, with those of generators that were
+    trained on as many; so no row depends on what else is evaluated.
 
     Parameters
     ----------
     training : all slices of training patients
-    variants : the largest number of variants that a checkpoint was trained on, see `crops_of_variant`
+    variants : label -> how many variants of each slice were trained on, see `crops_of_variant`
     """
-    network, known = work.networks[0], trained_on_set(training, variants)
+    figures: Figures = {}
+    for number in sorted(set(variants.values())):
+        alike = {label: one for label, one in made.items() if variants[label] == number}
+        figures[str(number)] = _neighbours_among(work, alike, TrainedOn(training, number), held_out)
+    return figures
+
+
+def _neighbours_among(
+    work: SliceEvaluation, made: Mapping[str, SliceSet], known: TrainedOn, held_out: PreparedSlices
+) -> Figures:
+    """Beside generated slices stand real ones: held-out ones, and training slices among those of other patients."""
+    network, training, patients = work.networks[0], known.slices, known.patients
     measures = {
         "pixels": lambda images, _: small_pixels(images, work.options.hu_range),
         "features": lambda images, name: work.features(network, images, f"{name}, global").astype(np.float32),
@@ -189,11 +221,10 @@ def compare_neighbours(
     some = np.random.default_rng(work.options.seed).permutation(len(training))[: work.options.count]
     figures: Figures = {}
     for measure, vectors in measures.items():
-        seen = vectors(known.images, "all training slices")
+        seen = np.concatenate([vectors(images, "all training slices") for images in known.parts()])
         real = {"held out": nearest(vectors(held_out.images, "all held-out slices"), seen)}
         if len(np.unique(training.patients)) > 1:
-            others = nearest(seen[some], seen, training.patients[some], known.patients)
-            real["training, other patients"] = others
+            real["training, other patients"] = nearest(seen[some], seen, training.patients[some], patients)
         figures[measure] = {"real": {name: percentiles_of(one) for name, one in real.items()}, "generated": {}}
         for label, one in made.items():
             found = nearest(vectors(one.images, label), seen)

@@ -46,7 +46,7 @@ def distances_beside_floor(
     left out of A. The floor compares real A with real B; then A is replaced by as many of each set in `made`, or by
     itself as each of `paired` shows it. So all numbers have the same real side and the same N on both sides: the
     largest that the halves and the smallest set allow, since real slices are few. Means and standard deviations over
-    `splits` splits.
+    `splits` splits. With that N the same, no row depends on what else is in `made`.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def distances_beside_floor(
     generator = np.random.default_rng(seed)
     rows: dict[str, dict[str, list[float]]] = {name: {d: [] for d in _DISTANCES} for name in ("real", *paired, *made)}
     sides: list[int] = []
-    for _ in range(splits):
+    for split in range(splits):
         try:
             a, b = patient_halves(patients, generator)
         except ValueError:
@@ -74,7 +74,9 @@ def distances_beside_floor(
             return None
         sets = {name: features[a[:count]] for name, features in {"real": real, **paired}.items()}
         for name, features in made.items():
-            sets[name] = features[generator.permutation(len(features))[:count]]
+            # Not by the generator of the halves: a row, and the next halves, would depend on what else is compared.
+            chosen = np.random.default_rng([seed, split]).permutation(len(features))[:count]
+            sets[name] = features[chosen]
         for name, features in sets.items():
             for distance, function in _DISTANCES.items():
                 rows[name][distance].append(function(features, real[b[:count]]))

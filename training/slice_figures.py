@@ -15,7 +15,7 @@ from engine.export_pictures import to_grey
 from engine.nodule import ATTRIBUTE_NAMES, SCORE_NAMES
 from training.nearest_neighbours import Neighbours
 from training.prepared import hu_from_stored
-from training.slice_sets import SliceSet
+from training.slice_sets import SliceSet, TrainedOn
 
 #: Side of a tile of a whole slice and of a nodule, in pixels of the picture.
 _SLICE_TILE, _NODULE_TILE = 256, 96
@@ -62,13 +62,14 @@ def draw_scores(real: SliceSet, generated: SliceSet, name: str, columns: int = 3
 
 
 def draw_neighbours(
-    generated: SliceSet, training: SliceSet, neighbours: Neighbours, count: int, unit: str
+    generated: SliceSet, training: TrainedOn, neighbours: Neighbours, count: int, unit: str
 ) -> Image.Image:
     """Draw the `count` generated slices that are nearest to a training slice, each above that slice."""
     closest = np.argsort(neighbours.distances)[:count]
+    nearest = [training.image(int(index)) for index in neighbours.indices[closest]]
     rows = [
         _Row("generated", [_slice_tile(generated, int(index)) for index in closest]),
-        _Row("nearest in training", [_slice_tile(training, int(neighbours.indices[index])) for index in closest]),
+        _Row("nearest in training", [_grey(image, _SLICE_TILE) for image in nearest]),
     ]
     return _sheet(rows, [f"{neighbours.distances[index]:.3g} {unit}" for index in closest], _SLICE_TILE)
 

@@ -83,7 +83,8 @@ def crops_of_variant(count: int, variant: int) -> NDArray[np.float32]:
     """Return what each of `count` slices shows in a variant: row, column and side of a square, (count, 3), in pixels.
 
     Variant 0 is the whole slice. The others are shifted and enlarged by up to an eighth; nothing is made up at the
-    edges, and nothing is mirrored: the heart is on the left.
+    edges, and nothing is mirrored: the heart is on the left. What is shown of a slice depends on its number and on how
+    many there are: all that are encoded, in their order.
     """
     generator = np.random.default_rng(variant)
     side = SLICE_SIZE * (generator.uniform(_SMALLEST_CROP, 1, count) if variant else np.ones(count))
@@ -91,12 +92,9 @@ def crops_of_variant(count: int, variant: int) -> NDArray[np.float32]:
     return np.stack([*corners, side], axis=1).astype(np.float32)
 
 
-def images_of_variant(images: NDArray[np.uint16], variant: int) -> NDArray[np.uint16]:
-    """Return what is encoded of slices in a variant: (N, 256, 256) -> (N, 256, 256), as stored.
-
-    The slices must be all that are encoded, in their order: what a variant shows depends on their number.
-    """
-    crops, shown = crops_of_variant(len(images), variant), np.empty_like(images)
+def images_in_crops(images: NDArray[np.uint16], crops: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Return what is encoded of slices, (N, 256, 256), in crops, (N, 3): (N, 256, 256), as stored."""
+    shown = np.empty_like(images)
     for start in range(0, len(images), _SLICES_A_BATCH):
         part = slice(start, start + _SLICES_A_BATCH)
         shown[part] = stored_from_hu(_shown(images[part], crops[part], torch.device("cpu"))[:, 0].numpy())

@@ -23,7 +23,7 @@ def write_slice_markdown(figures: Figures) -> str:
     """Return the report of `training.evaluate_slice`, all its tables, as Markdown."""
     sections = [_heading(figures), _data(figures)]
     sections += [_table_2(figures, side) for side in ("training", "held-out")]
-    sections += [_floor(figures["distances"]), _neighbours(figures["neighbours"], figures["generators"])]
+    sections += [_floor(figures["distances"]), _neighbours(figures["neighbours"])]
     sections.append(_time(figures))
     if figures["paper_way"]:
         sections.append(_paper_way(figures))
@@ -47,8 +47,10 @@ def _heading(figures: Figures) -> str:
             f"{options['guidance']:g} where a configuration can be guided. {_CONDITIONS[options['conditions']]} For "
             f"features, HU from {options['hu_low']:g} to {options['hu_high']:g} become black to white, and every "
             "image is enlarged or reduced (bilinear) to the size that its network takes: real and generated ones "
-            f"alike. {_networks(figures['networks'])} This run of the evaluation took {figures['minutes']:.1f} "
-            "minutes; what an earlier one had made was taken from the report folder.",
+            f"alike. {_networks(figures['networks'])} Conditions, real slices and all else that distances depend on, "
+            f"beside checkpoint and network, have the hash {figures['comparison'][:12]}: where it is the same, rows of "
+            f"reports can be set side by side. This run of the evaluation took {figures['minutes']:.1f} minutes; "
+            "what an earlier one had made was taken from the report folder.",
             *_readings(figures["readings"]),
             markdown_table(["configuration", "checkpoint", "hash", "samples seen", "trained on", "guided"], rows),
         ]
@@ -164,14 +166,27 @@ def _floor(distances: Figures) -> str:
     return "\n\n".join(parts)
 
 
-def _variants(generators: Figures) -> str:
-    most = max(one["variants"] for one in generators.values())
-    if most == 1:
-        return ""
-    return f"Training slices with a nodule count in all {most} variants that were trained on, shifted and enlarged. "
+def _neighbours(neighbours: Figures) -> str:
+    parts = [
+        "## Nearest training slice",
+        "Root mean squared difference from the nearest training slice, of pixels at 64 x 64 and of features. "
+        "Real slices are held-out ones, and training slices among those of other patients. The last columns: the "
+        "share that is nearer than 99 % of those are; about 1 % if nothing was learned by heart. The pairs nearest to "
+        "each other are drawn in neighbours_*.png.",
+    ]
+    for variants, found in neighbours.items():
+        if variants != "1":
+            parts.append(
+                f"Training slices with a nodule count in all {variants} variants that were trained on, shifted and "
+                "enlarged:"
+            )
+        elif len(neighbours) > 1:
+            parts.append("Training slices as they are, which was all that was trained on:")
+        parts.append(_neighbours_table(found))
+    return "\n\n".join(parts)
 
 
-def _neighbours(neighbours: Figures, generators: Figures) -> str:
+def _neighbours_table(neighbours: Figures) -> str:
     rows: list[list[str]] = []
     for measure, unit in (("pixels", "HU"), ("features", "feature")):
         found = neighbours[measure]
@@ -185,16 +200,7 @@ def _neighbours(neighbours: Figures, generators: Figures) -> str:
         ]
     header = ["by", "slices", "N", "nearest", "1st percentile", "5th percentile", "median"]
     nearer = [f"nearer than real, {name}" for name in neighbours["pixels"]["real"]]
-    return "\n\n".join(
-        [
-            "## Nearest training slice",
-            "Root mean squared difference from the nearest training slice, of pixels at 64 x 64 and of features. "
-            f"{_variants(generators)}Real slices are held-out ones, and training slices among those of other patients. "
-            "The last columns: the share that is nearer than 99 % of those are; about 1 % if nothing was learned by "
-            "heart. The pairs nearest to each other are drawn in neighbours_*.png.",
-            markdown_table([*header, *nearer], rows),
-        ]
-    )
+    return markdown_table([*header, *nearer], rows)
 
 
 def _spread(one: Figures) -> list[str]:

@@ -58,7 +58,7 @@ def generate_slices(
     -------
     (N, 256, 256) as prepared data store HU
     """
-    way = f"{options.solver}-{options.steps}-{options.guidance:g}-{_way_of_computing()}"
+    way = f"{options.solver}-{options.steps}-{options.guidance:g}-{way_of_computing()}"
     place = cache / read_manifest(folder)["sha256"][:16] / way
     paths = [place / f"{condition.digest()}.png" for condition in conditions]
 
@@ -72,7 +72,7 @@ def reconstruct_slices(
     folder: Path, images: NDArray[np.uint16], cache: Path, label: str, batch: int = 16
 ) -> NDArray[np.uint16]:
     """Send slices, (N, 256, 256) as stored, through the VQ-VAE of a checkpoint and back; kept as generated ones are."""
-    place = cache / f"through-{read_manifest(folder).get('vqvae_sha256', 'identity')[:16]}-{_way_of_computing()}"
+    place = cache / f"through-{read_manifest(folder).get('vqvae_sha256', 'identity')[:16]}-{way_of_computing()}"
     paths = [place / f"{hashlib.sha256(image.tobytes()).hexdigest()[:24]}.png" for image in images]
 
     def make(checkpoint: Checkpoint, indices: list[int]) -> Tensor:
@@ -83,7 +83,7 @@ def reconstruct_slices(
     return _kept_slices(paths, folder, make, label, batch)
 
 
-def _way_of_computing() -> str:
+def way_of_computing() -> str:
     """Name the type of number that `load_checkpoint` chooses, and `_VERSION`."""
     return f"{str(choose_device().dtype).removeprefix('torch.')}-v{_VERSION}"
 

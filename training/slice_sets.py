@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from tqdm import tqdm
 from training.frechet import FeatureNetwork, Features, to_grey
 from training.prepared import PreparedSlices, ReaderNodule, hu_from_stored, trusted_scores
 from training.slice_conditions import SliceCondition, draw_reading
-from training.slice_latents import images_of_variant
+from training.slice_latents import crops_of_variant, images_in_crops
 
 #: Side of the crops around nodules, in pixels of the slices (paper, section 3.1).
 CROP_PIXELS = 32
@@ -98,18 +99,43 @@ def joined(first: SliceSet, second: SliceSet) -> SliceSet:
     return SliceSet(*(np.concatenate(pair) for pair in pairs))
 
 
-def trained_on_set(slices: PreparedSlices, variants: int = 1) -> SliceSet:
-    """Return all slices, without boxes, and those with a nodule in each of their variants, as they are trained on."""
-    with_nodule = np.flatnonzero([bool(readings) for readings in slices.nodules])
-    shown = [images_of_variant(slices.images[with_nodule], variant) for variant in range(1, variants)]
-    indices = np.concatenate([np.arange(len(slices)), *[with_nodule] * len(shown)])
-    return SliceSet(
-        np.concatenate([slices.images, *shown]) if shown else slices.images,
-        np.zeros((len(indices), 3), np.int64),
-        np.zeros((len(indices), 5), np.int64),
-        slices.patients[indices],
-        _annotations([slices.nodules[index] for index in indices]),
-    )
+@dataclass(frozen=True, eq=False)
+class TrainedOn:
+    """All training slices, and those with a nodule in each further variant that was trained on.
+
+    Images of variants are made when they are asked for: of all of LIDC-IDRI, those of three would be 5 GB.
+    """
+
+    slices: PreparedSlices
+    variants: int = 1
+
+    @property
+    def patients(self) -> NDArray[np.str_]:
+        """Of all slices in the order of `parts`, (M,)."""
+        with_nodule = self.slices.patients[self._with_nodule]
+        return np.concatenate([self.slices.patients, *[with_nodule] * (self.variants - 1)])
+
+    def parts(self) -> Iterator[Images]:
+        """Yield the slices as they are, (N, 256, 256), then those of each further variant."""
+        yield self.slices.images
+        for variant in range(1, self.variants):
+            yield self._shown(variant, np.arange(len(self._with_nodule)))
+
+    def image(self, index: int) -> NDArray[np.uint16]:
+        """Return one slice, (256, 256); `index` counts as `parts` do."""
+        if index < len(self.slices):
+            return self.slices.images[index]
+        variant, place = divmod(index - len(self.slices), len(self._with_nodule))
+        return self._shown(1 + variant, np.array([place]))[0]
+
+    @cached_property
+    def _with_nodule(self) -> NDArray[np.int64]:
+        return np.flatnonzero([bool(readings) for readings in self.slices.nodules])
+
+    def _shown(self, variant: int, places: NDArray[np.int64]) -> Images:
+        # Those with a nodule are all that are encoded.
+        crops = crops_of_variant(len(self._with_nodule), variant)
+        return images_in_crops(self.slices.images[self._with_nodule[places]], crops[places])
 
 
 def generated_set(images: Images, conditions: list[SliceCondition]) -> SliceSet:

@@ -61,16 +61,25 @@ class NoduleOptions(TrainingOptions):
 
 
 class NoduleTrainer:
-    """A run, and the crops that it draws from."""
+    """A run, taken up where it stopped; the crops that it draws from, and those that it is judged on."""
 
-    def __init__(self, options: NoduleOptions, crops: NoduleCrops, run: Path, network: NetworkConfig) -> None:
-        self.options, self.crops, self.config = options, crops, network
+    def __init__(
+        self, options: NoduleOptions, data: Path, run: Path, network: NetworkConfig, start_from: Path | None = None
+    ) -> None:
+        self.options, self.config = options, network
         self.grid, self.codec = WindowGrid(), IdentityCodec()
         self.scheduler = make_training_scheduler(options)
         torch.manual_seed(options.seed)
         model = ConditionedUNet(self.config, self.codec, self.grid.size)
         self.run = TrainingRun(model, options, run, make_accelerator())
-        self.weights = sampling_weights(crops)
+        # Before crops are read, and scored anew, which takes minutes: what cannot be gone on from is refused at once.
+        self.run.resume(start_from, self.checkpoint_config())
+        self.crops, self.held_out = (self._read(data, held_out) for held_out in (False, True))
+        self.weights = sampling_weights(self.crops)
+
+    def _read(self, data: Path, held_out: bool) -> NoduleCrops:
+        crops = load_crops(data, held_out)
+        return with_agreed_scores(crops) if self.options.agreed else crops
 
     def draw(self) -> NetworkInputs:
         """Draw what this process learns from in this step; it depends on seed, step and process alone."""
@@ -94,11 +103,11 @@ class NoduleTrainer:
         """Write the state, and the checkpoint."""
         self.run.save(self.checkpoint_config())
 
-    def validate(self, held_out: NoduleCrops, count: int) -> None:
+    def validate(self, count: int) -> None:
         """Measure errors on held-out patients and draw a contact sheet, with averaged weights."""
         with self.run.averaged_weights():
-            errors = validation_errors(self.run.network, held_out, self.codec, self.scheduler, self.grid, count)
-            sheet = make_contact_sheet(self.as_checkpoint(), held_out, columns=min(12, count))
+            errors = validation_errors(self.run.network, self.held_out, self.codec, self.scheduler, self.grid, count)
+            sheet = make_contact_sheet(self.as_checkpoint(), self.held_out, columns=min(12, count))
         self.run.log_held_out(errors, "held_out_v_error/{}_attributes")
         self.run.save_sheet(sheet)
 
@@ -144,11 +153,7 @@ def train(
     InputError
         If data, checkpoint or run are not usable.
     """
-    crops, held_out = (load_crops(data, its) for its in (False, True))
-    if options.agreed:
-        crops, held_out = with_agreed_scores(crops), with_agreed_scores(held_out)
-    trainer = NoduleTrainer(options, crops, run, network)
-    trainer.run.resume(start_from, trainer.checkpoint_config())
+    trainer = NoduleTrainer(options, data, run, network, start_from)
     last = min(options.steps, pace.stop_at or options.steps)
     is_main = trainer.run.accelerator.is_main_process
     for _ in trainer.run.steps_until(last):
@@ -156,11 +161,11 @@ def train(
         if trainer.run.save_is_due(pace.save_every):
             trainer.save()
         if is_main and trainer.run.step < last and trainer.run.step % pace.validate_every == 0:
-            trainer.validate(held_out, pace.validate_on)
+            trainer.validate(pace.validate_on)
     # Where no step was left, too: a run that was killed in what follows does it when it is started again.
     trainer.save()
     if is_main and trainer.run.step == last:
-        trainer.validate(held_out, pace.validate_on)
+        trainer.validate(pace.validate_on)
     trainer.run.close()
 
 
@@ -171,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="prepared data, or crops (training.import_public)")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument("--start-from", type=Path, help="checkpoint to go on from, if the run has no state of its own")
-    add_run_arguments(parser, NoduleOptions())
+    add_run_arguments(parser, DEFAULT_PACE, NoduleOptions())
     given = vars(parser.parse_args(arguments))
     train(take_options(given, NoduleOptions()), pace=take_options(given, DEFAULT_PACE), **given)
 

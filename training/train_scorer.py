@@ -209,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of prepared data")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    add_run_arguments(parser, ScorerOptions())
+    add_run_arguments(parser, DEFAULT_PACE, ScorerOptions())
     given = vars(parser.parse_args(arguments))
     train(take_options(given, ScorerOptions()), pace=take_options(given, DEFAULT_PACE), **given)
 

@@ -55,17 +55,25 @@ DEFAULT_PACE = Pace(validate_on=192)
 
 
 class SliceTrainer:
-    """A run, what it draws from, and what it is judged on."""
+    """A run, taken up where it stopped; what it draws from, and what it is judged on."""
 
     def __init__(
-        self, options: SliceOptions, data: Path, vqvae: str, run: Path, latents: Path, network: NetworkConfig
+        self,
+        options: SliceOptions,
+        data: Path,
+        vqvae: str,
+        run: Path,
+        latents: Path,
+        network: NetworkConfig,
+        start_from: Path | None = None,
     ) -> None:
         self.options, self.name = options, run.name
         self.made_by = read_description(data)["made_by"]
         accelerator = make_accelerator()
-        slices = self._read(data, held_out=False)
         self.codec = load_vq_codec(vqvae, accelerator.device)
+        slices = None
         if self.codec.statistics is None:
+            slices = self._read(data, held_out=False)
             self.codec.statistics = cache_statistics(slices, self.codec, latents, accelerator)
         check_resumed(run, self._codec_settings(), self.made_by)
         self.config = replace(network, conditioning=options.conditioning, context_channels=1)
@@ -73,12 +81,15 @@ class SliceTrainer:
         model = ConditionedUNet(self.config, self.codec, SLICE_SIZE)
         self.run = TrainingRun(model, options, run, accelerator)
         self.scheduler = make_slice_scheduler(options)
+        # Guidance needs a network that has learned to do without attributes.
+        self.limits = SamplingLimits(None if options.drop_all else -1)
+        # Before slices are read and encoded, which takes minutes: what cannot be gone on from is refused at once.
+        self.run.resume(start_from, self.checkpoint_config())
+        slices, held_out = slices or self._read(data, held_out=False), self._read(data, held_out=True)
         self.latents = cache_latents(slices, self.codec, latents, options.variants, accelerator)
         self.readings = list_readings(slices, options.variants, options.rare_scores)
-        slices = self._read(data, held_out=True)
-        self.held_out = cache_latents(slices, self.codec, latents, 1, accelerator), list_readings(slices)
-        # Guidance needs a network that has learned to do without attributes.
-        self.limits = SamplingLimits(None if options.drop_all else -1, self.latents.largest)
+        self.limits = replace(self.limits, largest_x0=self.latents.largest)
+        self.held_out = cache_latents(held_out, self.codec, latents, 1, accelerator), list_readings(held_out)
 
     def _read(self, data: Path, held_out: bool) -> PreparedSlices:
         return read_slices(data, held_out, with_nodules=True, trusted=self.options.trusted)
@@ -158,8 +169,7 @@ def train_slice(
     InputError
         If data, VQ-VAE or run are not usable.
     """
-    trainer = SliceTrainer(options, data, vqvae, run, latents or run.parent / "latents", network)
-    trainer.run.resume(start_from, trainer.checkpoint_config())
+    trainer = SliceTrainer(options, data, vqvae, run, latents or run.parent / "latents", network, start_from)
     last = min(options.steps, pace.stop_at or options.steps)
     is_main = trainer.run.accelerator.is_main_process
     for _ in trainer.run.steps_until(last):
@@ -190,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of the run; its name becomes the checkpoint's")
     parser.add_argument("--latents", type=Path, help="folder of cached latents, by default beside the run")
     parser.add_argument("--start-from", type=Path, help="checkpoint to go on from, if the run has no state of its own")
-    add_run_arguments(parser, *CONFIGURATIONS.values())
+    add_run_arguments(parser, DEFAULT_PACE, *CONFIGURATIONS.values())
     given = vars(parser.parse_args(arguments))
     configuration = CONFIGURATIONS[given.pop("configuration")]
     train_slice(take_options(given, configuration), pace=take_options(given, DEFAULT_PACE), **given)

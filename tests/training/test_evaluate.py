@@ -15,6 +15,7 @@ from engine.nodule import ATTRIBUTE_NAMES
 from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
 from tests.training.crops_file import HELD_OUT, write_crops
 from tests.training.made_up_prepared import write_made_up
+from training import evaluate
 from training.evaluate import main
 from training.nodule_crops import load_crops
 from training.v_errors import compare_v_errors
@@ -164,3 +165,27 @@ def test_a_slice_generator_is_no_nodule_generator(folders, tmp_path, capsys, pla
     assert main(["nodule", *[word for pair in paths.items() for word in pair], *SMALL]) == 2
 
     assert "makes whole slices, not nodules" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [("--time-count", "time_count is 0"), ("--error-count", "error_count is 0"), ("--batch", "batch is 0")],
+)
+def test_counts_of_which_nothing_can_be_measured_are_refused_at_once(folders, tmp_path, capsys, option, message):
+    paths = ["--checkpoint", str(folders[0]), "--data", str(folders[2]), "--out", str(tmp_path / "out")]
+
+    assert main(["nodule", *paths, *SMALL, option, "0"]) == 2
+
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_there_are_as_many_cases_as_boxes_are_to_be_swept(folders, tmp_path, monkeypatch):
+    data = write_crops(tmp_path / "crops.parquet", list(HELD_OUT), radii=(4, 9, 14, 6, 11))
+    paths = ["--checkpoint", str(folders[0]), "--data", str(data), "--out", str(tmp_path / "out")]
+    found = []
+    monkeypatch.setattr(evaluate, "_sweeps", lambda checkpoint, cases, options: found.append(len(cases)) or [])
+
+    assert main(["nodule", *paths, *SMALL, "--count", "0", "--real-count", "4", "--other-count", "5"]) == 0
+
+    assert found == [5]

@@ -1,4 +1,4 @@
-"""The whole evaluation of slice generators on made-up slices and tiny checkpoints, from its command line."""
+"""What the evaluation of slice generators takes, copies, draws and refuses, from its command line."""
 
 import json
 import shutil
@@ -8,31 +8,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
-from PIL import Image
 
 from engine.checkpoint import read_manifest
 from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
 from tests.training.crops_file import HELD_OUT, TRAINING
 from tests.training.made_up_slices import write_made_up_slices
-from training import evaluate_slice, slice_samples
+from tests.training.slice_evaluation import SCHEDULE, STUDIO, arguments, quick_networks, save_generators
+from training import evaluate_slice
 from training.evaluate import main
-from training.frechet import FeatureNetwork
 from training.prepared import read_slices
 from training.slice_comparisons import SliceEvaluation, SliceEvaluationOptions, compare_with_ddpm
 from training.slice_conditions import draw_conditions
-from training.slice_report import write_slice_markdown
 from training.slice_sets import generated_set, real_set
 
-SMALL = ["--count", "5", "--steps", "2", "--splits", "2", "--pairs", "2", "--time-count", "1", "--batch", "4"]
-#: Few training steps, so that DDPM takes as few.
-SCHEDULE = {
-    "num_train_timesteps": 5,
-    "beta_schedule": "scaled_linear",
-    "prediction_type": "epsilon",
-    "beta_start": 0.0015,
-    "beta_end": 0.0195,
-}
-FIRST, STUDIO = "(1) input nodule mask", "studio"
+
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    with quick_networks():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -42,104 +35,7 @@ def prepared(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def generators(tmp_path_factory):
-    root = tmp_path_factory.mktemp("generators")
-    return [
-        save_tiny_slice_checkpoint(root / conditioning, conditioning, size=256, scheduler=SCHEDULE)
-        for conditioning in ("paper-1", "tokens")
-    ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def brightness():
-    """A quick network in the place of both: mean and deviation of each quarter of the image."""
-
-    def extract(grey):
-        parts = grey.unfold(2, grey.shape[2] // 2, grey.shape[2] // 2).unfold(3, grey.shape[3] // 2, grey.shape[3] // 2)
-        flat = parts.flatten(1, 3).flatten(2)
-        return np.concatenate([flat.mean(2).double().numpy(), flat.std(2).double().numpy()], axis=1)
-
-    def replace_with(name):
-        return FeatureNetwork(name, 8, extract, f"hash of {name}")
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate_slice, "efficientnet_lite0", lambda: replace_with("EfficientNet-Lite0"))
-        patch.setattr(evaluate_slice, "inception_network", lambda _: replace_with("Inception v3"))
-        yield
-
-
-def arguments(generators, prepared, out, *more):
-    folders = [str(folder) for folder in generators]
-    return ["slice", "--checkpoint", *folders, "--data", str(prepared), "--out", str(out), *SMALL, *more]
-
-
-@pytest.fixture(scope="module")
-def report(generators, prepared, tmp_path_factory):
-    """The report folder of one run, without the paper's way."""
-    out = tmp_path_factory.mktemp("report")
-    assert main(arguments(generators, prepared, out)) == 0
-    return out
-
-
-def test_table_2_has_both_levels_of_every_configuration(report):
-    figures = json.loads((report / "report.json").read_text())
-
-    (network,) = figures["distances"]
-    assert network == "EfficientNet-Lite0"
-    for level in ("global", "nodules"):
-        found = figures["distances"][network][level]
-        assert set(found["training"]) == {FIRST, STUDIO}
-        assert set(found["held-out"]) == {"real, trained on", FIRST, STUDIO}
-        assert (found["training"][FIRST]["generated"], found["training"][FIRST]["real"]) == (5, 5)
-        assert (found["held-out"][FIRST]["generated"], found["held-out"][FIRST]["real"]) == (5, 4)
-        assert set(found["floor"]["rows"]) == {"real", "through the VQ-VAE", FIRST, STUDIO}
-        floor = {name: row["frechet"]["mean"] for name, row in found["floor"]["rows"].items()}
-        assert 0 < floor["real"] < min(floor[FIRST], floor[STUDIO])
-
-
-def test_report_says_what_was_compared(report, generators):
-    figures = json.loads((report / "report.json").read_text())
-
-    assert figures["data"]["training"] == {"slices": 9, "with_nodules": 6, "patients": 3, "sources": {"made-up": 9}}
-    assert figures["data"]["held-out"]["slices"] == 6
-    assert figures["generators"][STUDIO]["sha256"] == read_manifest(generators[1])["sha256"]
-    assert [one["is_guided"] for one in figures["generators"].values()] == [False, True]
-    assert [one["unet_passes"] for one in figures["time"].values()] == [2, 4]
-    assert (figures["options"]["steps"], figures["options"]["guidance"]) == (2, 2.5)
-    assert figures["paper_way"] == {}
-    text = (report / "report.md").read_text()
-    for words in (
-        "generated whole",
-        "EfficientNet-Lite0 (8 features)",
-        FIRST,
-        "the floor",
-        "Nearest training",
-        "the paper takes 1000 steps of DDPM; here every configuration, 1 to 3 too, takes 2 steps of dpm++2m",
-        "EfficientNet-Lite0 hash of",
-        "This run of the evaluation took",
-        "| N | M |",
-    ):
-        assert words in text
-    assert "nan" not in text
-
-
-def test_transplants_are_named_where_they_stand_for_real_slices(report):
-    figures = json.loads((report / "report.json").read_text())
-    plain = write_slice_markdown(figures)
-    figures["data"]["training"]["sources"] = {"made-up": 3, "made-up with transplant": 6}
-
-    assert plain == (report / "report.md").read_text()
-    assert "transplanted" not in plain
-    assert "stand for real ones" in write_slice_markdown(figures)
-
-
-def test_other_data_than_those_trained_on_are_named(report):
-    figures = json.loads((report / "report.json").read_text())
-
-    assert f"not that of these data for {FIRST}, {STUDIO}" in write_slice_markdown(figures)
-    figures["generators"][FIRST]["data"] = figures["made_by"]
-    assert f"not that of these data for {STUDIO}." in write_slice_markdown(figures)
-    figures["generators"][STUDIO]["data"] = figures["made_by"]
-    assert "not that of these data" not in write_slice_markdown(figures)
+    return save_generators(tmp_path_factory.mktemp("generators"))
 
 
 @pytest.fixture
@@ -158,16 +54,8 @@ def test_variants_of_the_checkpoints_are_looked_among(generators, prepared, tmp_
 
     assert main(arguments([generators[0], more], prepared, tmp_path / "out")) == 0
 
-    assert seen == [3]
-
-
-def test_the_report_names_the_variants(report):
-    figures = json.loads((report / "report.json").read_text())
-    assert "variants" not in (report / "report.md").read_text()
-
-    figures["generators"][STUDIO]["variants"] = 3
-
-    assert "count in all 3 variants that were trained on" in write_slice_markdown(figures)
+    ((first, second),) = [list(variants.values()) for variants in seen]
+    assert (first, second) == (1, 3)
 
 
 def test_a_checkpoint_that_is_replaced_is_evaluated_as_it_was(generators, prepared, tmp_path, monkeypatch):
@@ -212,38 +100,6 @@ def test_conditions_are_drawn_from_what_they_are_compared_with(prepared, generat
     figures = json.loads((tmp_path / "out" / "report.json").read_text())
     assert figures["readings"] == {"readings": 12, "complete": 12}
     assert {reading.scores for readings in asked[0].nodules for reading in readings} == {(5, 4, 3, 2, 1)}
-
-
-def test_random_networks_have_learned_nothing_by_heart(report):
-    neighbours = json.loads((report / "report.json").read_text())["neighbours"]
-
-    assert set(neighbours["pixels"]["real"]) == {"held out", "training, other patients"}
-    assert neighbours["pixels"]["real"]["held out"]["count"] == 6
-    assert neighbours["pixels"]["real"]["training, other patients"]["count"] == 5
-    for label in (FIRST, STUDIO):
-        assert neighbours["pixels"]["generated"][label]["count"] == 5
-        assert set(neighbours["pixels"]["generated"][label]["nearer_than"].values()) == {0}
-        assert neighbours["features"]["generated"][label]["nearest"] > 0
-
-
-@pytest.mark.parametrize("name", ["slices", "scores_studio", "neighbours_pixels_studio", "neighbours_features_studio"])
-def test_pictures_are_drawn(report, name):
-    with Image.open(report / f"{name}.png") as picture:
-        colours = np.asarray(picture.convert("RGB"))
-
-    assert min(colours.shape[:2]) > 400
-    assert len(np.unique(colours)) > 50
-    assert (colours == (230, 40, 40)).all(axis=2).any() == (name != "scores_studio")
-
-
-def test_a_second_run_generates_nothing_again(report, generators, prepared, tmp_path, monkeypatch):
-    def fail(*_):
-        raise AssertionError("slices that are there were generated again")
-
-    shutil.copytree(report / "samples", tmp_path / "samples")
-    monkeypatch.setattr(slice_samples, "load_checkpoint", fail)
-
-    assert main(arguments(generators, prepared, tmp_path)) == 0
 
 
 def test_inception_and_the_papers_way(generators, prepared, tmp_path):
@@ -308,18 +164,6 @@ def test_training_slices_without_nodules_have_nothing_to_compare_the_papers_way_
     assert way["distances"] == {"EfficientNet-Lite0": {}}
     assert way["seconds"]["few_steps"] > 0
     assert work.features(work.networks[0], empty.crops(), "none").shape == (0, 8)
-
-
-def test_the_report_says_which_readings_were_left_out(report):
-    figures = json.loads((report / "report.json").read_text())
-
-    # No made-up reading says how spiculated a nodule is.
-    assert figures["readings"] == {"readings": 12, "complete": 0}
-    assert "No reading has all five scores" in (report / "report.md").read_text()
-    figures["readings"]["complete"] = 9
-    assert "3 of 12 lack one and were left out" in write_slice_markdown(figures)
-    for readings in (None, {"readings": 12, "complete": 12}):
-        assert "all five" not in write_slice_markdown({**figures, "readings": readings})
 
 
 def test_two_checkpoints_of_one_configuration_are_told_apart(generators, prepared, tmp_path):

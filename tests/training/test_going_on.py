@@ -13,7 +13,7 @@ from engine.codec import IdentityCodec
 from engine.errors import InputError
 from engine.vq_codec import load_vq_codec, save_vq_codec
 from tests.checkpoints import TINY_NETWORK
-from tests.training.prepared_slices import write_prepared, write_vqvae
+from tests.training.prepared_slices import write_prepared, write_training_data
 from training.going_on import check_resumed, check_start
 from training.nodule_loss import TrainingOptions, make_training_scheduler, settings_of
 from training.prepared import write_description
@@ -69,9 +69,7 @@ def test_the_embedded_checkpoints_are_starts() -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    folder = tmp_path_factory.mktemp("made")
-    vqvae = str(write_vqvae(folder / "vqvae"))
-    return {"data": write_prepared(folder / "prepared"), "vqvae": vqvae, "latents": folder / "latents"}
+    return write_training_data(tmp_path_factory.mktemp("made"))
 
 
 def options_of(configuration: str) -> SliceOptions:

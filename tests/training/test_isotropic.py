@@ -27,6 +27,13 @@ def test_the_nearest_plane_is_never_half_a_plane_away_nor_behind_the_last_slice(
     assert ISOTROPIC_MM * plane_of_slice(places, 8) <= places[-1]
 
 
+def test_slices_as_far_apart_as_planes_are_planes_the_last_one_too() -> None:
+    for first in (0.0, -247.3, -1650.55):
+        places = slice_places(volume(np.zeros((140, 4, 4)), [first + ISOTROPIC_MM * index for index in range(140)]))
+        for count in range(2, 140):
+            assert plane_of_slice(places[:count], count - 1) == count - 1
+
+
 @pytest.mark.parametrize("spacing", [0.5, 0.7, 0.9])
 def test_pixels_keep_their_places(spacing: float) -> None:
     columns = (np.arange(120) + 0.5) * spacing

@@ -84,7 +84,7 @@ def test_slices_are_chosen_by_patient_and_by_nodules(tmp_path: Path) -> None:
     assert read_slices(tmp_path, False).patients.tolist() == [TRAINING[0]]
     assert read_slices(tmp_path, True, with_nodules=True).patients.tolist() == [HELD_OUT[1]]
     assert read_slices(tmp_path, True, with_nodules=False).patients.tolist() == [HELD_OUT[0]]
-    with pytest.raises(InputError, match="has no such slices"):
+    with pytest.raises(InputError, match="has no slices without a nodule of patients who are not held out; prepare"):
         read_slices(tmp_path, False, with_nodules=False)
 
 

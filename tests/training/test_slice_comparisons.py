@@ -15,8 +15,8 @@ from training.prepared import read_slices
 from training.slice_comparisons import SliceEvaluation, SliceEvaluationOptions, compare_neighbours
 from training.slice_conditions import draw_conditions
 from training.slice_distances import distances_beside_floor, distances_to
-from training.slice_latents import images_of_variant
-from training.slice_sets import SliceSet, features_of, generated_set, joined, real_set, trained_on_set
+from training.slice_latents import crops_of_variant, images_in_crops
+from training.slice_sets import SliceSet, TrainedOn, features_of, generated_set, joined, real_set
 
 
 def slice_set(images, boxes):
@@ -69,36 +69,44 @@ def test_real_sets_know_which_nodules_they_show_and_which_scores_not_to_trust(tm
     assert real_set(slices, 100).annotations.tolist() == [frozenset()] * 6
 
 
+def variant_of(slices, variant):
+    """Of slices that are all trained on."""
+    return images_in_crops(slices.images, crops_of_variant(len(slices), variant))
+
+
 def test_variants_count_among_what_was_trained_on(tmp_path):
     slices = read_slices(write_made_up_slices(tmp_path / "prepared"), held_out=False)
     with_nodule = read_slices(tmp_path / "prepared", held_out=False, with_nodules=True)
 
-    assert trained_on_set(slices).images is slices.images
-    seen = trained_on_set(slices, variants=2)
+    (plain,), seen = TrainedOn(slices).parts(), TrainedOn(slices, variants=3)
+    images = np.concatenate(list(seen.parts()))
 
-    assert (len(slices), len(with_nodule), len(seen)) == (9, 6, 15)
-    np.testing.assert_array_equal(seen.images[:9], slices.images)
-    np.testing.assert_array_equal(seen.images[9:], images_of_variant(with_nodule.images, 1))
-    np.testing.assert_array_equal(seen.patients[9:], with_nodule.patients)
+    assert plain is slices.images
+    assert (len(slices), len(with_nodule), len(images)) == (9, 6, 21)
+    np.testing.assert_array_equal(images[:9], slices.images)
+    np.testing.assert_array_equal(images[9:15], variant_of(with_nodule, 1))
+    np.testing.assert_array_equal(images[15:], variant_of(with_nodule, 2))
+    np.testing.assert_array_equal(seen.patients, np.concatenate([slices.patients, *[with_nodule.patients] * 2]))
+    for index in (2, 9, 14, 15, 20):
+        np.testing.assert_array_equal(seen.image(index), images[index])
 
 
-def test_a_copy_of_a_variant_is_found(tmp_path):
+def test_a_copy_of_a_variant_is_found_by_those_who_were_trained_on_it(tmp_path):
     write_made_up_slices(tmp_path / "prepared")
     training, held_out = (read_slices(tmp_path / "prepared", held_out=side) for side in (False, True))
-    copies = images_of_variant(training.images[[bool(seen) for seen in training.nodules]], 1)[:4]
+    copies = variant_of(read_slices(tmp_path / "prepared", held_out=False, with_nodules=True), 1)[:4]
     means = FeatureNetwork("means", 1, lambda grey: grey.mean((1, 2, 3)).double().numpy()[:, None], "none")
     options = SliceEvaluationOptions(count=4, pairs=1)
     work = SliceEvaluation(options, tmp_path, (means,), draw_conditions(training, 4))
-    made = {"copies": generated_set(copies, work.conditions)}
+    made = {label: generated_set(copies, work.conditions) for label in ("of one", "of two")}
 
-    alone, with_variant = (
-        compare_neighbours(work, made, training, held_out, variants)["pixels"]["generated"]["copies"]
-        for variants in (1, 2)
-    )
+    found = compare_neighbours(work, made, training, held_out, {"of one": 1, "of two": 2})
 
-    assert alone["nearest"] > 10
-    assert with_variant["percentile_50"] == 0
-    assert with_variant["nearer_than"]["held out"] == 1
+    of_one, of_two = (found[variants]["pixels"]["generated"] for variants in "12")
+    assert of_one["of one"]["nearest"] > 10
+    assert of_two["of two"]["percentile_50"] == 0
+    assert of_two["of two"]["nearer_than"]["held out"] == 1
+    assert (len(of_one), len(of_two)) == (1, 1)
 
 
 def test_features_are_clipped_and_kept(tmp_path):
@@ -158,6 +166,22 @@ def test_perfect_slices_lie_at_the_floor(features):
     assert mean["through"] == pytest.approx(mean["real"])
     assert mean["perfect"] == pytest.approx(mean["real"], rel=0.3)
     assert mean["shifted"] == pytest.approx(mean["real"] + 6, rel=0.2)
+
+
+def test_a_row_beside_the_floor_does_not_depend_on_what_else_is_compared(features):
+    real, patients, made = features
+
+    def rows(sets):
+        found = distances_beside_floor(real, patients, NO_ANNOTATIONS, {}, sets, splits=4, seed=0)
+        assert found is not None
+        return found["rows"]
+
+    together = rows({**made, "perfect again": made["perfect"]})
+
+    assert together["perfect"] == together["perfect again"]
+    for name in made:
+        alone = rows({name: made[name]})
+        assert alone == {which: together[which] for which in ("real", name)}
 
 
 def test_one_patient_has_no_floor(features):

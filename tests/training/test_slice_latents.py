@@ -9,7 +9,7 @@ from engine.vq_codec import VQCodec
 from tests.checkpoints import tiny_vq_codec
 from tests.training.prepared_slices import write_prepared
 from training.prepared import PreparedSlices, read_slices
-from training.slice_latents import cache_latents, crops_of_variant, images_of_variant
+from training.slice_latents import cache_latents, crops_of_variant, images_in_crops
 from training.training_run import make_accelerator
 
 
@@ -128,6 +128,6 @@ def test_a_variant_shows_its_crop(tmp_path: Path, slices: PreparedSlices, accele
     assert bright.amin(0).numpy() == pytest.approx((np.array([90 - row, 150 - column]) * 256 / side), abs=1)
     assert bright.amax(0).numpy() + 1 == pytest.approx((np.array([120 - row, 180 - column]) * 256 / side), abs=1)
     # As an image, it is what was encoded, up to rounding in fp16.
-    image = images_of_variant(slices.images, 1)[1].astype(np.float32) - 1000
+    image = images_in_crops(slices.images, crops_of_variant(len(slices), 1))[1].astype(np.float32) - 1000
     np.testing.assert_allclose(image, np.clip(hu.numpy(), -1000, 2500), atol=2)
-    np.testing.assert_array_equal(images_of_variant(slices.images, 0), slices.images)
+    np.testing.assert_array_equal(images_in_crops(slices.images, crops_of_variant(len(slices), 0)), slices.images)

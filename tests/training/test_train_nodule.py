@@ -13,6 +13,7 @@ from engine.errors import InputError
 from engine.window import WindowGrid
 from tests.checkpoints import TINY_NETWORK, save_tiny_checkpoint
 from tests.training.crops_file import HELD_OUT, TRAINING, write_crops
+from training import train_nodule
 from training.nodule_crops import load_crops
 from training.nodule_loss import (
     TrainingOptions,
@@ -81,6 +82,18 @@ def test_a_checkpoint_that_has_seen_all_samples_is_no_start(tmp_path: Path, crop
         train(OPTIONS, crops_path, tmp_path / "after", QUICK, start, TINY_NETWORK)
 
 
+def test_what_cannot_be_gone_on_from_is_refused_before_crops_are_read(
+    tmp_path: Path, crops_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("crops were read first")
+
+    monkeypatch.setattr(train_nodule, "load_crops", fail)
+
+    with pytest.raises(InputError, match=r"There is no checkpoint\.json"):
+        train(OPTIONS, crops_path, tmp_path / "run", QUICK, tmp_path, TINY_NETWORK)
+
+
 def test_a_lost_run_goes_on_from_its_checkpoint(tmp_path: Path, crops_path: Path) -> None:
     lost = save_tiny_checkpoint(tmp_path / "shipped")
 
@@ -142,10 +155,9 @@ def test_the_command_says_what_is_missing(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_a_network_is_told_as_many_outlines_as_asked(tmp_path: Path, crops_path: Path) -> None:
-    crops = load_crops(crops_path, held_out=False)
     for share in (0.0, 0.5, 1.0):
         options = replace(OPTIONS, batch=64, samples=64, outlines=share)
-        trainer = NoduleTrainer(options, crops, tmp_path / str(share), OUTLINED_NETWORK)
+        trainer = NoduleTrainer(options, crops_path, tmp_path / str(share), OUTLINED_NETWORK)
         inputs = trainer.draw()
         trainer.run.close()
 

@@ -13,25 +13,17 @@ import torch
 
 from engine.checkpoint import load_checkpoint
 from engine.errors import InputError
-from engine.network import ConditionedUNet
 from engine.vq_codec import LatentStatistics, VQCodec, load_vq_codec, save_vq_codec
-from tests.checkpoints import TINY_NETWORK, tiny_vq_codec
-from tests.training.prepared_slices import write_prepared, write_vqvae
-from training import slice_latents
-from training.nodule_loss import NetworkInputs, loss_of, predict
+from tests.checkpoints import TINY_NETWORK, save_tiny_checkpoint, tiny_vq_codec
+from tests.training.prepared_slices import write_training_data
+from training import prepared, slice_latents
+from training import train_slice as train_slice_module
 from training.prepared import PreparedSlices
 from training.run_options import Pace
 from training.slice_loss import (
     CONFIGURATIONS,
-    NOISE_LEVELS,
-    SliceBatch,
     SliceOptions,
-    make_slice_inputs,
-    make_slice_scheduler,
-    slice_validation_errors,
-    steps_of_levels,
 )
-from training.slice_readings import SliceReadings
 from training.train_slice import SliceTrainer, main, train_slice
 from training.vqvae_statistics import measure_statistics
 
@@ -42,10 +34,7 @@ Made = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Prepared slices, a VQ-VAE, and a folder of latents that all tests share."""
-    folder = tmp_path_factory.mktemp("made")
-    vqvae = str(write_vqvae(folder / "vqvae"))
-    return {"data": write_prepared(folder / "prepared"), "vqvae": vqvae, "latents": folder / "latents"}
+    return write_training_data(tmp_path_factory.mktemp("made"))
 
 
 def options_of(configuration: str, **changes: Any) -> SliceOptions:
@@ -54,14 +43,6 @@ def options_of(configuration: str, **changes: Any) -> SliceOptions:
 
 def state_of(run: Path) -> dict[str, Any]:
     return torch.load(run / "state.pt", weights_only=True)
-
-
-def inputs_for(options: SliceOptions, seed: int = 0) -> NetworkInputs:
-    generator = torch.Generator().manual_seed(seed)
-    latents, noise = torch.randn(2, 2, 3, 64, 64, generator=generator)
-    boxes = torch.tensor([[40.0, 50.0, 60.0, 70.0], [100.0, 90.0, 140.0, 130.0]])
-    batch = SliceBatch(latents, boxes, torch.tensor([1.4, 1.2]), torch.tensor([[4, 4, 1, 1, 5], [1, 2, 3, 4, 5]]))
-    return make_slice_inputs(batch, make_slice_scheduler(options), torch.tensor([100, 700]), noise, batch.levels)
 
 
 def test_a_run_taken_up_again_ends_where_an_unbroken_one_does(tmp_path: Path, made: Made) -> None:
@@ -95,48 +76,6 @@ def test_a_run_leaves_a_checkpoint_with_its_vqvae_and_a_sheet(tmp_path: Path, ma
     assert log["whole"] > 0
     assert list((tmp_path / "slice-3" / "sheets").glob("*.png"))
     assert list((tmp_path / "slice-3" / "scalars").iterdir())
-
-
-@pytest.mark.parametrize("configuration", CONFIGURATIONS)
-def test_every_configuration_trains_what_it_has(configuration: str) -> None:
-    options = options_of(configuration)
-    torch.manual_seed(0)
-    shape = replace(TINY_NETWORK, conditioning=options.conditioning, context_channels=1)
-    network = ConditionedUNet(shape, tiny_vq_codec(), 256)
-
-    inputs = inputs_for(options)
-    loss = loss_of(predict(network, inputs), inputs, options)
-    loss.backward()
-
-    assert 0 < loss.item() < 10
-    gradients = {name: value.grad for name, value in network.named_parameters()}
-    # None may be without one: several processes could not agree on it.
-    assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients.values())
-    moving = {name for name, gradient in gradients.items() if gradient is not None and gradient.abs().max() > 0}
-    tables = "tokens.attributes.weight"
-    assert (tables in moving) == (configuration in ("3", "studio"))
-    assert any(".attn2.to_k" in name or ".attn2.to_v" in name for name in moving) == (configuration != "1")
-    assert "unet.conv_in.weight" in moving
-
-
-@pytest.mark.parametrize("configuration", "123")
-def test_the_papers_configurations_are_as_the_paper_says(configuration: str) -> None:
-    options = CONFIGURATIONS[configuration]
-
-    assert options == SliceOptions(
-        conditioning=f"paper-{configuration}",
-        prediction="epsilon",
-        schedule="scaled_linear",
-        beta_start=0.0015,
-        beta_end=0.0195,
-        weighting="none",
-        drop_all=0.0,
-        drop_one=0.0,
-        trusted=False,
-        rare_scores=False,
-        variants=1,
-    )
-    assert options.min_snr == 0
 
 
 def test_a_studio_run_teaches_guidance_and_knows_what_not_to_trust(tmp_path: Path, made: Made) -> None:
@@ -204,69 +143,32 @@ def test_the_papers_configurations_see_the_same_samples_noise_and_steps(tmp_path
         assert all(torch.equal(first, other) for other in others)
 
 
-def test_epsilon_is_what_the_paper_predicts() -> None:
-    options = options_of("1")
-    inputs = inputs_for(options)
+def test_what_cannot_be_gone_on_from_is_refused_before_slices_are_read(
+    tmp_path: Path, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise AssertionError("slices were read first")
 
-    alpha_bar = inputs.alpha_bar[:, None, None, None]
-    clean = (inputs.noisy - (1 - alpha_bar).sqrt() * inputs.target) / alpha_bar.sqrt()
+    monkeypatch.setattr(train_slice_module, "read_slices", fail)
+    run: dict[str, Any] = {"run": tmp_path / "run", "network": TINY_NETWORK, **made}
 
-    assert torch.allclose(clean, torch.randn(2, 2, 3, 64, 64, generator=torch.Generator().manual_seed(0))[0], atol=1e-3)
-    zero = torch.zeros_like(inputs.target)
-    assert loss_of(zero, inputs, options).item() == pytest.approx((inputs.target**2).mean().item())
-
-
-def test_errors_of_all_configurations_are_measured_alike() -> None:
-    """A network that always says "x_0 is 0" has one error of v, whatever it predicts and in whichever schedule."""
-
-    class SaysNothing(torch.nn.Module):
-        def __init__(self, scheduler: Any) -> None:
-            super().__init__()
-            self.alphas_bar, self.prediction = scheduler.alphas_cumprod, scheduler.config.prediction_type
-            self.weight = torch.nn.Parameter(torch.zeros(1))
-
-        def forward(self, noisy: torch.Tensor, step: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
-            alpha_bar = self.alphas_bar[step][:, None, None, None]
-            scale = alpha_bar.sqrt() if self.prediction == "v_prediction" else 1.0
-            return noisy * scale / (1 - alpha_bar).sqrt()
-
-    class OneLatent:
-        def take(self, slices: np.ndarray, variants: np.ndarray) -> torch.Tensor:
-            return torch.ones(len(slices), 3, 64, 64)
-
-    readings = SliceReadings(
-        *np.zeros((3, 1), np.int64),
-        boxes=np.array([[40, 40, 80, 80]], np.float32),
-        spacing_mm=np.ones(1, np.float32),
-        scores=np.ones((1, 5), np.int64),
-        ends=np.ones(1),
-    )
-    wanted = float(np.mean(1 / np.array(NOISE_LEVELS)))
-    for configuration in ("1", "studio"):
-        scheduler = make_slice_scheduler(CONFIGURATIONS[configuration])
-        latents: Any = OneLatent()
-        count = len(NOISE_LEVELS)
-        errors = slice_validation_errors(SaysNothing(scheduler), latents, readings, scheduler, count)
-        # The levels that a schedule has lie beside those asked for, by up to a twentieth at the smallest.
-        assert errors == {"whole": pytest.approx(wanted, rel=0.06), "box": pytest.approx(wanted, rel=0.06)}
+    with pytest.raises(InputError, match=r"There is no checkpoint\.json"):
+        train_slice(options_of("1"), start_from=tmp_path, **run)
+    with pytest.raises(InputError, match="another codec"):
+        train_slice(options_of("1"), start_from=save_tiny_checkpoint(tmp_path / "nodule"), **run)
 
 
-def test_noise_levels_are_found_in_every_schedule() -> None:
-    for options in CONFIGURATIONS.values():
-        scheduler = make_slice_scheduler(options)
-        shares = 1 - scheduler.alphas_cumprod[steps_of_levels(scheduler)]
-        assert shares.tolist() == pytest.approx(NOISE_LEVELS, abs=0.005)
+def test_data_without_held_out_patients_are_refused_before_slices_are_encoded(
+    tmp_path: Path, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise AssertionError("slices were encoded first")
 
+    monkeypatch.setattr(train_slice_module, "cache_latents", fail)
+    monkeypatch.setattr(prepared, "is_held_out", lambda _: False)
 
-def test_a_box_counts_the_same_whatever_its_size() -> None:
-    options = options_of("studio")
-    inputs = inputs_for(options)
-
-    in_the_box = loss_of(inputs.target + inputs.mask.ceil(), inputs, options)
-    everywhere = loss_of(inputs.target + 1, inputs, options)
-
-    assert everywhere.item() == pytest.approx(1 + options.outside, rel=1e-4)
-    assert in_the_box.item() == pytest.approx(1, rel=0.02)
+    with pytest.raises(InputError, match="has no slices with a nodule of held-out patients; prepare"):
+        train_slice(options_of("1"), run=tmp_path, network=TINY_NETWORK, **made)
 
 
 def test_another_networks_run_is_refused(tmp_path: Path, made: Made) -> None:

@@ -14,14 +14,13 @@ from engine.vq_codec import VQCodec, load_vq_codec
 from tests.checkpoints import tiny_vq_codec
 from tests.training.crops_file import HELD_OUT
 from tests.training.made_up_slices import write_made_up_slices
-from tests.training.vqvae_data import RADII, write_vqvae_data
-from training.evaluate import main as evaluate
-from training.prepared import hu_from_stored, read_nodules, read_slices, stored_from_hu
+from tests.training.vqvae_data import write_vqvae_data
+from training import train_vqvae as train_vqvae_module
+from training.prepared import hu_from_stored, read_slices
 from training.run_options import Pace
 from training.train_vqvae import VQVAETrainer, main, train_vqvae
 from training.vqvae_loss import Autoencoder, VQVAEOptions, make_vqvae, reconstruction_loss
-from training.vqvae_reconstruction import DIAMETER_NAMES, WAYS, evaluate_vqvae
-from training.vqvae_samples import draw_crops, halve, read_nodules_if_any, read_vqvae_data
+from training.vqvae_samples import draw_crops, read_nodules_if_any, read_vqvae_data
 from training.vqvae_statistics import measure_statistics
 
 OPTIONS = VQVAEOptions(samples=8, batch=2, crop=64, unquantised=0.5, codes=16, widths=(4, 4, 8), learning_rate=1e-3)
@@ -115,6 +114,21 @@ def test_weights_of_another_shape_are_refused(
     assert main([*given, "--widths", "4", "4", "4"]) == 2
 
     assert "give the --widths and --latent-channels that it has" in capsys.readouterr().err
+
+
+def test_what_cannot_be_gone_on_from_is_refused_before_data_are_read(
+    tmp_path: Path, data: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> None:
+        raise AssertionError("data were read first")
+
+    monkeypatch.setattr(train_vqvae_module, "read_vqvae_data", fail)
+    shutil.copytree(whole, tmp_path / "run")
+
+    with pytest.raises(InputError, match="There is no VQ-VAE"):
+        train_vqvae(replace(OPTIONS, start_from=str(tmp_path / "nowhere")), data, tmp_path / "new")
+    with pytest.raises(InputError, match="made with crop 64, not 128"):
+        train_vqvae(replace(OPTIONS, crop=128), data, tmp_path / "run")
 
 
 @pytest.mark.parametrize("made", [False, True])
@@ -280,61 +294,3 @@ def test_statistics_make_latents_standard_and_previews_close(data: Path) -> None
     coarse = torch.nn.functional.avg_pool2d(hu, 4)
     # Least squares: never worse than the best constant.
     assert (codec.preview(latents) - coarse).square().mean() < coarse.var()
-
-
-class Shifting(VQCodec):
-    """Gives everything back, too bright by 30 HU with its code book and by 10 HU without."""
-
-    def encode(self, hu: torch.Tensor) -> torch.Tensor:
-        self.encoded = hu.clamp(self.hu_min, self.hu_max)
-        return self.encoded
-
-    def decode_codes(self, indices: torch.Tensor) -> torch.Tensor:
-        return self.encoded + 30
-
-    def decode_unquantised(self, values: torch.Tensor) -> torch.Tensor:
-        return values + 10
-
-    def code_indices(self, values: torch.Tensor) -> torch.Tensor:
-        return (values[:, 0, ::4, ::4] > -500).long()
-
-
-def test_figures_are_those_of_a_known_error(data: Path) -> None:
-    codec = Shifting(tiny_vq_codec().vqvae)
-
-    figures = evaluate_vqvae(codec, read_slices(data, held_out=True), read_nodules(data, held_out=True))
-
-    for way, error in zip(WAYS, (30, 10), strict=True):
-        assert figures[way]["lung_mae_hu"] == pytest.approx(error, abs=1e-3)
-        assert figures[way]["nodule_mae_hu"] == {name: pytest.approx(error, abs=1e-3) for name in DIAMETER_NAMES}
-        assert figures[way]["psnr_db"] == pytest.approx(20 * np.log10(1400 / error), abs=0.01)
-    assert figures["nodules"] == len(HELD_OUT) * len(RADII)
-    assert figures["code_book"]["used"] == 2 / 32
-
-
-def test_a_sample_of_the_rows_is_enough_between(data: Path) -> None:
-    codec = Shifting(tiny_vq_codec().vqvae)
-
-    figures = evaluate_vqvae(codec, read_slices(data, held_out=True), None, count=2)
-
-    assert figures["slices"] == 2
-    assert figures["nodules"] == 0
-    assert figures["quantised"]["nodule_mae_hu"] == dict.fromkeys(DIAMETER_NAMES)
-
-
-def test_halving_takes_the_mean_of_two_by_two() -> None:
-    stored = stored_from_hu(np.arange(16.0).reshape(1, 4, 4))
-
-    assert halve(stored)[0].tolist() == [[1002.5, 1004.5], [1010.5, 1012.5]]
-
-
-def test_evaluate_takes_any_pretrained_vqvae(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    vqvae: Any = tiny_vq_codec().vqvae
-    vqvae.save_pretrained(tmp_path / "vqvae")
-
-    given = ["vqvae", "--vqvae", str(tmp_path / "vqvae"), "--data", str(data), "--out", str(tmp_path / "out")]
-    assert evaluate(given) == 0
-
-    figures = json.loads((tmp_path / "out" / "vqvae.json").read_text())
-    assert figures["code_book"]["codes"] == 32
-    assert "PSNR over [-1000, 400] HU" in capsys.readouterr().out

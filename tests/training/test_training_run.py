@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import sys
+from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,16 +16,19 @@ from accelerate import Accelerator
 from engine.device import bf16_pays
 from engine.errors import InputError
 from tests.checkpoints import save_tiny_checkpoint
-from training import training_run
+from training import train_nodule, train_scorer, train_slice, train_vqvae, training_run
+from training.evaluate import EvaluationOptions
 from training.nodule_loss import TrainingOptions
-from training.run_options import Pace, add_run_arguments, take_options
+from training.run_options import Pace, add_options, add_run_arguments, take_options
 from training.scorer_loss import ScorerOptions
+from training.slice_comparisons import SliceEvaluationOptions
 from training.slice_loss import CONFIGURATIONS, SliceOptions
 from training.train_nodule import NoduleOptions
 from training.training_run import TrainingRun, make_accelerator
 from training.vqvae_loss import VQVAEOptions
 
 OPTIONS = TrainingOptions(samples=16, batch=4)
+PACE = Pace(validate_on=3, validate_every=7)
 
 
 def make_run(folder: Path, options: TrainingOptions = OPTIONS, channels: int = 2) -> TrainingRun:
@@ -165,11 +170,10 @@ def test_figures_on_held_out_patients_may_be_nested(tmp_path: Path) -> None:
 
 def test_the_command_line_leaves_what_is_not_given_as_it_is() -> None:
     parser = argparse.ArgumentParser()
-    add_run_arguments(parser, VQVAEOptions())
+    add_run_arguments(parser, PACE, VQVAEOptions())
     given = vars(parser.parse_args(["--widths", "8", "16", "16", "--save-every", "5", "--codes", "64"]))
-    pace = Pace(validate_on=3, validate_every=7)
 
-    assert take_options(given, pace) == replace(pace, save_every=5)
+    assert take_options(given, PACE) == replace(PACE, save_every=5)
     assert take_options(given, VQVAEOptions()) == VQVAEOptions(widths=(8, 16, 16), codes=64)
     assert given == {}
 
@@ -179,7 +183,7 @@ def test_the_command_line_leaves_what_is_not_given_as_it_is() -> None:
 )
 def test_every_option_is_explained(defaults: list[Any]) -> None:
     parser = argparse.ArgumentParser()
-    add_run_arguments(parser, *defaults)
+    add_run_arguments(parser, PACE, *defaults)
 
     explained = {action.dest: str(action.help) for action in parser._actions}
 
@@ -189,10 +193,20 @@ def test_every_option_is_explained(defaults: list[Any]) -> None:
         assert len(default) > 1
 
 
+@pytest.mark.parametrize("default", [EvaluationOptions(), SliceEvaluationOptions()], ids=["nodule", "slice"])
+def test_every_option_of_an_evaluation_is_explained_and_taken(default: Any) -> None:
+    parser = argparse.ArgumentParser()
+    add_options(parser, default)
+
+    assert vars(parser.parse_args(["--steps", "7"])) == {**asdict(default), "steps": 7}
+    meanings = [str(action.help).split(" (default: ")[0] for action in parser._actions]
+    assert min(map(len, meanings)) > 10
+
+
 def test_the_help_has_meaning_choices_and_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "300")
     parser = argparse.ArgumentParser()
-    add_run_arguments(parser, *CONFIGURATIONS.values())
+    add_run_arguments(parser, PACE, *CONFIGURATIONS.values())
 
     lines = [" ".join(line.split()) for line in parser.format_help().splitlines()]
 
@@ -205,6 +219,21 @@ def test_the_help_has_meaning_choices_and_defaults(monkeypatch: pytest.MonkeyPat
     ):
         assert any(line in shown for shown in lines)
     assert "{box,box5,none}" in parser.format_help()
+
+
+@pytest.mark.parametrize("main", [train_slice.main, train_nodule.main, train_vqvae.main, train_scorer.main])
+def test_the_help_of_each_trainer_has_its_own_pace(
+    main: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    pace = sys.modules[main.__module__].DEFAULT_PACE
+
+    with pytest.raises(SystemExit):
+        main(["--help"])
+
+    text = " ".join(capsys.readouterr().out.split())
+    assert f"seconds between saved states (default: {pace.save_every})" in text
+    assert f"steps between validations (default: {pace.validate_every})" in text
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from engine.lungs import lung_mask
 from tests.phantom import phantom_slice
 from tests.training.crops_file import ANNOTATIONS, HELD_OUT, SIZE, TRAINING, disc
 from tests.training.made_up_prepared import LUNG, NODULE, RADIUS_MM, origin, write_made_up
-from training import transplant_nodules
+from training import transplant_hosts, transplant_nodules
 from training.lung_walls import direction_to, find_wall, wall_distance
 from training.prepared import (
     ImageSource,
@@ -173,6 +173,18 @@ def test_no_nodule_goes_into_a_transplant(data: Path, made, tmp_path: Path) -> N
         read_hosts(tmp_path / "data", held_out=False)
 
 
+def test_lungs_of_few_slices_are_kept(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of LIDC have 14,000 slices with a nodule, and lungs of a slice take half a megabyte."""
+    monkeypatch.setattr(transplant_hosts, "_KEPT", 2)
+    hosts = read_hosts(data, held_out=None)
+
+    found = [hosts.lungs(index) for index in (0, 1, 0, 2, 3)]
+
+    assert found[2] is found[0]
+    assert hosts.lungs(3) is found[4]
+    assert len(hosts._lungs) == 2
+
+
 def test_no_workers_are_one(data: Path, tmp_path: Path) -> None:
     assert main(["--data", str(data), "--out", str(tmp_path), "--count", "1", "--workers", "0"]) == 0
 
@@ -186,10 +198,10 @@ def test_several_processes_make_the_same(data: Path, made, tmp_path: Path) -> No
 
 
 def test_without_nodules_the_command_says_so(tmp_path: Path, capsys) -> None:
-    write_slices(tmp_path, "slices", [SliceRow(origin(TRAINING[0], 1.4), stored_from_hu(np.zeros((256, 256))))])
+    write_slices(tmp_path, "slices", [SliceRow(origin(HELD_OUT[0], 1.4), stored_from_hu(np.zeros((256, 256))))])
 
     assert main(["--data", str(tmp_path), "--out", str(tmp_path / "out"), "--count", "2", "--workers", "1"]) == 2
-    assert "has no such" in capsys.readouterr().err
+    assert "has no nodules of held-out patients" in capsys.readouterr().err
 
 
 def test_vessels_and_walls_of_the_slice_stay(data: Path) -> None:
