@@ -211,7 +211,6 @@ def _make_rows(
 
 def _make_row(row: BatchRow, line: PlanLine, batch: Batch, checkpoint: Checkpoint, volumes: OpenVolume) -> None:
     from engine.batch_manifest import manifest_row, write_row
-    from engine.exported_result import made_whole_beside
     from engine.exports import ExportOptions, remember_export, write_files
 
     volume = volumes.read(line.source, line.series_uid)
@@ -225,12 +224,11 @@ def _make_row(row: BatchRow, line: PlanLine, batch: Batch, checkpoint: Checkpoin
     settings, place = batch.settings, batch.result_folder(row)
     options = SamplingOptions(row.seed or 0, settings.steps, settings.guidance, settings.solver)
     result = _placed(checkpoint, GenerationRequest(ct_slice, box, row.attributes, options))
-
-    own = made_whole_beside(volume)
+    earlier = volumes.made_with()
 
     def write(into: Path) -> None:
         how = ExportOptions(made=batch.made)
-        write_files(volume, index, result, into, settings.formats, how, [own] if own else [])
+        write_files(volume, index, result, into, settings.formats, how, earlier)
         write_row(manifest_row(row, place.name, volume, result), into)
 
     batch.put(row, write)

@@ -155,8 +155,9 @@ def take(lock: BaseFileLock, folder: Path) -> None:
         lock.acquire(timeout=0)
     except Timeout as error:
         raise InputError(f"Another batch is at work in {folder}; wait for it, or give another folder.") from error
-    except OSError as error:
-        raise InputError(f"The folder {folder} cannot be written to ({error.strerror}); choose another.") from error
+    except (OSError, RuntimeError) as error:  # RuntimeError: some network folders know no locks.
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"The folder {folder} cannot be written to ({reason}); choose another.") from error
 
 
 def begin(folder: Path, settings: BatchSettings, plan_sha256: str, rows: Callable[[], list[BatchRow]]) -> Batch:

@@ -163,6 +163,9 @@ def _csv_rows(text: str, path: Path) -> tuple[list[tuple[int, Cells]], dict[int,
     except csv.Error as error:
         raise InputError(f"The plan {path} is no CSV at line {reader.line_num} ({error}); correct it.") from error
     _check_names(set(names), path)
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"The plan {path} has the column {twice!r} twice; keep one.")
     return rows, problems
 
 
@@ -210,6 +213,15 @@ def _check_names(names: set[str], path: Path) -> None:
         raise InputError(f"The plan {path} has no column input; name in it what is to be opened.")
 
 
+def _with_home(name: str) -> Path:
+    """Return a path whose ~ or ~user is the home that it stands for."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:
+        user = Path(name).parts[0].removeprefix("~")
+        raise InputError(f"there is no user {user}; name the input by its whole path.") from error
+
+
 def _line(number: int, cells: Cells, folder: Path) -> PlanLine:
     given = {name: cells.get(name, "") for name in COLUMNS}
     if not given["input"]:
@@ -222,7 +234,7 @@ def _line(number: int, cells: Cells, folder: Path) -> PlanLine:
     seeds = read_seeds(given["seed"])
     return PlanLine(
         number=number,
-        source=folder / Path(given["input"]).expanduser(),
+        source=folder / _with_home(given["input"]),
         series_uid=given["series"] or None,
         slices=slices,
         box=box,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.ct import CTVolume
 from engine.errors import InputError
+from engine.events import GenerationResult
 from engine.export_identity import identity_of
 from engine.export_stamp import study_entropy
 from engine.job_runner import failure_sentence
@@ -21,6 +22,7 @@ class OpenVolume:
     def __init__(self) -> None:
         self._key: tuple[Path, str | None] | None = None
         self._volume: CTVolume | None = None
+        self._made_with: list[GenerationResult] | None = None
         self._refused = ""
 
     def read(self, source: Path, series_uid: str | None) -> CTVolume:
@@ -35,7 +37,7 @@ class OpenVolume:
 
         if self._key != (source, series_uid):
             # Let go of the last one first: there is never more than one in memory.
-            self._volume, self._refused, self._key = None, "", (source, series_uid)
+            self._volume, self._made_with, self._refused, self._key = None, None, "", (source, series_uid)
             try:
                 self._volume = read_volume(source, series_uid)
             except Exception as error:
@@ -44,6 +46,18 @@ class OpenVolume:
         if self._volume is None:
             raise InputError(self._refused)
         return self._volume
+
+    def made_with(self) -> list[GenerationResult]:
+        """Return the nodule that the volume read last was made with, if it is a slice that was made whole.
+
+        Looked up once: see `engine.exported_result.made_whole_beside`.
+        """
+        from engine.exported_result import made_whole_beside
+
+        if self._made_with is None:
+            own = made_whole_beside(self._volume) if self._volume else None
+            self._made_with = [own] if own else []
+        return self._made_with
 
 
 def patient_identity(volume: CTVolume) -> str:

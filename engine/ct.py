@@ -155,7 +155,9 @@ class CTVolume:
 
     @property
     def slice_spacing(self) -> float:
-        """Median distance between neighbouring slices in mm; 1 where there is one slice."""
+        """Median distance between neighbouring slices along their normal in mm; 1 where there is one slice."""
         if len(self) == 1:
             return 1.0
-        return float(np.median(np.linalg.norm(np.diff(np.asarray(self.positions), axis=0), axis=1)))
+        normal = np.cross(self.column_direction, self.row_direction)
+        along = np.asarray(self.positions) @ (normal / np.linalg.norm(normal))
+        return float(np.median(np.abs(np.diff(along))))

@@ -7,6 +7,7 @@ a warning.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -136,10 +137,17 @@ def _choices(place: Path, path: Path, progress: Progress | None) -> list[_Choice
 
     if place.is_file() and is_dicom(place) and is_dicomdir(place):
         place = place.parent
-    files = [place] if place.is_file() else _files_in(place, progress)
-    dicom, unread = _dicom_among(_reported(files, progress))
+    unread: list[InputError] = []
+    files = [place] if place.is_file() else _files_in(place, progress, unread)
+    dicom = _dicom_among(_reported(files, progress), unread)
     volumes = [file for file in files if is_volume_file(file)]
-    found = _dicom_choices(_reported(dicom, progress), unread) or _volume_choices(_reported(volumes, progress), place)
+    try:
+        found = _dicom_choices(_reported(dicom, progress), unread)
+    except InputError:  # Reports and the like, without an image.
+        if not volumes:
+            raise
+        found = []
+    found = found or _volume_choices(_reported(volumes, progress), place)
     if found:
         return found
     if unread:
@@ -151,10 +159,28 @@ def _choices(place: Path, path: Path, progress: Progress | None) -> list[_Choice
     raise InputError(f'"{path.name}" holds no CT image; open a folder or zip with DICOM, NIfTI, NRRD or MHA files.')
 
 
-def _files_in(folder: Path, progress: Progress | None) -> list[Path]:
+def _files_in(folder: Path, progress: Progress | None, unread: list[InputError]) -> list[Path]:
     """Return all files in a folder and those in it, but for what macOS puts beside each file on foreign disks."""
-    found = _reported(folder.rglob("*"), progress)
+    found = _reported(_walked(folder, unread), progress)
     return sorted(file for file in found if file.is_file() and not file.name.startswith("._"))
+
+
+def _walked(folder: Path, unread: list[InputError]) -> Iterator[Path]:
+    """Yield what a folder holds, links followed, each folder once; why others cannot be read goes to `unread`.
+
+    Hidden folders are passed over: they are trash, or what an export that was killed has left.
+    """
+
+    def tell(error: OSError) -> None:
+        unread.append(_unreadable(Path(error.filename).name, error))
+
+    seen: set[str] = set()
+    for place, folders, files in os.walk(folder, onerror=tell, followlinks=True):
+        real = os.path.realpath(place)
+        folders[:] = [] if real in seen else [name for name in folders if not name.startswith(".")]
+        if real not in seen:
+            yield from (Path(place, name) for name in files)
+        seen.add(real)
 
 
 def _reported(files: Iterable[Path], progress: Progress | None) -> Iterator[Path]:
@@ -165,19 +191,18 @@ def _reported(files: Iterable[Path], progress: Progress | None) -> Iterator[Path
         yield file
 
 
-def _dicom_among(files: Iterable[Path]) -> tuple[list[Path], list[InputError]]:
-    """Return which files are DICOM, and why others cannot be read: locked, or on a scratched disc."""
+def _dicom_among(files: Iterable[Path], unread: list[InputError]) -> list[Path]:
+    """Return which files are DICOM; why others cannot be read (locked, or on a scratched disc) goes to `unread`."""
     from engine.dicom_headers import is_dicom
 
     dicom: list[Path] = []
-    unread: list[InputError] = []
     for file in files:
         try:
             if is_dicom(file):
                 dicom.append(file)
         except OSError as error:
             unread.append(_unreadable(file.name, error))
-    return dicom, unread
+    return dicom
 
 
 def _unreadable(name: Path | str, error: OSError) -> InputError:
@@ -187,6 +212,8 @@ def _unreadable(name: Path | str, error: OSError) -> InputError:
 def _dicom_choices(files: Iterable[Path], unread: list[InputError]) -> list[_Choice]:
     from engine.dicom_series import DicomSeries, find_series
     from engine.dicom_volume import read_series
+
+    passed_over = list(unread)
 
     def choice(series: DicomSeries) -> _Choice:
         info = SeriesInfo(
@@ -202,12 +229,14 @@ def _dicom_choices(files: Iterable[Path], unread: list[InputError]) -> list[_Cho
 
         def read(source: Path, progress: Progress | None) -> CTVolume:
             volume = read_series(series, source, progress)
-            passed_over = (f"Files that were passed over: {len(unread)}, since {unread[0]}",) if unread else ()
-            return replace(volume, warnings=(*volume.warnings, *passed_over))
+            if not passed_over:
+                return volume
+            told = f"Files that were passed over: {len(passed_over)}, since {passed_over[0]}"
+            return replace(volume, warnings=(*volume.warnings, told))
 
         return _Choice(info, read)
 
-    return [choice(series) for series in find_series(files)]
+    return [choice(series) for series in find_series(files, passed_over.append)]
 
 
 def _volume_choices(files: Iterable[Path], place: Path) -> list[_Choice]:
@@ -266,8 +295,12 @@ def _chosen(choices: list[_Choice], series_uid: str | None, path: Path) -> _Choi
 def _named(choices: list[_Choice]) -> str:
     infos = [choice.info for choice in choices[:4]]
     # Both in quotes: what is kept with data goes without what stands in them, for these may be names of patients.
-    names = [f'"{info.description}" ("{info.series_uid}", slices: {info.slices})' for info in infos]
+    names = [f'"{_unquoted(info.description)}" ("{info.series_uid}", slices: {info.slices})' for info in infos]
     return ", ".join(names) + (f" and {len(choices) - 4} more" if len(choices) > 4 else "")
+
+
+def _unquoted(name: str) -> str:
+    return name.replace('"', "'")
 
 
 def _outside(info: SeriesInfo, place: Path, path: Path) -> SeriesInfo:

@@ -22,6 +22,10 @@ from engine.errors import InputError
 from engine.orientation import as_vector
 
 
+class NoImageError(InputError):
+    """A file is whole, and what it holds is no image: a report, a plan, an index."""
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One slice of a DICOM file.
@@ -84,7 +88,7 @@ def read_dataset(file: Path, *, pixels: bool) -> Dataset:
         raise InputError(
             f'"{file.name}" is damaged and cannot be read as DICOM; get the file again from where it came.'
         ) from error
-    if "TransferSyntaxUID" not in dataset.file_meta:
+    if value_of(dataset.file_meta, "TransferSyntaxUID") is None:
         implicit, little_endian = dataset.original_encoding
         explicit = ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
@@ -128,7 +132,7 @@ def _no_image(file: Path, header: Dataset) -> InputError:
     kind = UID(str(uid or "")).name
     if not kind or "Image" in kind:
         return InputError(f'"{file.name}" is cut short or damaged; get the file again from where it came.')
-    return InputError(f'"{file.name}" is a DICOM file without an image ({kind}); open CT images.')
+    return NoImageError(f'"{file.name}" is a DICOM file without an image ({kind}); open CT images.')
 
 
 def _flattened(header: Dataset, group: Dataset, index: int) -> Dataset:

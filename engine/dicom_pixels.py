@@ -16,6 +16,8 @@ from engine.dicom_headers import Frame, value_of
 from engine.errors import InputError
 from engine.hounsfield import require_hu, to_hu
 
+#: Slopes of CT are about 1, intercepts about -1024.
+_MOST_RESCALE = 1e6
 _END_OF_JPEG = b"\xff\xd9"
 _ENDING_IN_A_MARKER = (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes)
 
@@ -39,10 +41,20 @@ def frame_hu(frame: Frame, dataset: Dataset) -> HUArray:
     stored = _decoded(frame, dataset)
     slope, intercept = frame.number("RescaleSlope"), frame.number("RescaleIntercept")
     rescaled = intercept is not None and slope != 0
-    hu = to_hu(stored, slope or 1.0, intercept or 0.0) if rescaled else to_hu(stored, 1.0, 0.0)
+    used = (slope or 1.0, intercept or 0.0) if rescaled else (1.0, 0.0)
+    _check_rescale(frame, *used)
+    hu = to_hu(stored, *used)
     if not rescaled or not frame.text("Modality"):
         require_hu(hu, frame.file.name)
     return hu
+
+
+def _check_rescale(frame: Frame, slope: float, intercept: float) -> None:
+    if max(abs(slope), abs(intercept)) > _MOST_RESCALE:
+        raise InputError(
+            f'"{frame.file.name}" has the rescale slope {slope:g} and intercept {intercept:g}, which make no '
+            "Hounsfield units; get the file again from where it came."
+        )
 
 
 def _decoded(frame: Frame, dataset: Dataset) -> NDArray[Any]:

@@ -1,7 +1,7 @@
 """DICOM frames grouped into series that can be shown: one grid, one phase, slices in order.
 
 A Series Instance UID alone does not do: scouts stand in the same series as slices, and several phases or
-reconstructions lie at the same positions.
+reconstructions lie at the same positions. Anonymisers may give all series one UID, or none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dicom_headers import Frame, read_frames
+from engine.dicom_headers import Frame, NoImageError, read_frames
 from engine.dicom_problems import is_localizer, problem_of
 from engine.errors import InputError
 from engine.orientation import Plane, plane_of, slice_normal
@@ -73,11 +73,18 @@ class DicomSeries:
         return 0.0 if places is None or len(places) == 1 else float(np.median(np.diff(places)))
 
 
-def find_series(files: Iterable[Path]) -> list[DicomSeries]:
+def find_series(
+    files: Iterable[Path], damaged: Callable[[InputError], object] = lambda reason: None
+) -> list[DicomSeries]:
     """Group DICOM files into series, those that can be opened first, then those with more slices.
 
     Where there is CT, other modalities, segmentations and scouts are left out; where there is none, they are
     listed with the reason why they cannot be opened. Files without an image are passed over.
+
+    Parameters
+    ----------
+    files : that are DICOM
+    damaged : called with what is said of each file that may have held an image and is passed over
 
     Raises
     ------
@@ -92,6 +99,8 @@ def find_series(files: Iterable[Path]) -> list[DicomSeries]:
                 by_uid.setdefault(frame.text("SeriesInstanceUID"), []).append(frame)
         except InputError as error:
             reasons.append(error)
+            if not isinstance(error, NoImageError):
+                damaged(error)
     if reasons and not by_uid:
         raise reasons[0]
     found = [series for uid, frames in by_uid.items() for series in _series_of(uid, frames)]
@@ -125,16 +134,33 @@ def _series_of(uid: str, frames: Sequence[Frame]) -> list[DicomSeries]:
 
 
 def _without_copies(frames: Sequence[Frame]) -> list[Frame]:
-    """Leave out second copies of an image. The UID alone does not do: some anonymisers give all slices one."""
+    """Leave out second copies of an image, and of two the shorter one: it may be cut short.
+
+    The UID alone does not do: some anonymisers give all slices one.
+    """
     kept: dict[object, Frame] = {}
     for frame in frames:
         uid = frame.text("SOPInstanceUID") or str(frame.file)
-        kept.setdefault((uid, frame.index, frame.position, frame.text("InstanceNumber")), frame)
+        key = uid, frame.index, frame.position, frame.text("InstanceNumber"), _origin(frame)
+        if key not in kept or _length(frame) > _length(kept[key]):
+            kept[key] = frame
     return list(kept.values())
 
 
+def _length(frame: Frame) -> int:
+    return frame.file.stat().st_size
+
+
+def _origin(frame: Frame) -> tuple[str, ...]:
+    """Return what is the same for all slices of a scan, beside the UID of the series or in its place."""
+    patient = frame.text("PatientID")
+    if frame.text("SeriesInstanceUID"):
+        return (patient,)
+    return patient, frame.text("SeriesNumber"), str(frame.file.parent)
+
+
 def _grids(frames: Sequence[Frame]) -> list[list[Frame]]:
-    """Split frames by their size, spacing, orientation, and whether they have a position and are scouts."""
+    """Split frames by origin, size, spacing, orientation, and whether they have a position and are scouts."""
     grids: list[list[Frame]] = []
     for frame in frames:
         for grid in grids:
@@ -148,7 +174,8 @@ def _grids(frames: Sequence[Frame]) -> list[list[Frame]]:
 
 def _same_grid(one: Frame, other: Frame) -> bool:
     kinds = [
-        (frame.shape, frame.position is None, is_localizer([frame]), frame.text("Modality")) for frame in (one, other)
+        (_origin(frame), frame.shape, frame.position is None, is_localizer([frame]), frame.text("Modality"))
+        for frame in (one, other)
     ]
     return (
         kinds[0] == kinds[1]

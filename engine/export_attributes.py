@@ -6,6 +6,7 @@ whatever else describes the source's own pixels stay behind. Source: modules of 
 
 from __future__ import annotations
 
+import math
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -117,10 +118,10 @@ _TYPE_2 = (
 def copy_source(header: Dataset, image: Dataset) -> None:
     """Copy what describes patient, study, equipment and acquisition from `header` to `image`.
 
-    Attributes of Type 2 that are missing are added empty. Dates, codes and UIDs that break their own rules
-    stay behind: they would make the new image invalid, too.
+    Attributes of Type 2 that are missing are added empty. Dates, codes, numbers and UIDs that break their own
+    rules stay behind: they would make the new image invalid, too.
     """
-    groups = [element.tag for group in _GROUPS for element in header.group_dataset(group)]
+    groups = [tag for tag in header.keys() if tag.group in _GROUPS]  # noqa: SIM118, values may raise
     for tag in [*groups, *_COPIED]:
         element = read_element(header, tag)
         if element is not None and _is_sound(element):
@@ -135,27 +136,33 @@ def copy_source(header: Dataset, image: Dataset) -> None:
 
 
 def read_element(header: Dataset, tag: BaseTag | str) -> DataElement | None:
-    """Return a copy of an attribute; None if it is not there or its bytes make no value."""
-    from pydicom.errors import BytesLengthException
-
+    """Return a copy of an attribute; None if it is not there or its bytes make no value. So it is with its items."""
     try:
-        return deepcopy(header[tag])
-    except (KeyError, ValueError, TypeError, NotImplementedError, OverflowError, BytesLengthException):
+        element = deepcopy(header[tag])
+    except Exception:  # pydicom converts values on first use and lets through whatever bad ones set off
         return None
+    for item in element.value if element.VR == "SQ" else ():
+        for inner in [inner for inner in item.keys() if read_element(item, inner) is None]:  # noqa: SIM118, as above
+            del item[inner]
+    return element
 
 
 def _is_sound(element: DataElement) -> bool:
     from pydicom import config
+    from pydicom.datadict import dictionary_VM
     from pydicom.valuerep import validate_value
 
     if element.keyword == "PatientSex":
         return element.value in ("M", "F", "O", "", None)
-    if element.VR not in ("DA", "TM", "DT", "CS", "UI", "AS"):
-        return True
     values: Any = element.value if element.VM > 1 else [element.value]
+    if element.VR in ("DS", "IS", "UI") and len(values) > 1 and dictionary_VM(element.tag) == "1":
+        return False
     try:
         for value in values:
-            validate_value(element.VR, "" if value is None else str(value), config.RAISE)
+            if element.VR in ("DS", "IS") and not math.isfinite(float(value or 0)):
+                return False
+            if element.VR in ("DA", "TM", "DT", "CS", "UI", "AS"):
+                validate_value(element.VR, "" if value is None else str(value), config.RAISE)
     except ValueError:
         return False
     return True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import shutil
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,6 +18,8 @@ from engine.errors import InputError
 _UNFINISHED, _LOCK = ".nodule-studio-", "lock"
 #: In it: what has the names of the new files.
 _ASIDE = "aside"
+#: What `engine.export_series` writes.
+_IMAGE = re.compile(r"\d{4,}\.dcm")
 
 
 def check_folder(folder: Path) -> None:
@@ -33,6 +37,23 @@ def check_folder(folder: Path) -> None:
         raise InputError(f"{there} is a file, not a folder; choose another folder to export to.")
     if not os.access(there, os.W_OK | os.X_OK):
         raise InputError(f"The folder {there} cannot be written to; choose another folder to export to.")
+
+
+def check_series_folder(folder: Path) -> None:
+    """Refuse to export a series to a folder whose `series`, which is replaced as a whole, holds other files.
+
+    Raises
+    ------
+    InputError
+        If it does.
+    """
+    place = folder / "series"
+    with writing_to(folder):
+        there = sorted(place.iterdir()) if place.is_dir() and not place.is_symlink() else []
+    # Systems put hidden files of their own beside others.
+    foreign = [file.name for file in there if not file.name.startswith(".") and not _IMAGE.fullmatch(file.name)]
+    if foreign:
+        raise InputError(f"{place} holds {foreign[0]}, which no export wrote; give another folder.")
 
 
 @contextmanager
@@ -58,7 +79,8 @@ def unfinished_in(parent: Path) -> Generator[Path]:
         parent.mkdir(parents=True, exist_ok=True)
         _remove_killed(parent)
         with TemporaryDirectory(prefix=_UNFINISHED, dir=parent) as temporary, ExitStack() as held:
-            with suppress(OSError):  # Some network folders know no locks; nobody can take this one away there either.
+            # Some network folders know no locks (`NotImplementedError`); nobody can take this one away there either.
+            with suppress(OSError, RuntimeError):
                 held.enter_context(FileLock(Path(temporary, _LOCK), timeout=0))
             yield Path(temporary)
     except BaseException:
@@ -72,7 +94,8 @@ def _remove_killed(parent: Path) -> None:
     from filelock import FileLock
 
     for lock in parent.glob(f"{_UNFINISHED}*/{_LOCK}"):
-        with suppress(OSError), FileLock(lock, timeout=0):  # `filelock.Timeout`, too: somebody is at work there.
+        # `filelock.Timeout`, too: somebody is at work there.
+        with suppress(OSError, RuntimeError), FileLock(lock, timeout=0):
             _put_back(lock.parent / _ASIDE, parent)
             shutil.rmtree(lock.parent, ignore_errors=True)
 
@@ -121,6 +144,8 @@ def _moved_in(files: Sequence[Path], folder: Path, aside: Path) -> list[Path]:
             if os.path.lexists(place):
                 _move(place, aside / place.name, undo)
         for file, place in zip(files, places, strict=True):
+            if os.path.lexists(place):  # It came since: files of two exports must not be mixed.
+                raise FileExistsError(errno.EEXIST, f"another export writes {place.name} there")
             _move(file, place, undo)
         undo.pop_all()
     return places

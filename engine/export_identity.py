@@ -8,7 +8,6 @@ study over many exports, and nobody without the secret can tell whose it is.
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 import os
 import secrets
@@ -36,6 +35,7 @@ METHOD = f"{PROGRAM}: PS3.15 Basic Profile, {EDITION}"
 _NOT_IN_TABLE = ((0x0010, 0x0024), (0x0010, 0x0033), (0x0010, 0x0034), (0x0010, 0x0035))
 #: The first of these that a header has says whose it is.
 _IDENTITIES = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")
+_KEY_BYTES = 32
 _Rules = dict[tuple[int, ...], Callable[[Any, Any], None]]
 
 
@@ -230,21 +230,35 @@ def _secret(path: Path) -> bytes:
     try:
         if not path.is_file():
             _make_secret(path)
-        return bytes.fromhex(path.read_text())
-    except (OSError, ValueError) as error:
+        secret = bytes.fromhex(path.read_text())
+    except OSError as error:
         raise InputError(
             f"The key that stands between pseudonyms and patients cannot be kept in {path}; "
             "make that file's folder writable, or export with the identity kept."
         ) from error
+    except ValueError:
+        secret = b""
+    if len(secret) != _KEY_BYTES:  # With an empty one, anybody could find the patients again by trying names.
+        raise InputError(
+            f"The key in {path} is damaged; restore it from a copy, or remove it: patients then get new pseudonyms."
+        )
+    return secret
 
 
 def _make_secret(path: Path) -> None:
     """Write a new key, whole or not at all; that of another process stays."""
-    key = secrets.token_hex(32)
+    key = secrets.token_hex(_KEY_BYTES)
     path.parent.mkdir(parents=True, exist_ok=True)
     written = path.with_name(f".{key[:8]}")
     written.touch(mode=0o600)
-    written.write_text(key)
-    with contextlib.suppress(FileExistsError):
+    try:
+        with written.open("w") as file:
+            file.write(key)
+            file.flush()
+            os.fsync(file.fileno())
         os.link(written, path)
-    written.unlink()
+    except OSError:  # Another process was quicker; or the disk is one on which files have one name only.
+        if not path.exists() and written.read_text() == key:
+            written.replace(path)
+    finally:
+        written.unlink(missing_ok=True)

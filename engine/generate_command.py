@@ -33,8 +33,8 @@ def add_generate(commands: Any) -> None:
     which.add_argument(
         "--configuration",
         choices=CONFIGURATIONS,
-        help="the studio's own, or of the paper (1, 2, 3), which come with no installation: train them first, and put "
-        "them into resources/checkpoints/slice-1 and so on",
+        help="the studio's own, or one of the paper's: 1 comes with the program; train 2 and 3 first, and put them "
+        "into resources/checkpoints/slice-2 and slice-3",
     )
     which.add_argument(
         "--checkpoint", type=Path, metavar="FOLDER", help="[resources/checkpoints/slice, if there is one]"

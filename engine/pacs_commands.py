@@ -100,7 +100,17 @@ def _fetch(options: argparse.Namespace) -> None:
         if is_cut_off:
             _warn(f"The search stopped after {MOST_FOUND} studies; narrow it to see others.")
     for one in found:
-        print(json.dumps(asdict(one), ensure_ascii=False))
+        print(_printable(asdict(one)))
+
+
+def _printable(record: dict[str, Any]) -> str:
+    """Return a line of JSON; a console that has not all of its letters gets JSON's own signs for them."""
+    line = json.dumps(record, ensure_ascii=False)
+    try:
+        line.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(record)
+    return line
 
 
 def _fetch_series(connection: Connection, options: argparse.Namespace) -> None:

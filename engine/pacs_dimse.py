@@ -29,7 +29,7 @@ from pynetdicom.status import code_to_category
 
 from engine.errors import InputError
 from engine.pacs_connection import DimseServer
-from engine.pacs_objects import DicomObject
+from engine.pacs_objects import DicomObject, read_object
 from engine.pacs_service import Level, Progress, Refusal, Take
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class DimseService:
     def _store(self, association: Association, one: DicomObject, how_far: str) -> str:
         """Send one object; return why it was refused, empty if it was not."""
         try:
-            status = association.send_c_store(one.file)
+            status = association.send_c_store(read_object(one))
         except ValueError:
             return f"{UID(one.sop_class).name} is not taken there"
         except RuntimeError:  # The association ended between two objects.

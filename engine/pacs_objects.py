@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,31 @@ def find_objects(folders: Sequence[Path]) -> list[DicomObject]:
         names = ", ".join(f'"{folder.name}"' for folder in folders)
         raise InputError(f"{names} holds no DICOM objects; choose the folder of an export with DICOM.")
     return sorted(found.values(), key=lambda one: one.modality != "CT")
+
+
+def read_object(one: DicomObject) -> Dataset:
+    """Read an object with its pixels; a file of a data set alone gets what a server asks for beside it (PS3.10, 7.1).
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    InputError
+        If it is damaged.
+    """
+    from pydicom.filereader import dcmread  # pyright: ignore[reportUnknownVariableType]
+
+    from engine.dicom_headers import read_dataset
+
+    with one.file.open("rb") as file:
+        is_whole = file.read(132)[128:] == b"DICM"
+    dataset = read_dataset(one.file, pixels=True)
+    if is_whole:
+        return dataset
+    stream = BytesIO()
+    dataset.save_as(stream, enforce_file_format=True)
+    stream.seek(0)
+    return dcmread(stream)
 
 
 def what_there_is(objects: Sequence[DicomObject]) -> str:

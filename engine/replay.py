@@ -192,7 +192,7 @@ def compare_files(exported: Path, repeated: Path) -> tuple[list[str], list[str]]
 def _content(file: Path) -> Any:
     if file.name != REQUEST:
         return file.read_bytes()
-    record = json.loads(file.read_text("utf-8"))
+    record = json.loads(file.read_text("utf-8-sig"))
     return {key: value for key, value in record.items() if key != "seconds"}
 
 

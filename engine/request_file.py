@@ -23,7 +23,7 @@ from engine.events import (
     SliceRequest,
     SliceSource,
 )
-from engine.measurement_record import measurement_record
+from engine.measurement_record import measurement_record, scores_of
 from engine.nodule import SCORE_NAMES, BoundingBox, NoduleAttributes
 from engine.synthetic_data import is_synthetic
 from engine.versions import library_versions
@@ -209,7 +209,7 @@ def read_request(path: Path) -> SavedRequest:
     try:
         return _saved_request(record)
     except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
-        raise InputError(f"{path} is incomplete; open a request.json as it was exported.") from error
+        raise InputError(f"{path} is incomplete or was changed; open a request.json as it was exported.") from error
 
 
 def _input_record(volume: CTVolume, slice_index: int, before: CTSlice, box: BoundingBox, note: ExportNote) -> Record:
@@ -243,7 +243,8 @@ def _attributes_record(attributes: NoduleAttributes) -> Record:
 
 def _parse(path: Path) -> Record:
     try:
-        record: Any = json.loads(path.read_text("utf-8"))
+        # Some editors put a mark before the text that they save.
+        record: Any = json.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise InputError(f"{path} cannot be read; check that the file is there.") from error
     except ValueError as error:
@@ -256,6 +257,7 @@ def _parse(path: Path) -> Record:
 def _saved_request(record: Record) -> SavedRequest:
     source: Record = record["input"] or {}
     output, box, checkpoint = record["output"], record["box"], record["checkpoint"]
+    _check_types(record)
     rows, columns = (source or output)["shape"]
     return SavedRequest(
         input_name=source["name"] if source else "",
@@ -277,7 +279,34 @@ def _saved_request(record: Record) -> SavedRequest:
     )
 
 
+def _check_types(record: Record) -> None:
+    """Refuse what no export writes: the file may have been edited by hand, and much of it is not read but later.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If a number or a text is missing, or is none.
+    """
+    place: Record = record["input"] or record["output"]
+    box, output, measured = record["box"], record["output"], record["measurement"]
+    options = asdict(SamplingOptions(**record["options"]))
+    row_mm, column_mm = output["pixel_spacing_mm"]
+    whole = (box["row"], box["column"], box["side"], place["slice_index"], options["seed"], options["steps"])
+    numbers = (row_mm, column_mm, options["guidance"], measured["diameter_mm"], record["seconds"])
+    texts = (record["checkpoint"]["name"], record["checkpoint"]["sha256"], output["sha256"], options["solver"])
+    named = (*texts, record["device"], place.get("name", ""), place.get("path") or "")
+    if not all(type(number) is int for number in whole) or not all(type(number) in (int, float) for number in numbers):
+        raise TypeError("a number is none")
+    if not all(isinstance(text, str) for text in named) or min(row_mm, column_mm) <= 0:
+        raise ValueError("a text is none, or a pixel has no size")
+    scores_of(measured)
+
+
 def _export_note(record: Record) -> ExportNote:
+    from engine.exports import FORMATS  # It imports this file.
+
     export, made = record["export"], datetime.fromisoformat(record["date"])
     window = WindowLevel(export["window"]["width"], export["window"]["level"])
+    if not set(export["formats"]) <= set(FORMATS):
+        raise ValueError("there is no such format")
     return ExportNote(made, tuple(export["formats"]), window, export["identity_kept"])

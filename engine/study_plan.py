@@ -40,7 +40,9 @@ def read_plan(path: Path) -> StudyPlan:
     import yaml
 
     try:
-        record: Any = yaml.safe_load(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
+        record: Any = yaml.safe_load(text)
+        typed: Any = yaml.load(text, yaml.BaseLoader)
     except OSError as error:
         raise InputError(f"The plan {path} cannot be read; check that the file is there.") from error
     except (yaml.YAMLError, ValueError) as error:
@@ -53,13 +55,15 @@ def read_plan(path: Path) -> StudyPlan:
         raise InputError(f"The plan {path} has no {missing[0]}; add it.")
     if unknown:
         raise InputError(f"The plan {path} has {min(map(str, unknown))!r}, which is not known; take it out.")
+    # Names as they were typed: of 007, YAML makes a number, and of yes the word true.
+    names: dict[str, Any] = {name: typed.get(name, value) for name, value in plan.items() if value is not None}
     return StudyPlan(
-        title=str(plan["title"]),
-        readers=tuple(str(code) for code in _list(plan, "readers")),
+        title=str(names.get("title", "")),
+        readers=tuple(str(code) for code in _list(names, "readers")),
         counts=_counts(plan["counts"]),
         seed=_seed(plan["seed"]),
-        synthetic=tuple(path.parent / str(name) for name in _list(plan, "synthetic")),
-        real=tuple(path.parent / str(name) for name in _list(plan, "real")),
+        synthetic=tuple(path.parent / str(name) for name in _list(names, "synthetic")),
+        real=tuple(path.parent / str(name) for name in _list(names, "real")),
         crop_mm=_crop(plan.get("crop_mm")),
         window=_window(plan.get("window")),
     )

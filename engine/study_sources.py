@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -201,33 +202,39 @@ def _plain_sources(path: Path) -> Iterator[Source]:
 
 
 def _table_sources(path: Path) -> Iterator[Source]:
-    from engine.ct_files import read_volume
-
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(csv.DictReader(file))
+        text = path.read_text("utf-8-sig")
+        # Where the comma stands in numbers, spreadsheets take another separator.
+        table = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=text.partition("\n")[0].count))
+        rows = [(table.line_num, row) for row in table]
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"{path} cannot be read; name a CSV file with the columns {', '.join(_COLUMNS)}.") from error
     volumes: dict[Path, CTVolume] = {}
-    for number, row in enumerate(rows, start=2):
+    for number, row in rows:
         try:
-            place = path.parent / row["path"]
-            index = int(row["slice"])
-            box, scores = _box_of(row), _scores_of(row)
+            source = _row_source(row, path.parent, volumes)
         except InputError as error:
             raise InputError(f"Line {number} of {path}: {error}") from error
         except (KeyError, ValueError, TypeError) as error:
             columns = ", ".join(_COLUMNS)
             raise InputError(f"Line {number} of {path} is not understood; give {columns} as whole numbers.") from error
-        if place not in volumes:
-            volumes.clear()  # One at a time: series are large.
-            volumes[place] = read_volume(place)
-        image = _slice_of(volumes[place], index)
-        if box is None:
-            yield _plain(image, place, index)
-        else:
-            located = BoundingBox(*box, slice_shape=image.shape)
-            yield Source(image, "real", located, scores, None, place, index, image.sha256())
+        yield source
+
+
+def _row_source(row: dict[str, str], folder: Path, volumes: dict[Path, CTVolume]) -> Source:
+    """Return what a row names; `volumes` has the one that was read last."""
+    from engine.ct_files import read_volume
+
+    place, index = folder / row["path"], int(row["slice"])
+    box, scores = _box_of(row), _scores_of(row)
+    if place not in volumes:
+        volumes.clear()  # One at a time: series are large.
+        volumes[place] = read_volume(place)
+    image = _slice_of(volumes[place], index)
+    if box is None:
+        return _plain(image, place, index)
+    located = BoundingBox(*box, slice_shape=image.shape)
+    return Source(image, "real", located, scores, None, place, index, image.sha256())
 
 
 def _slice_of(volume: CTVolume, index: int) -> CTSlice:

@@ -19,6 +19,8 @@ from engine.volume_headers import VolumeHeader, damaged, read_header
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 _META_SUFFIXES = (".mha", ".mhd")
 _ON_WINDOWS = os.name == "nt"
+#: No volume has more pixels or slices along an axis. What ITK makes of a negative size is larger by far.
+_LONGEST_AXIS = 2**16
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def inspect_volume_file(path: Path) -> VolumeFile:
         reader.ReadImageInformation()
     except RuntimeError as error:
         raise _unreadable(path, error) from error
-    if reader.GetDimension() < 2:
+    if reader.GetDimension() < 2 or not all(0 < size <= _LONGEST_AXIS for size in reader.GetSize()):
         raise damaged(path)
     geometry = _geometry(reader)
     return VolumeFile(path, geometry, _problem(reader, header, geometry), tuple(_warnings(reader, header)))

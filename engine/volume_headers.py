@@ -38,7 +38,7 @@ def read_header(file: Path) -> VolumeHeader:
         if name.endswith((".nii", ".nii.gz")):
             return _read_nifti(file)
         return _read_nrrd(file) if name.endswith((".nrrd", ".nhdr")) else _read_meta(file)
-    except (EOFError, gzip.BadGzipFile, zlib.error, struct.error, KeyError, ValueError) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error, struct.error, KeyError, ValueError, OverflowError) as error:
         if isinstance(error, InputError):
             raise
         raise damaged(file) from error
@@ -73,7 +73,7 @@ def _read_nifti(file: Path) -> VolumeHeader:
             length += len(block)
     if length < expected:
         raise damaged(file)
-    return VolumeHeader(all(value > 0 for value in spacing[: min(axes, 3)]), any(forms))
+    return VolumeHeader(all(0 < value < math.inf for value in spacing[: min(axes, 3)]), any(forms))
 
 
 def _read_nrrd(file: Path) -> VolumeHeader:
@@ -93,15 +93,21 @@ def _read_meta(file: Path) -> VolumeHeader:
     data = re.search(r"^ElementDataFile *= *([^\r\n]+)\r?\n?", text, re.MULTILINE)
     if data is None:
         raise damaged(file)
-    name = data[1].strip()
-    local = name.upper() == "LOCAL"
-    available = file.stat().st_size - data.end() if local else _size(file.parent / name)
     # MetaIO would print its complaints on standard error, past SimpleITK.
-    if available < _meta_bytes(fields):
+    if _available_bytes(file, data[1].strip(), data.end()) < _meta_bytes(fields):
         raise damaged(file)
     spacing = _numbers(fields.get("ElementSpacing", "")) or _numbers(fields.get("ElementSize", ""))
     turned = {"TransformMatrix", "Rotation", "Orientation"} & fields.keys()
     return VolumeHeader(bool(spacing) and min(spacing) > 0, bool(turned))
+
+
+def _available_bytes(file: Path, name: str, begin: int) -> float:
+    """Return how long the data of a MetaImage file are, which begin behind its header or in the file of that name."""
+    if name.upper() == "LOCAL":
+        return file.stat().st_size - begin
+    if name.upper().startswith("LIST") or "%" in name:
+        return math.inf  # One file a slice: ITK finds them, or says that it does not.
+    return _size(file.parent / name)
 
 
 def _meta_bytes(fields: dict[str, str]) -> int:

@@ -29,8 +29,13 @@ def unpacked(archive: Path) -> Generator[Path, None, None]:
             with zipfile.ZipFile(archive) as members:
                 _require_unpackable(members, archive, Path(folder))
                 members.extractall(folder)
-        except (InputError, OSError):
+        except InputError:
             raise
+        except OSError as error:
+            raise InputError(
+                f'"{archive.name}" cannot be unpacked ({error.strerror or error}); make room for temporary files, or '
+                "open the folder that it was packed from."
+            ) from error
         except NotImplementedError as error:
             raise InputError(
                 f'"{archive.name}" is compressed in a way that cannot be read here; unpack it and open the folder.'

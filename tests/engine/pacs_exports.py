@@ -48,3 +48,10 @@ def send_export(folder: Path, connection: Connection, progress: Progress = lambd
 def datasets_of(folder: Path) -> dict[str, pydicom.Dataset]:
     """All DICOM objects in a folder and those in it, by SOP Instance UID."""
     return {(one := pydicom.dcmread(file)).SOPInstanceUID: one for file in sorted(folder.rglob("*.dcm"))}
+
+
+def without_preamble(file: Path, bare: Path) -> None:
+    """Write a DICOM file anew as some scanners do: its data set alone, in Explicit VR Little Endian."""
+    dataset = pydicom.Dataset()
+    dataset.update({element.tag: element for element in pydicom.dcmread(file)})
+    pydicom.dcmwrite(bare, dataset, implicit_vr=False, little_endian=True)

@@ -12,8 +12,10 @@ from engine.__main__ import main
 from engine.batch_manifest import COLUMNS
 from engine.batch_pictures import write_pictures
 from engine.batch_sources import split_of
+from engine.exports import export_files
 from engine.known_inputs import known_input
 from tests.engine.batches import manifest
+from tests.engine.placed_nodules import make_whole_slice
 from tests.engine.small_chests import chest_slices
 
 
@@ -117,6 +119,21 @@ def test_volumes_are_read_once_and_lungs_found_once_a_slice(batch, monkeypatch):
     # Once to choose places and once to make nodules, but for what is still in memory then.
     assert sorted(read) == ["first", "first", "nowhere", "second", "second"]
     assert len(found) == len(set(found)) <= 6
+
+
+def test_what_a_slice_was_made_with_is_looked_up_once(batch, chests, tmp_path, monkeypatch):
+    from engine import exported_result
+
+    volume, whole = make_whole_slice()
+    export_files(volume, 0, whole, chests / "whole", ["DICOM"])
+    (chests / "whole.csv").write_text("input,slice,box,seed\nwhole/slice.dcm,0,26 4 10,1-3\n")
+    read, read_request = [], exported_result.saved_request
+    monkeypatch.setattr(exported_result, "saved_request", lambda folder: read.append(folder) or read_request(folder))
+    assert batch("--formats", "Tables", plan="whole.csv")[0] == 0
+    assert read == [chests / "whole"]
+    for number in ("000001", "000003"):
+        marks = json.loads((tmp_path / "out" / "nodules" / number / "boxes.json").read_text())["annotations"]
+        assert marks[0]["box_asked_for"] == [20, 10, 12, 12]
 
 
 def test_a_plan_of_which_nothing_can_be_made(batch, chests, tmp_path):

@@ -106,6 +106,12 @@ def test_a_bad_cell_is_one_sentence_and_leaves_the_other_lines(read, name, cell,
     assert 3 in plan.lines
 
 
+def test_a_home_that_there_is_not_leaves_the_other_lines(read):
+    plan = read("input\n~nobody-of-that-name/ct\nct\n")
+    assert plan.problems == {2: "Line 2: there is no user nobody-of-that-name; name the input by its whole path."}
+    assert list(plan.lines) == [3]
+
+
 def test_seeds_that_do_not_suffice_and_cells_that_do_not_fit(read):
     plan = read("input,seed,count\nct,1-3,4\nct,1,4\nct,1,4,5\n")
     assert "count is 4 but there are 3 seeds" in plan.problems[2]
@@ -132,6 +138,7 @@ def test_a_size_beside_a_box(read):
         ("input\n", "plan.csv", "has no line"),
         ("input,colour\nct,red\n", "plan.csv", "has the column 'colour'; the columns are input, series"),
         ("slice\n3\n", "plan.csv", "has no column input"),
+        ("input,seed,Seed\nct,1,2\n", "plan.csv", "has the column 'seed' twice; keep one"),
         ('input\n"ct\n', "plan.csv", "is no CSV at line"),
         ("input: ct\n", "plan.yaml", "is no list"),
         ("- input: [ct\n- a", "plan.yml", "is no YAML at line"),

@@ -1,6 +1,8 @@
 """What is found in files, folders and zips, which series is read, and the sentence for what cannot be."""
 
+import os
 import random
+import re
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +100,63 @@ def test_files_that_cannot_be_read_do_not_hide_the_others(write_ct_series, chest
     np.testing.assert_array_equal(read_volume(tmp_path).hu, chest)
     write_ct_series(tmp_path / "ct", chest)
     assert '2, since "locked.nii" cannot be read (Permission denied)' in read_volume(tmp_path).warnings[0]
+
+
+def test_a_file_that_ends_in_its_header_is_said_to_be_missing(write_ct_series, chest, tmp_path):
+    """At an end of the series, no gap would tell."""
+    last = write_ct_series(tmp_path, chest)[-1]
+    content = last.read_bytes()
+    last.write_bytes(content[: content.index(b"\x28\0\x10\0")])  # Rows
+    volume = read_volume(tmp_path)
+    np.testing.assert_array_equal(volume.hu, chest[:3])
+    assert f'1, since "{last.name}" is cut short or damaged; get the file again' in volume.warnings[0]
+
+
+def test_names_of_series_do_not_close_their_quotes(write_ct_series, chest, tmp_path):
+    """What is kept with data goes without what stands in quotes."""
+    for name in ("one", "two"):
+        write_ct_series(tmp_path / name, chest, description=f'Lung "Meier" {name}')
+    assert "Meier" not in re.sub(r'"[^"]*"', "", refusal(tmp_path))
+
+
+def test_what_a_killed_export_left_is_no_series(write_ct_series, chest, tmp_path):
+    write_ct_series(tmp_path / "ct", chest)
+    write_ct_series(tmp_path / ".nodule-studio-x" / "made" / "series", chest[:2])
+    assert [info.slices for info in list_series(tmp_path)] == [4]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets few users make links")
+def test_folders_that_are_linked_are_looked_into_once(write_ct_series, chest, tmp_path):
+    write_ct_series(tmp_path / "archive" / "scan", chest)
+    (tmp_path / "study").mkdir()
+    for name, there in (("scan", tmp_path / "archive" / "scan"), ("again", tmp_path / "study"), ("gone", "nowhere")):
+        (tmp_path / "study" / name).symlink_to(there)
+    volume = read_volume(tmp_path / "study")
+    np.testing.assert_array_equal(volume.hu, chest)
+    assert volume.warnings == ()
+
+
+def test_folders_that_may_not_be_looked_into(write_ct_series, chest, tmp_path, monkeypatch):
+    scan = os.scandir
+
+    def scan_unlocked(folder):
+        if Path(folder).name == "locked":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scan(folder)
+
+    (tmp_path / "locked").mkdir()
+    write_ct_series(tmp_path / "ct", chest)
+    monkeypatch.setattr(os, "scandir", scan_unlocked)
+    assert refusal(tmp_path / "locked") == '"locked" cannot be read (Permission denied); check the file.'
+    assert '1, since "locked" cannot be read (Permission denied)' in read_volume(tmp_path).warnings[0]
+
+
+def test_a_report_in_dicom_does_not_hide_a_volume_in_another_format(write_ct_series, chest, tmp_path):
+    without = ["Rows", "Columns", "PixelData"]
+    write_ct_series(tmp_path, chest[:1], Modality="SR", SOPClassUID=EncapsulatedPDFStorage, without=without)
+    assert "without an image" in refusal(tmp_path)
+    sitk.WriteImage(sitk.GetImageFromArray(chest), tmp_path / "scan.nii")
+    np.testing.assert_array_equal(read_volume(tmp_path).hu, chest)
 
 
 def test_a_scout_in_the_same_series(write_ct_series, chest, tmp_path):

@@ -194,6 +194,21 @@ def test_a_broken_header_gives_a_sound_image(tmp_path):
     assert pydicom.dcmread(tmp_path / "slice.dcm").BodyPartExamined == "CHEST"
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("content", [b"3,0 ", b"1\\2 ", b"1e999 "])
+def test_what_is_no_number_gives_a_sound_image(tmp_path, content):
+    headers = header_twice()
+    for keyword in ("SliceThickness", "KVP", "StudyInstanceUID"):
+        tag, representation = pydicom.tag.Tag(keyword), "UI" if keyword == "StudyInstanceUID" else "DS"
+        headers[1]._dict[tag] = pydicom.dataelem.RawDataElement(
+            tag, representation, len(content), content, 0, False, True
+        )
+    for image in exported(make_volume(headers), tmp_path):
+        assert pydicom.uid.UID(image.StudyInstanceUID).is_valid
+    image = pydicom.dcmread(tmp_path / "slice.dcm")
+    assert (image.SliceThickness, image.KVP) == (2.5, None)
+
+
 def test_the_two_segments(any_volume, tmp_path):
     result = make_result(any_volume)
     image, mask = exported(any_volume, tmp_path, result)

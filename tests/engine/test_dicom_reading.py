@@ -138,6 +138,12 @@ def test_without_preamble_and_file_meta_information(write_ct_series, chest, tmp_
     np.testing.assert_array_equal(read_volume(tmp_path).hu, chest)
 
 
+def test_a_transfer_syntax_that_is_there_and_empty(write_ct_series, chest, tmp_path):
+    for file in write_ct_series(tmp_path, chest):
+        file.write_bytes(file.read_bytes().replace(b"1.2.840.10008.1.2.1\0", bytes(20)))
+    np.testing.assert_array_equal(read_volume(tmp_path).hu, chest)
+
+
 def test_headers_dropped_by_anonymisers_are_completed(write_ct_series, chest, tmp_path):
     write_ct_series(
         tmp_path,
@@ -145,6 +151,17 @@ def test_headers_dropped_by_anonymisers_are_completed(write_ct_series, chest, tm
         without=["BitsStored", "HighBit", "SamplesPerPixel", "PhotometricInterpretation", "SeriesInstanceUID"],
     )
     np.testing.assert_array_equal(read_volume(tmp_path).hu, chest)
+
+
+def test_a_rescale_that_cannot_be_costs_its_slice_only(write_ct_series, chest, tmp_path):
+    def spoil(header):
+        if header.InstanceNumber == 2:
+            header.RescaleIntercept = 1e30
+
+    write_ct_series(tmp_path, chest, encode=spoil)
+    volume = read_volume(tmp_path)
+    np.testing.assert_array_equal(volume.hu, chest[[0, 2, 3]])
+    assert '"slice001.dcm" has the rescale slope 1 and intercept 1e+30, which make no' in volume.warnings[0]
 
 
 def in_plane_orientations():
@@ -204,6 +221,14 @@ def test_a_tilted_gantry_is_axial(write_ct_series, chest, tmp_path):
     np.testing.assert_allclose(volume.row_direction, orientation[3:], atol=1e-6)
     expected = np.array([-100, -120, -50]) - 0.75 * (31 * np.array([1, 0, 0]) + 23 * np.array(orientation[3:]))
     np.testing.assert_allclose(volume.positions[0], expected, atol=1e-4)
+
+
+def test_slices_of_a_tilted_gantry_are_as_far_apart_as_their_planes(write_ct_series, chest, tmp_path):
+    """The table moves along z, 2.5 mm a slice; the distance that DICOM and NIfTI ask for is along the normal."""
+    tilt = np.radians(30)
+    orientation = (1, 0, 0, 0, np.cos(tilt), -np.sin(tilt))
+    write_ct_series(tmp_path, chest, orientation=orientation, slice_step=(0, 0, 2.5))
+    assert read_volume(tmp_path).slice_spacing == pytest.approx(2.5 * np.cos(tilt))
 
 
 @pytest.mark.parametrize(

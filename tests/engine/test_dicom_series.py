@@ -61,6 +61,24 @@ def test_copies_of_files_are_left_out(write_ct_series, chest, tmp_path):
     assert "left out: 1." in volume.warnings[0]
 
 
+def test_of_two_copies_the_whole_one_is_read(write_ct_series, chest, tmp_path):
+    files = write_ct_series(tmp_path / "again", chest)
+    (tmp_path / "aborted").mkdir()
+    (tmp_path / "aborted" / files[3].name).write_bytes(files[3].read_bytes()[:-200])
+    np.testing.assert_array_equal(read_volume(tmp_path).hu, chest)
+
+
 def test_one_uid_for_all_slices_is_no_copy(write_ct_series, chest, tmp_path):
     write_ct_series(tmp_path, chest, SOPInstanceUID="1.2.3")
     np.testing.assert_array_equal(read_volume(tmp_path).hu, chest)
+
+
+@pytest.mark.parametrize("kept", [{"series_uid": "1.2.3"}, {"without": ["SeriesInstanceUID", "PatientID"]}])
+def test_what_anonymisers_gave_one_uid_or_none_is_not_mixed(write_ct_series, chest, tmp_path, kept):
+    for patient, height in (("A", -50), ("B", -48.75)):
+        place = {"first_position": (-100, -120, height), "PatientID": patient}
+        write_ct_series(tmp_path / patient, chest, **place, **kept)
+    listed = list_series(tmp_path)
+    assert [info.slices for info in listed] == [4, 4]
+    read = [read_volume(tmp_path, info.series_uid) for info in listed]
+    assert {volume.positions[0][2] for volume in read} == {-50, -48.75}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 from filelock import FileLock
@@ -87,3 +88,25 @@ def test_what_was_left_by_a_killed_program_goes_and_what_is_being_made_stays(tmp
 
 def put_new(folder):
     put(folder, "new")
+
+
+def test_a_disk_that_knows_no_locks(tmp_path, monkeypatch):
+    monkeypatch.setattr(FileLock, "acquire", MagicMock(side_effect=NotImplementedError("no flock here")))
+    for text in ("old", "new"):
+        all_or_nothing(lambda folder, text=text: put(folder, text), tmp_path)
+    assert texts(tmp_path) == dict.fromkeys(("a.txt", "m/inner.txt", "z.txt"), "new")
+
+
+def test_two_exports_at_the_same_moment_are_not_mixed(tmp_path, monkeypatch):
+    """The other one moves its last file in when ours has its first one there: each file would be of another export."""
+    move = Path.replace
+
+    def moving(source, target):
+        if source.parent.name == "made" and source.name == "a.txt":
+            (tmp_path / "z.txt").write_text("theirs")
+        return move(source, target)
+
+    monkeypatch.setattr(Path, "replace", moving)
+    with pytest.raises(InputError, match=r"\(another export writes z\.txt there\); choose another"):
+        all_or_nothing(lambda folder: put(folder, "ours"), tmp_path)
+    assert texts(tmp_path) == {"z.txt": "theirs"}

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
+from unittest.mock import MagicMock
 
 import numpy as np
 import platformdirs
@@ -9,6 +11,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
+from engine import export_identity
 from engine.errors import InputError
 from engine.export_identity import deidentified, new_uid, pseudonym
 from engine.exports import FORMATS, ExportOptions, export_all, export_files
@@ -155,6 +158,26 @@ def test_what_cannot_be_read_is_left_out():
     assert "Rows" not in deidentified(broken)
 
 
+@pytest.mark.parametrize("keep_identity", [True, False])
+@pytest.mark.parametrize(
+    ("keyword", "representation", "content"),
+    [("PregnancyStatus", "US", b"\0"), ("ProcedureCodeSequence", "SQ", b"zz"), ("InstitutionAddress", "US", b"\0")],
+)
+def test_what_makes_no_value_does_not_hinder_an_export(
+    volume, tmp_path, keep_identity, keyword, representation, content
+):
+    tag = pydicom.tag.Tag(keyword)
+    raw = pydicom.dataelem.RawDataElement(tag, representation, len(content), content, 0, False, True)
+    broken = volume.headers[1]
+    # One of them stands in an item of a sequence.
+    holder = broken.ContributingEquipmentSequence[0] if keyword == "InstitutionAddress" else broken
+    holder._dict[tag] = raw
+    export_all(volume, 1, make_result(volume), tmp_path, ExportOptions(keep_identity=keep_identity))
+    image = pydicom.dcmread(tmp_path / "slice.dcm")
+    assert keyword not in image
+    assert keyword not in image.ContributingEquipmentSequence[0]
+
+
 def test_the_list_of_what_was_kept(volume, tmp_path):
     export_all(volume, 1, make_result(volume), tmp_path)
     listed = json.loads((tmp_path / "deidentification.json").read_text())
@@ -213,6 +236,27 @@ def test_pseudonyms_hang_on_a_secret_of_this_computer(tmp_path, monkeypatch):
     assert stat.S_IMODE(key_file().stat().st_mode) == 0o600
     assert len(bytes.fromhex(key_file().read_text())) == 32
     assert [file.name for file in key_file().parent.iterdir()] == ["deidentification.key"]
+
+
+@pytest.mark.parametrize("kept", ["", "00", "no key"])
+def test_a_damaged_key_makes_no_pseudonyms(tmp_path, monkeypatch, kept):
+    """Whoever knew that the key was empty could try all names of patients."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    key_file().parent.mkdir()
+    key_file().write_text(kept)
+    with pytest.raises(InputError, match=r"deidentification\.key is damaged; restore it from a copy, or remove it"):
+        pseudonym("P-17")
+
+
+def test_a_key_is_kept_where_files_have_one_name_only(tmp_path, monkeypatch):
+    """No hard links: exFAT, and some folders on a network."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setattr(os, "link", MagicMock(side_effect=PermissionError(1, "Operation not permitted")))
+    name = pseudonym("P-17")
+    assert [file.name for file in key_file().parent.iterdir()] == ["deidentification.key"]
+    assert stat.S_IMODE(key_file().stat().st_mode) == 0o600
+    export_identity._secret.cache_clear()
+    assert pseudonym("P-17") == name
 
 
 def test_a_secret_that_cannot_be_kept_is_one_sentence(volume, tmp_path, monkeypatch):

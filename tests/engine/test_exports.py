@@ -17,7 +17,7 @@ import engine.volume_files
 from engine.ct import CTSlice, WindowLevel
 from engine.errors import InputError
 from engine.export_pictures import difference_map, to_16_bit, to_grey
-from engine.exports import ALL_FORMATS, FORMATS, ExportOptions, export_all, export_files
+from engine.exports import ALL_FORMATS, FORMATS, ExportOptions, export_all, export_extended, export_files, export_series
 from engine.known_inputs import known_input, remember_input
 from engine.request_file import read_request
 from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice, source_header
@@ -103,9 +103,9 @@ def test_a_source_that_is_a_file_is_remembered(volume, result, tmp_path):
     assert known_input(before) == tmp_path / "source"
 
 
-@pytest.mark.parametrize("opened", ["out/slice.nii.gz", "out", "out/series/1.dcm"])
+@pytest.mark.parametrize("opened", ["out/slice.nii.gz", "out", "out/series/0001.dcm"])
 def test_what_was_opened_is_not_replaced(volume, result, tmp_path, opened):
-    for name in ("out/slice.nii.gz", "out/series/1.dcm"):
+    for name in ("out/slice.nii.gz", "out/series/0001.dcm"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("opened")
     source = dataclasses.replace(volume, source=tmp_path / opened)
@@ -275,10 +275,24 @@ def test_a_slice_that_was_made_whole(tmp_path):
 
 def test_a_series_is_replaced_as_a_whole(volume, result, tmp_path):
     export_files(volume, 1, result, tmp_path, ["DICOM series"])
-    (tmp_path / "series" / "0009.dcm").touch()
+    for name in ("0009.dcm", ".DS_Store"):
+        (tmp_path / "series" / name).touch()
     export_files(volume, 1, result, tmp_path, ["DICOM series"])
     assert [file.name for file in sorted((tmp_path / "series").iterdir())] == ["0001.dcm", "0002.dcm"]
     assert {file.name for file in tmp_path.iterdir()} == ALWAYS | {"series"}
+
+
+def test_a_folder_of_other_files_is_not_replaced_by_a_series(volume, result, tmp_path):
+    (tmp_path / "series").mkdir()
+    (tmp_path / "series" / "IM7").write_text("a scan")
+    for export in (
+        lambda: export_files(volume, 1, result, tmp_path, ["DICOM series"]),
+        lambda: export_series(volume, {1: result}, tmp_path),
+        lambda: export_extended(volume, 1, {1: result}, tmp_path),
+    ):
+        with pytest.raises(InputError, match=r"series holds IM7, which no export wrote; give another folder\.$"):
+            export()
+    assert [path.name for path in tmp_path.rglob("*")] == ["series", "IM7"]
 
 
 def test_the_same_moment_gives_the_same_bytes(volume, result, tmp_path):

@@ -15,7 +15,7 @@ from engine.pacs import check_connection, fetch_series, send_objects
 from engine.pacs_connection import DimseServer
 from engine.pacs_objects import find_objects
 from engine.pacs_search import MOST_FOUND, Study, StudyFilter, find_studies
-from tests.engine.pacs_exports import SLICES, datasets_of, send_export
+from tests.engine.pacs_exports import SLICES, datasets_of, send_export, without_preamble
 from tests.pacs_servers import TITLE, closed_port, dimse_server, image_match
 
 OBJECTS = SLICES + 2
@@ -79,6 +79,15 @@ def test_all_objects_of_an_export_arrive_once_and_as_they_are(pacs_export):
     assert received == datasets_of(pacs_export)
     assert [one.Modality for one in received.values()] == ["CT"] * SLICES + ["SEG", "SR"]
     assert steps == [(done, OBJECTS) for done in range(OBJECTS + 1)]
+
+
+def test_a_file_without_a_preamble_is_sent_like_any_other(pacs_source, tmp_path):
+    without_preamble(next(pacs_source.iterdir()), tmp_path / "bare")
+    received = {}
+    with dimse_server(storing(received)) as server:
+        assert send_export(tmp_path, server) == 1
+    (sent,) = received.values()
+    assert sent == pydicom.dcmread(next(pacs_source.iterdir()))
 
 
 # pynetdicom leaves the socket that did not connect to the garbage collector.

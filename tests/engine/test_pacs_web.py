@@ -1,20 +1,24 @@
 """DICOMweb servers that are not there, refuse or break off: one sentence, and nothing half-done is left."""
 
+import io
 import json
 import shutil
 import socket
 import ssl
 import subprocess
+import sys
 
+import pydicom
 import pytest
 from pydicom import Dataset
 from pydicom.uid import SegmentationStorage
 
+from engine.__main__ import main
 from engine.errors import InputError
 from engine.pacs import check_connection, fetch_series
 from engine.pacs_connection import DimseServer, Login, WebServer, parse_address
 from engine.pacs_search import StudyFilter, find_series, find_studies
-from tests.engine.pacs_exports import SLICES, datasets_of, send_export
+from tests.engine.pacs_exports import SLICES, datasets_of, send_export, without_preamble
 from tests.pacs_servers import closed_port, image_match, multipart, web_server
 
 OBJECTS = SLICES + 2
@@ -104,6 +108,22 @@ def test_objects_are_refused_and_the_others_sent(pacs_export, status):
     assert len(posted) == OBJECTS
 
 
+def test_a_file_without_a_preamble_is_sent_like_any_other(pacs_source, tmp_path):
+    one = next(pacs_source.iterdir())
+    without_preamble(one, tmp_path / "bare")
+    posted = []
+
+    def answer(request):
+        if request.command == "POST":
+            posted.append(request.posted)
+        return found() if request.command == "GET" else (200, JSON, b"{}")
+
+    with web_server(answer) as server:
+        assert send_export(tmp_path, server) == 1
+    assert posted[0][posted[0].index(b"DICM") - 128 :].startswith(bytes(128) + b"DICM")
+    assert pydicom.dcmread(one).PixelData in posted[0]
+
+
 def test_the_server_dies_in_the_middle_of_sending(pacs_export):
     posted = []
 
@@ -178,6 +198,17 @@ def fetching(pacs_source, tmp_path, change):
     sentence = refusal_of(answer, lambda server: fetch_series(server, *SERIES, tmp_path / "fetched"))
     assert list(tmp_path.iterdir()) == []
     return sentence
+
+
+def test_names_that_the_console_has_no_letters_for(monkeypatch):
+    study = Dataset()
+    study.StudyInstanceUID, study.PatientName = "1.2", "山田^太郎"
+    console = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr(sys, "stdout", console)
+    with web_server(lambda request: found(study)) as server:
+        assert main(["fetch", "--from", server.url]) == 0
+    console.flush()
+    assert json.loads(console.buffer.getvalue())["patient_name"] == "山田 太郎"
 
 
 def test_the_server_dies_in_the_middle_of_a_series(pacs_source, tmp_path):

@@ -112,8 +112,50 @@ def test_a_request_of_an_older_version_is_incomplete(missing, volume, result, tm
     record = json.loads(path.read_text())
     del (record if missing in record else record["export"])[missing]
     path.write_text(json.dumps(record))
-    with pytest.raises(InputError, match="is incomplete; open a request"):
+    with pytest.raises(InputError, match="is incomplete or was changed; open a request"):
         read_request(path)
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value"),
+    [
+        ("output", "pixel_spacing_mm", "x"),
+        ("output", "pixel_spacing_mm", [0.6, 0]),
+        ("output", "pixel_spacing_mm", [0.6, "0.8"]),
+        ("output", "sha256", 5),
+        ("measurement", "diameter_mm", "large"),
+        ("measurement", "scores", {"margin": 3}),
+        ("options", "steps", 12.5),
+        ("options", "seed", "7"),
+        ("options", "guidance", True),
+        ("options", "solver", None),
+        ("box", "row", 10.0),
+        ("input", "path", 5),
+        ("input", "slice_index", "one"),
+        ("checkpoint", "sha256", None),
+        ("export", "formats", "DICOM"),
+        ("export", "formats", ["TIFF"]),
+        (None, "measurement", None),
+        (None, "seconds", "soon"),
+        (None, "device", None),
+    ],
+)
+def test_a_request_that_was_edited_by_hand_is_one_sentence(part, name, value, volume, result, tmp_path):
+    export_files(volume, 1, result, tmp_path, ["PNG"], KEEPING)
+    path = tmp_path / "request.json"
+    record = json.loads(path.read_text())
+    (record[part] if part else record)[name] = value
+    path.write_text(json.dumps(record))
+    with pytest.raises(InputError, match=r"request\.json is incomplete or was changed; open a request\.json as"):
+        read_request(path)
+
+
+def test_the_mark_that_editors_put_before_a_text_does_not_count(volume, result, tmp_path):
+    export_files(volume, 1, result, tmp_path, ["PNG"])
+    path = tmp_path / "request.json"
+    before = read_request(path)
+    path.write_text(path.read_text("utf-8"), "utf-8-sig")
+    assert read_request(path) == before
 
 
 def test_a_request_file_that_is_not_there(tmp_path):

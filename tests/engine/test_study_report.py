@@ -12,6 +12,7 @@ from PIL import Image
 from engine.__main__ import main
 from engine.study import open_study
 from engine.study_analysis import analyse_study
+from engine.study_plan import read_plan
 from engine.study_report import write_report
 from tests.engine.answered_study import ANNA, BEN, answer, sealed_study
 from tests.engine.study_sources import write_real, write_results
@@ -124,6 +125,16 @@ def test_a_study_is_analysed_on_the_command_line(report, tmp_path, capsys):
     assert printed["all_readers"]["real_or_synthetic"]["AUC"] == 0.875
     assert printed["files"] == sorted(path.name for path in (tmp_path / "out").iterdir())
     assert err == "carl has not begun, and is in none of the figures.\n"
+
+
+def test_names_in_a_plan_are_what_was_typed(tmp_path):
+    """Not what YAML makes of them: the number 7, true, the minutes 750, 202401."""
+    (tmp_path / "plan.yaml").write_text(
+        "title: 12:30\nreaders: [007, 012, yes, 1e3]\nseed: 3\nsynthetic: 2024_01\nreal: ~\ncounts: {find_nodule: 2}\n"
+    )
+    plan = read_plan(tmp_path / "plan.yaml")
+    assert (plan.title, plan.readers) == ("12:30", ("007", "012", "yes", "1e3"))
+    assert (plan.synthetic, plan.real) == ((tmp_path / "2024_01",), ())
 
 
 GOOD = {"title": "T", "readers": ["a"], "seed": 1, "synthetic": ["made"], "counts": {"find_nodule": 2}}

@@ -161,6 +161,24 @@ def test_tables_that_are_wrong_are_refused(tmp_path, write_ct_series, table, sen
         read_sources((), (tmp_path / "real.csv",))
 
 
+def test_the_line_of_a_table_is_that_of_the_file(tmp_path, write_ct_series):
+    """Blank lines count."""
+    write_real(tmp_path, 2, write_ct_series)
+    for row, sentence in {"series,9,,,": "There is no slice 9", "nowhere,0,,,": "There is no file or folder"}.items():
+        (tmp_path / "real.csv").write_text(f"path,slice,row,column,side\n\nseries,0,,,\n\n{row}\n")
+        with pytest.raises(InputError, match=f"^Line 5 of .*real.csv: {sentence}"):
+            read_sources((), (tmp_path / "real.csv",))
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_table_may_be_separated_as_a_country_has_it(tmp_path, write_ct_series, separator):
+    table = write_real(tmp_path, 2, write_ct_series)
+    comma = read_sources((), (table,)).real
+    table.write_text(table.read_text().replace(",", separator))
+    found = read_sources((), (table,)).real
+    assert [(one.box, one.scene, one.scores) for one in found] == [(one.box, one.scene, one.scores) for one in comma]
+
+
 def test_slices_without_a_nodule_come_from_tables_and_series(tmp_path, write_ct_series, data_folder):
     """A table names one; of half a chest, 2.5 mm a slice, every fourth with enough lung is taken."""
     write_real(tmp_path, 2, write_ct_series)

@@ -210,6 +210,32 @@ def test_a_file_without_orientation_is_shown_as_stored(chest, tmp_path, suffix, 
     assert "check its sides" in volume.warnings[0]
 
 
+@pytest.mark.parametrize(
+    ("suffix", "header"),
+    [
+        ("nrrd", NRRD.replace("32 24 4", "32 24 4000000000") + "spacings: 1 1 2\n\n"),
+        ("mha", META.replace("32 24 4", "32 24 -4") + "ElementSpacing = 1 1 2\nElementDataFile = LOCAL\n"),
+        ("mha", META.replace("32 24 4", "0 0 0") + "ElementSpacing = 1 1 2\nElementDataFile = LOCAL\n"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused_at_once(chest, tmp_path, suffix, header):
+    """Of four billion slices, each would have got its position first."""
+    (tmp_path / f"odd.{suffix}").write_bytes(header.encode() + chest.tobytes())
+    assert "damaged, cut short" in refusal(tmp_path / f"odd.{suffix}")
+
+
+@pytest.mark.parametrize("name", ["LIST\n0.raw\n1.raw\n2.raw\n3.raw", "%d.raw 0 3 1"])
+def test_a_header_whose_slices_are_files_of_their_own(chest, tmp_path, name):
+    for index, plane in enumerate(chest):
+        (tmp_path / f"{index}.raw").write_bytes(plane.tobytes())
+    (tmp_path / "chest.mhd").write_text(f"{META}ElementSpacing = 0.7 0.6 2\nElementDataFile = {name}\n")
+    np.testing.assert_array_equal(read_volume(tmp_path / "chest.mhd").hu, chest)
+
+
+def test_a_nifti_whose_data_begin_nowhere(chest, tmp_path):
+    assert "damaged, cut short" in refusal(patch(write(tmp_path / "far.nii", chest), 108, "f", np.inf))
+
+
 def test_nifti_without_spacing_or_orientation(chest, tmp_path):
     without_forms = patch(write(tmp_path / "forms.nii", chest), 252, "hh", 0, 0)
     assert "check its sides" in read_volume(without_forms).warnings[0]

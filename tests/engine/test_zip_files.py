@@ -1,9 +1,11 @@
 """Zips: what is in them is read, nothing of them stays, and the sentence for what cannot be read."""
 
+import errno
 import shutil
 import tempfile
 import zipfile
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import numpy as np
 import SimpleITK as sitk
@@ -75,3 +77,14 @@ def test_a_zip_larger_than_the_disk(write_ct_series, chest, tmp_path, monkeypatc
     full = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: full)
     assert "more than the disk has free" in refusal(archive)
+
+
+def test_a_disk_that_fills_up_while_a_zip_is_unpacked(write_ct_series, chest, tmp_path, monkeypatch):
+    write_ct_series(tmp_path / "series", chest)
+    archive = zipped(tmp_path / "series.zip", tmp_path / "series")
+    full = OSError(errno.ENOSPC, "No space left on device")
+    monkeypatch.setattr(zipfile.ZipFile, "extractall", MagicMock(side_effect=full))
+    assert refusal(archive) == (
+        '"series.zip" cannot be unpacked (No space left on device); make room for temporary files, or open the folder '
+        "that it was packed from."
+    )
