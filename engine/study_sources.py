@@ -92,9 +92,10 @@ def read_sources(
         one, unless another of these results put a nodule into them, or they were synthetic already. Of a nodule that
         goes on in other slices, only the slice counts in which it was placed: the others would show it again.
     real : paths
-        A CSV names nodules: path (from the CSV's folder on), slice (from 0), row, column, side, and, where there are
-        any, the five scores by name; without row, column and side it names a slice without a nodule. Any other path is
-        a CT of which no slice has a nodule, but for those that say that they are synthetic: these are left out.
+        A CSV (of commas, semicolons or tabs) names nodules: path (from the CSV's folder on), slice (from 0), row,
+        column, side, and, where there are any, the five scores by name; without row, column and side it names a slice
+        without a nodule. Any other path is a CT of which no slice has a nodule, but for those that say that they are
+        synthetic: these are left out.
     progress : called with (paths read, paths in all)
 
     Raises
