@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from engine.checkpoint import (
+    CHECKPOINTS,
     DEFAULT_CHECKPOINT,
     DEFAULT_SLICE_CHECKPOINT,
     config_of,
@@ -169,10 +170,20 @@ def test_settings_of_sampling_may_be_left_out(folder: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.skipif(not DEFAULT_CHECKPOINT.exists(), reason="the embedded checkpoint is not in this tree")
-@pytest.mark.parametrize("embedded", [DEFAULT_CHECKPOINT, DEFAULT_SLICE_CHECKPOINT])
+@pytest.mark.parametrize("embedded", [DEFAULT_CHECKPOINT, DEFAULT_SLICE_CHECKPOINT, CHECKPOINTS / "slice-1"])
 def test_embedded_checkpoints_are_whole(embedded: Path) -> None:
     assert read_manifest(embedded)["training"]["samples_seen"] > 0
     assert (embedded / "README.md").read_text().startswith("# ")
+    # A clone of the project has all of them.
+    assert max(file.stat().st_size for file in embedded.iterdir()) < 25e6
+
+
+@pytest.mark.skipif(not DEFAULT_CHECKPOINT.exists(), reason="the embedded checkpoint is not in this tree")
+def test_the_embedded_baseline_is_the_first_configuration_of_the_paper() -> None:
+    config = config_of(read_manifest(CHECKPOINTS / "slice-1"))
+    assert config.network["conditioning"] == "paper-1"
+    assert config.scheduler["prediction_type"] == "epsilon"
+    assert config.scheduler["num_train_timesteps"] == 1000
 
 
 @pytest.fixture
