@@ -154,10 +154,14 @@ class CTVolume:
         return CTSlice(plane, self.pixel_spacing)
 
     @property
+    def slice_places(self) -> NDArray[np.float64]:
+        """How far each slice lies from the first along the slice normal, (slices,) mm; negative before it."""
+        positions = np.asarray(self.positions, np.float64)
+        return (positions - positions[0]) @ np.cross(self.column_direction, self.row_direction)
+
+    @property
     def slice_spacing(self) -> float:
         """Median distance between neighbouring slices along their normal in mm; 1 where there is one slice."""
         if len(self) == 1:
             return 1.0
-        normal = np.cross(self.column_direction, self.row_direction)
-        along = np.asarray(self.positions) @ (normal / np.linalg.norm(normal))
-        return float(np.median(np.abs(np.diff(along))))
+        return float(np.median(np.abs(np.diff(self.slice_places))))

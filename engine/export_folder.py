@@ -39,23 +39,6 @@ def check_folder(folder: Path) -> None:
         raise InputError(f"The folder {there} cannot be written to; choose another folder to export to.")
 
 
-def check_series_folder(folder: Path) -> None:
-    """Refuse to export a series to a folder whose `series`, which is replaced as a whole, holds other files.
-
-    Raises
-    ------
-    InputError
-        If it does.
-    """
-    place = folder / "series"
-    with writing_to(folder):
-        there = sorted(place.iterdir()) if place.is_dir() and not place.is_symlink() else []
-    # Systems put hidden files of their own beside others.
-    foreign = [file.name for file in there if not file.name.startswith(".") and not _IMAGE.fullmatch(file.name)]
-    if foreign:
-        raise InputError(f"{place} holds {foreign[0]}, which no export wrote; give another folder.")
-
-
 @contextmanager
 def writing_to(folder: Path) -> Generator[None]:
     """Turn what the system says of a folder that cannot be written to into one sentence, an `InputError`."""
@@ -107,17 +90,23 @@ def _put_back(aside: Path, folder: Path) -> None:
             old.replace(folder / old.name)
 
 
-def all_or_nothing(write: Callable[[Path], None], folder: Path, opened: Path | None = None) -> list[Path]:
+def all_or_nothing(
+    write: Callable[[Path], None], folder: Path, opened: Path | None = None, series: bool = False
+) -> list[Path]:
     """Let `write` put files and folders into a folder that is made for it, and move them to `folder`; return them.
 
-    What has the same name there is replaced, but for `opened`, and what it holds or lies in.
+    What has the same name there is replaced, but for `opened`, and what it holds or lies in. `series` says that a
+    folder of that name is among it: it is replaced as a whole, and not if it holds what no export wrote.
 
     Raises
     ------
     InputError
-        If the folder cannot be written to, or `opened` would be replaced; it is then as it was.
+        If the folder cannot be written to, or `opened` or other files of a series would be replaced; it is then as it
+        was.
     """
     check_folder(folder)
+    if series:
+        _check_series(folder)
     with writing_to(folder), unfinished_in(folder) as temporary:
         made, aside = temporary / "made", temporary / _ASIDE
         made.mkdir()
@@ -127,6 +116,16 @@ def all_or_nothing(write: Callable[[Path], None], folder: Path, opened: Path | N
         if opened is not None and opened.name and opened.exists():
             _check_kept([folder / file.name for file in files], opened.resolve())
         return _moved_in(files, folder, aside)
+
+
+def _check_series(folder: Path) -> None:
+    place = folder / "series"
+    with writing_to(folder):
+        there = sorted(place.iterdir()) if place.is_dir() and not place.is_symlink() else []
+    # Systems put hidden files of their own beside others.
+    foreign = [file.name for file in there if not file.name.startswith(".") and not _IMAGE.fullmatch(file.name)]
+    if foreign:
+        raise InputError(f"{place} holds {foreign[0]}, which no export wrote; give another folder.")
 
 
 def _check_kept(places: Sequence[Path], opened: Path) -> None:

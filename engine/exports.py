@@ -22,7 +22,8 @@
 Marks and tables but `nodule.csv` are of all nodules that were put into the slice, masks of the last one alone. A slice
 that was made whole has no `before` and no difference; what is put into it later is marked beside its own nodule, and
 all of the slice is declared synthetic. A whole series with several nodules (`export_series`) has no `request.json`:
-that comes with each nodule's own folder of single-slice exports. Every function here writes all its files or none.
+that comes with each nodule's own folder of single-slice exports. Every function here writes all of its files or none:
+they are made in a folder beside their place and moved in only when the last one is whole.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.ct import LUNG, CTVolume, WindowLevel
 from engine.events import GenerationResult
-from engine.export_folder import all_or_nothing, check_series_folder
+from engine.export_folder import all_or_nothing
 from engine.export_stamp import Stamp, stamp_of
 from engine.known_inputs import remember_input
 from engine.request_file import ExportNote, write_request
@@ -112,7 +113,8 @@ def export_files(
 
     Parameters
     ----------
-    volume : what was opened: gives geometry, DICOM headers and the name of the input
+    volume : CTVolume
+        What was opened: gives geometry, DICOM headers and the name of the input.
     slice_index : int
         Of the slice in `volume` that the result is of, from 0.
     result : GenerationResult
@@ -132,10 +134,11 @@ def export_files(
     ValueError
         If a format is none of `FORMATS`.
     """
-    if SERIES in formats:
-        check_series_folder(folder)
     files = all_or_nothing(
-        lambda into: write_files(volume, slice_index, result, into, formats, options, earlier), folder, volume.source
+        lambda into: write_files(volume, slice_index, result, into, formats, options, earlier),
+        folder,
+        volume.source,
+        series=SERIES in formats,
     )
     remember_export(volume, slice_index, result, folder, formats)
     return files
@@ -203,8 +206,7 @@ def export_series(
         write_series(safe, results, stamp, into / "series")
         _write_identity(volume, last, ct_image(safe, last, results[last], stamp), options, into)
 
-    check_series_folder(folder)
-    return all_or_nothing(write, folder, volume.source)
+    return all_or_nothing(write, folder, volume.source, series=True)
 
 
 def export_extended(
@@ -241,8 +243,7 @@ def export_extended(
         _write_json(extension_record(volume, index, results), into / "nodule.json")
         _write_identity(volume, index, images[index], options, into)
 
-    check_series_folder(folder)
-    return all_or_nothing(write, folder, volume.source)
+    return all_or_nothing(write, folder, volume.source, series=True)
 
 
 def _stamp_of_all(

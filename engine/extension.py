@@ -195,9 +195,8 @@ def extension_record(volume: CTVolume, index: int, results: Mapping[int, Generat
 
 def slice_offsets(volume: CTVolume, index: int) -> list[float]:
     """Return how far each slice lies from one of them along the slice normal, in mm; negative before it."""
-    normal = np.cross(volume.column_direction, volume.row_direction)
-    along = np.asarray(volume.positions, np.float64) @ normal
-    offsets: list[float] = (along - along[index]).tolist()
+    places = volume.slice_places
+    offsets: list[float] = (places - places[index]).tolist()
     return offsets
 
 

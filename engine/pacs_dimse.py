@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydicom import Dataset
+from pydicom.filereader import dcmread  # pyright: ignore[reportUnknownVariableType]
 from pydicom.uid import (
     UID,
     CTImageStorage,
@@ -29,7 +31,7 @@ from pynetdicom.status import code_to_category
 
 from engine.errors import InputError
 from engine.pacs_connection import DimseServer
-from engine.pacs_objects import DicomObject, read_object
+from engine.pacs_objects import DicomObject, whole_file
 from engine.pacs_service import Level, Progress, Refusal, Take
 
 if TYPE_CHECKING:
@@ -191,7 +193,8 @@ class DimseService:
     def _store(self, association: Association, one: DicomObject, how_far: str) -> str:
         """Send one object; return why it was refused, empty if it was not."""
         try:
-            status = association.send_c_store(read_object(one))
+            file = whole_file(one)
+            status = association.send_c_store(file if isinstance(file, Path) else dcmread(file))
         except ValueError:
             return f"{UID(one.sop_class).name} is not taken there"
         except RuntimeError:  # The association ended between two objects.

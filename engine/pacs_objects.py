@@ -58,29 +58,25 @@ def find_objects(folders: Sequence[Path]) -> list[DicomObject]:
     return sorted(found.values(), key=lambda one: one.modality != "CT")
 
 
-def read_object(one: DicomObject) -> Dataset:
-    """Read an object with its pixels; a file of a data set alone gets what a server asks for beside it (PS3.10, 7.1).
+def whole_file(one: DicomObject) -> Path | BytesIO:
+    """Return an object as a whole DICOM file (PS3.10, 7.1): its own, or made of one that is a data set alone.
 
     Raises
     ------
     OSError
         If the file cannot be read.
     InputError
-        If it is damaged.
+        If it is a damaged data set.
     """
-    from pydicom.filereader import dcmread  # pyright: ignore[reportUnknownVariableType]
-
     from engine.dicom_headers import read_dataset
 
     with one.file.open("rb") as file:
-        is_whole = file.read(132)[128:] == b"DICM"
-    dataset = read_dataset(one.file, pixels=True)
-    if is_whole:
-        return dataset
+        if file.read(132)[128:] == b"DICM":
+            return one.file
     stream = BytesIO()
-    dataset.save_as(stream, enforce_file_format=True)
+    read_dataset(one.file, pixels=True).save_as(stream, enforce_file_format=True)
     stream.seek(0)
-    return dcmread(stream)
+    return stream
 
 
 def what_there_is(objects: Sequence[DicomObject]) -> str:

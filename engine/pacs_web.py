@@ -11,11 +11,12 @@ from typing import Any
 
 import requests
 from pydicom import Dataset
+from pydicom.filereader import dcmread  # pyright: ignore[reportUnknownVariableType]
 from requests.auth import AuthBase
 
 from engine.errors import InputError
 from engine.pacs_connection import Login, WebServer
-from engine.pacs_objects import DicomObject, read_object
+from engine.pacs_objects import DicomObject, whole_file
 from engine.pacs_service import Level, Progress, Refusal, Take
 
 #: Seconds until a computer that does not answer is given up, and an answer that does not go on.
@@ -170,7 +171,7 @@ def _strip_parameters(response: requests.Response) -> None:
 
 def _store(client: Any, one: DicomObject) -> str:
     """Send one object; return why it was refused, empty if it was not."""
-    dataset = read_object(one)
+    dataset: Dataset = dcmread(whole_file(one))
     try:
         answer = client.store_instances([dataset])
     except requests.HTTPError as error:

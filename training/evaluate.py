@@ -27,7 +27,6 @@ import torch
 from engine.checkpoint import Checkpoint, check_kind, config_of, load_checkpoint, read_manifest
 from engine.ct import CTSlice
 from engine.device import choose_device
-from engine.errors import InputError
 from engine.events import GenerationRequest, SamplingOptions
 from engine.nodule import ATTRIBUTE_NAMES
 from training.attribute_sweeps import Sweep, readers_against_proxies, sweep_attribute
@@ -42,7 +41,7 @@ from training.nodule_crops import load_crops
 from training.paste_checks import check_boxes, check_noise, check_time
 from training.placing import place_many
 from training.realism import compare_with_real
-from training.run_options import add_options
+from training.run_options import add_options, add_out, check_counts
 from training.v_errors import compare_v_errors
 
 _SHEET_ROWS = 12
@@ -85,9 +84,7 @@ class EvaluationOptions:
     solver: str = SamplingOptions.solver
 
     def __post_init__(self) -> None:
-        for name, least in (("real_count", 4), ("error_count", 1), ("time_count", 1), ("batch", 1)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} is {getattr(self, name)}; give {least} or more.")
+        check_counts(self, real_count=4, error_count=1, time_count=1, batch=1)
 
     @property
     def sampling(self) -> SamplingOptions:
@@ -174,9 +171,7 @@ def _add_nodule_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="folder of the checkpoint")
     parser.add_argument("--baseline", type=Path, help="folder of a checkpoint trained without attributes")
     parser.add_argument("--data", type=Path, required=True, help="prepared data, or crops (training.import_public)")
-    parser.add_argument(
-        "--out", type=Path, default=Path("runs/evaluation"), help="report folder (default: %(default)s)"
-    )
+    add_out(parser, "runs/evaluation")
     add_options(parser, EvaluationOptions())
 
 

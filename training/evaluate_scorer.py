@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.read_back import DEFAULT_SCORER
 from engine.scorer import load_scorer
+from training.run_options import add_out
 from training.scorer_figures import scorer_figures
 from training.scorer_report import write_scorer_markdown
 from training.scorer_samples import load_samples
@@ -20,9 +21,7 @@ def add_scorer_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("--scorer", type=Path, default=DEFAULT_SCORER, help="folder of the scorer")
     parser.add_argument("--data", type=Path, required=True, help="folder of prepared data")
-    parser.add_argument(
-        "--out", type=Path, default=Path("runs/evaluation-scorer"), help="report folder (default: %(default)s)"
-    )
+    add_out(parser, "runs/evaluation-scorer")
 
 
 def run_scorer(given: Mapping[str, Any]) -> str:

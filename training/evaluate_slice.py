@@ -33,7 +33,7 @@ from training.checkpoint_copy import copy_checkpoint
 from training.frechet import efficientnet_lite0
 from training.inception_features import find_inception_weights, inception_network
 from training.prepared import SLICE_SIZE, PreparedSlices, read_description, read_slices
-from training.run_options import add_options
+from training.run_options import add_options, add_out
 from training.slice_comparisons import (
     CONDITIONS,
     SliceEvaluation,
@@ -194,9 +194,7 @@ def add_slice_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``slice`` to its parser."""
     parser.add_argument("--checkpoint", type=Path, required=True, nargs="+", help="folders of the checkpoints")
     parser.add_argument("--data", type=Path, required=True, help="folder of prepared data")
-    parser.add_argument(
-        "--out", type=Path, default=Path("runs/evaluation-slice"), help="report folder (default: %(default)s)"
-    )
+    add_out(parser, "runs/evaluation-slice")
     parser.add_argument("--inception", type=Path, help="weights of Inception, pt_inception-2015-12-05-6726825d.pth")
     parser.add_argument("--against-ddpm", action="store_true", help="compare with 1000 steps of DDPM too (hours)")
     add_options(parser, SliceEvaluationOptions())

@@ -11,6 +11,7 @@ from typing import Any
 from engine.device import choose_device
 from engine.vq_codec import load_vq_codec
 from training.prepared import read_slices
+from training.run_options import add_out
 from training.vqvae_card import write_vqvae_markdown
 from training.vqvae_reconstruction import evaluate_vqvae
 from training.vqvae_samples import read_nodules_if_any
@@ -22,9 +23,7 @@ def add_vqvae_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vqvae", required=True, help="folder of a VQ-VAE, or its name on Hugging Face's hub")
     parser.add_argument("--data", type=Path, required=True, help="prepared data")
     parser.add_argument("--count", type=int, help="take so many slices and eight times as many nodules; by default all")
-    parser.add_argument(
-        "--out", type=Path, default=Path("runs/evaluation-vqvae"), help="report folder (default: %(default)s)"
-    )
+    add_out(parser, "runs/evaluation-vqvae")
 
 
 def run_vqvae(given: Mapping[str, Any]) -> str:

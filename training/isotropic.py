@@ -22,8 +22,7 @@ ISOTROPIC_MM = 0.7
 
 def slice_places(volume: CTVolume) -> NDArray[np.float64]:
     """Return how far slices lie from the first, mm along their normal, (slices,), ascending: by position only."""
-    positions = np.asarray(volume.positions)
-    along = (positions - positions[0]) @ np.cross(volume.column_direction, volume.row_direction)
+    along = volume.slice_places
     # Slices that were mirrored when they were turned are in the order of their old normal.
     return along * np.sign(along[-1])
 

@@ -6,6 +6,7 @@ import argparse
 import re
 from dataclasses import Field, dataclass, fields, replace
 from inspect import cleandoc
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from engine.errors import InputError
@@ -102,6 +103,24 @@ def add_options(parser: argparse.ArgumentParser, default: Any) -> None:
     for field in fields(default):
         value = getattr(default, field.name)
         parser.add_argument(_option(field.name), type=type(value), default=value, help=_explained(field.name, default))
+
+
+def add_out(parser: argparse.ArgumentParser, folder: str) -> None:
+    """Add the option that names the folder of a report."""
+    parser.add_argument("--out", type=Path, default=Path(folder), help="report folder (default: %(default)s)")
+
+
+def check_counts(options: Any, **least: int) -> None:
+    """Compare options, by their names, with the least of which anything can be measured.
+
+    Raises
+    ------
+    InputError
+        If one is less.
+    """
+    for name, count in least.items():
+        if getattr(options, name) < count:
+            raise InputError(f"{name} is {getattr(options, name)}; give {count} or more.")
 
 
 def _option(name: str) -> str:

@@ -18,6 +18,7 @@ from training.frechet import HU_RANGE, FeatureNetwork, Features
 from training.nearest_neighbours import nearest, percentiles_of, share_nearer, small_pixels
 from training.paper_way import compare_distances, measure_seconds, paper_options
 from training.prepared import PreparedSlices
+from training.run_options import check_counts
 from training.slice_conditions import SliceCondition
 from training.slice_distances import distances_beside_floor, distances_to
 from training.slice_figures import draw_neighbours
@@ -71,9 +72,7 @@ class SliceEvaluationOptions:
     solver: str = SLICE_SAMPLING.solver
 
     def __post_init__(self) -> None:
-        for name, least in (("count", 4), ("splits", 1), ("ddpm_count", 4), ("time_count", 1), ("batch", 1)):
-            if getattr(self, name) < least:
-                raise InputError(f"{name} is {getattr(self, name)}; give {least} or more.")
+        check_counts(self, count=4, splits=1, ddpm_count=4, time_count=1, batch=1)
         if self.conditions not in CONDITIONS:
             raise InputError(f"There are no conditions {self.conditions!r}; choose one of {', '.join(CONDITIONS)}.")
         if not self.hu_low < self.hu_high:

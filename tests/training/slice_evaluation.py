@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tests.checkpoints import save_tiny_slice_checkpoint
+from tests.training.made_up_slices import write_made_up_slices
 from training import evaluate_slice
 from training.frechet import FeatureNetwork
 
@@ -58,3 +59,22 @@ def quick_networks() -> Iterator[None]:
         patch.setattr(evaluate_slice, "efficientnet_lite0", lambda: network("EfficientNet-Lite0"))
         patch.setattr(evaluate_slice, "inception_network", lambda _: network("Inception v3"))
         yield
+
+
+@pytest.fixture(scope="module")
+def quick() -> Iterator[None]:
+    """`quick_networks` for all tests of a file."""
+    with quick_networks():
+        yield
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made-up slices, as prepared data."""
+    return write_made_up_slices(tmp_path_factory.mktemp("prepared"))
+
+
+@pytest.fixture(scope="module")
+def generators(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The checkpoints of `FIRST` and `STUDIO`."""
+    return save_generators(tmp_path_factory.mktemp("generators"))

@@ -11,9 +11,9 @@ import pytest
 
 from engine.checkpoint import read_manifest
 from tests.checkpoints import save_tiny_checkpoint, save_tiny_slice_checkpoint
+from tests.training import slice_evaluation
 from tests.training.crops_file import HELD_OUT, TRAINING
-from tests.training.made_up_slices import write_made_up_slices
-from tests.training.slice_evaluation import SCHEDULE, STUDIO, arguments, quick_networks, save_generators
+from tests.training.slice_evaluation import SCHEDULE, STUDIO, arguments
 from training import evaluate_slice
 from training.evaluate import main
 from training.prepared import read_slices
@@ -21,21 +21,9 @@ from training.slice_comparisons import SliceEvaluation, SliceEvaluationOptions, 
 from training.slice_conditions import draw_conditions
 from training.slice_sets import generated_set, real_set
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    with quick_networks():
-        yield
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    return write_made_up_slices(tmp_path_factory.mktemp("prepared"))
-
-
-@pytest.fixture(scope="module")
-def generators(tmp_path_factory):
-    return save_generators(tmp_path_factory.mktemp("generators"))
+pytestmark = pytest.mark.usefixtures("quick")
+#: Fixtures are found by their names in the file of a test.
+quick, prepared, generators = slice_evaluation.quick, slice_evaluation.prepared, slice_evaluation.generators
 
 
 @pytest.fixture

@@ -8,27 +8,15 @@ import pytest
 from PIL import Image
 
 from engine.checkpoint import read_manifest
-from tests.training.made_up_slices import write_made_up_slices
-from tests.training.slice_evaluation import FIRST, STUDIO, arguments, quick_networks, save_generators
+from tests.training import slice_evaluation
+from tests.training.slice_evaluation import FIRST, STUDIO, arguments
 from training import slice_samples
 from training.evaluate import main
 from training.slice_report import write_slice_markdown
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quick():
-    with quick_networks():
-        yield
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    return write_made_up_slices(tmp_path_factory.mktemp("prepared"))
-
-
-@pytest.fixture(scope="module")
-def generators(tmp_path_factory):
-    return save_generators(tmp_path_factory.mktemp("generators"))
+pytestmark = pytest.mark.usefixtures("quick")
+#: Fixtures are found by their names in the file of a test.
+quick, prepared, generators = slice_evaluation.quick, slice_evaluation.prepared, slice_evaluation.generators
 
 
 @pytest.fixture(scope="module")
