@@ -98,12 +98,8 @@ class Extending(QObject):
 
     def _renew_requests(self) -> None:
         """Let jobs that wait begin with what is accepted in their slices by now."""
-        session, queue = self._session, self._session.queue
-        here = (begun for begun in self._under_way if begun.volume is session.volume)
-        ours = {number for begun in here for number in begun.numbers.values()}
-        if any(job.number in ours for job in queue.waiting):
-            waiting = tuple(self._renewed(job) if job.number in ours else job for job in queue.waiting)
-            session.queue = replace(queue, waiting=waiting)
+        here = (begun for begun in self._under_way if begun.volume is self._session.volume)
+        self._queue.renew({number for begun in here for number in begun.numbers.values()}, self._renewed)
 
     def _renewed(self, job: QueuedJob) -> QueuedJob:
         now = self._session.slice_with_accepted(job.slice_index)
@@ -160,18 +156,16 @@ class Extending(QObject):
 
     def _make_again(self, begun: _Begun, fitting: list[PlacedNodule], stale: list[PlacedNodule]) -> None:
         """Put those jobs into the queue again, before all others: what waits may be built on them."""
-        session, numbers = self._session, begun.numbers
+        numbers = begun.numbers
         again = tuple(
             self._renewed(QueuedJob(numbers[placed.slice_index], placed.slice_index, placed.result.request))
             for placed in stale
             if isinstance(placed.result.request, GenerationRequest)
         )
-        session.queue = replace(session.queue, waiting=(*again, *session.queue.waiting))
+        self._queue.make_again(again)
         self._runs.begin((job.number for job in again), partial(self._end, begun, fitting))
         slices = "1 slice" if len(again) == 1 else f"{len(again)} slices"
-        session.say(f"The nodule is made again in {slices}, for there are other nodules beside it by now.")
-        if not session.queue.is_held:  # It starts them now, though none of its own jobs may have ended just before.
-            self._queue.go_on()
+        self._session.say(f"The nodule is made again in {slices}, for there are other nodules beside it by now.")
 
     def _accept(self, nodule: PlacedNodule, fitting: list[PlacedNodule]) -> None:
         session, job = self._session, self._session.job

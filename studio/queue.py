@@ -8,7 +8,7 @@ that waits cannot touch the one that runs. Results go to the history; the first 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 
 from PySide6.QtCore import QObject, Qt, Signal
@@ -83,6 +83,18 @@ class JobQueue(QObject):
             self._session.notice = Notice("The queue is held after a failure.", offer="Go on", do=self.go_on)
         self._run_next()
         return tuple(job.number for job in jobs)
+
+    def renew(self, numbers: Container[int], renewed: Callable[[QueuedJob], QueuedJob]) -> None:
+        """Let those of these jobs that still wait ask for something else."""
+        queue = self._session.queue
+        if any(job.number in numbers for job in queue.waiting):
+            waiting = tuple(renewed(job) if job.number in numbers else job for job in queue.waiting)
+            self._session.queue = replace(queue, waiting=waiting)
+
+    def make_again(self, jobs: Sequence[QueuedJob]) -> None:
+        """Put jobs that have ended before all that wait."""
+        self._session.queue = replace(self._session.queue, waiting=(*jobs, *self._session.queue.waiting))
+        self._run_next()
 
     def cancel(self, *numbers: int) -> None:
         """Cancel jobs: take those that wait out of the queue, and stop the one that runs if it is among them."""
