@@ -9,7 +9,7 @@ from studio.session import Session
 
 _SAID_KEY = "said that there is no GPU"
 NO_GPU = (
-    "Nodules are made on this computer's processor: a second or two each. A GPU would be used if there were one;"
+    "Nodules are made on this computer's processor: a few seconds each. A GPU would be used if there were one;"
     " nothing else depends on it."
 )
 

@@ -63,4 +63,4 @@ def show_log(session: Session, path: Path) -> None:
     if path.is_file():
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
     else:
-        session.say("The log is empty: nothing has gone wrong that was not foreseen.")
+        session.say("The log is empty: there was no unforeseen error.")
