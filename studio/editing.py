@@ -19,7 +19,7 @@ from engine.nodule import BoundingBox, NoduleAttributes
 from studio.commands import ChangeScene, Scene
 from studio.engine_client import EngineClient
 from studio.history import History
-from studio.layers import Layers, name_of, overlap_text, parts_elsewhere, taken_out
+from studio.layers import Layers, overlap_text, parts_elsewhere, taken_out
 from studio.placed import BoxOnSlice, Job, PlacedNodule
 from studio.rebasing import rebased
 from studio.session import Session, Severity
@@ -261,9 +261,9 @@ def _remade_text(count: int) -> str:
 
 def _elsewhere_text(session: Session, nodule: PlacedNodule, layers: Mapping[int, Layers], is_wanted: bool) -> str:
     """Return what becomes of the other slices in which the nodule, and those that are made again, go on."""
-    name, own, again = name_of(nodule), parts_elsewhere(session, nodule), " Shift+A extends it again." * is_wanted
+    name, own, again = nodule.name, parts_elsewhere(session, nodule), " Shift+A extends it again." * is_wanted
     out = (part for each in layers.values() for part in each.out)
-    others = len({part.slice_index for part in out if name_of(part) != name})
+    others = len({part.slice_index for part in out if part.name != name})
     if own and nodule.continues:
         said = f"It goes on in {_slices(own)}: what is there stays as it was."
     else:

@@ -9,7 +9,6 @@ from pathlib import Path
 from engine.ct import CTVolume, WindowLevel
 from engine.events import GenerationResult
 from studio.background import Progress
-from studio.layers import name_of
 from studio.placed import PlacedNodule
 
 #: The whole series is written once for all nodules; the other formats once for each.
@@ -110,7 +109,7 @@ def _extended(
     nodules: Sequence[PlacedNodule], accepted: Sequence[PlacedNodule]
 ) -> Iterator[tuple[int, dict[int, GenerationResult]]]:
     """Yield those of the nodules that go on in other slices, whole: where each was placed, and its results by slice."""
-    chosen = {name_of(nodule) for nodule in nodules}
+    chosen = {nodule.name for nodule in nodules}
     for placed in accepted:
         name = placed.result.nodule_sha256()
         others = {nodule.slice_index: nodule.result for nodule in accepted if nodule.continues == name}

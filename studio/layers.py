@@ -113,13 +113,8 @@ def in_place_of(session: Session, result: GenerationResult) -> tuple[PlacedNodul
 
 def parts_elsewhere(session: Session, nodule: PlacedNodule) -> int:
     """Return in how many other slices an accepted nodule goes on, or was placed: see `studio.extending`."""
-    name = name_of(nodule)
-    return sum(name_of(other) == name for other in session.accepted if other.slice_index != nodule.slice_index)
-
-
-def name_of(nodule: PlacedNodule) -> str:
-    """Return what all parts of a nodule over several slices have in common."""
-    return nodule.continues or nodule.result.nodule_sha256()
+    name = nodule.name
+    return sum(other.name == name for other in session.accepted if other.slice_index != nodule.slice_index)
 
 
 def overlap_text(session: Session, nodule: PlacedNodule) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PySide6.QtWidgets import QMessageBox, QWidget
 
+from studio.placed import count_whole
 from studio.session import Session
 from studio.slice_making import SliceMaking
 
@@ -23,7 +24,7 @@ def may_leave(
     slices : SliceMaking, optional
         Where its way back would be lost, too: the nodules that it leads to count as well.
     """
-    here, behind = len(session.not_exported), slices.behind.not_exported if slices and slices.behind else 0
+    here, behind = count_whole(session.not_exported), slices.behind.not_exported if slices and slices.behind else 0
     count = here + behind
     if count == 0:
         return True

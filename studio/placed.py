@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.events import GenerationResult, Request
@@ -33,6 +34,16 @@ class PlacedNodule:
         """Name of the nodule that goes on here, if it was placed in another slice: see `engine.events.Extension`."""
         extension = self.result.request.extension
         return extension.continues if extension else None
+
+    @property
+    def name(self) -> str:
+        """Name of the nodule as a whole: what its parts have in common, if it goes over several slices."""
+        return self.continues or self.result.nodule_sha256()
+
+
+def count_whole(nodules: Iterable[PlacedNodule]) -> int:
+    """Return how many nodules these are, where one that goes over several slices counts once."""
+    return len({nodule.name for nodule in nodules})
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from engine.events import EngineState, GenerationResult
 from engine.plain_measures import PlainMeasures
 from studio import commands
 from studio.buttons import button
-from studio.layers import name_of
 from studio.own_nodule import nodule_described
+from studio.placed import count_whole
 from studio.placing import Placing
 from studio.queue import SEEDS, JobQueue
 from studio.reasons import why_no_ranking, why_not_export, why_not_generate, why_not_rank
@@ -210,11 +210,15 @@ def plain_text(plain: PlainMeasures) -> str:
 
 
 def _accepted_text(session: Session) -> str:
-    count, left = len(session.accepted), len(session.not_exported)
-    if count == 0:
+    if not session.accepted:
         return "The slice as it was made"
-    is_extended = any(nodule.continues for nodule in session.accepted)
-    placed = len({name_of(nodule) for nodule in session.accepted}) if is_extended else count
+    placed = count_whole(session.accepted)
     text = "1 accepted nodule" if placed == 1 else f"{placed} accepted nodules"
-    text += f" in {len({nodule.slice_index for nodule in session.accepted})} slices" if placed < count else ""
-    return f"{text}, exported" if left == 0 else text if left == count else f"{text}, {left} not exported"
+    is_extended = placed < len(session.accepted)
+    text += f" in {len({nodule.slice_index for nodule in session.accepted})} slices" if is_extended else ""
+    if not session.not_exported:
+        return f"{text}, exported"
+    if len(session.not_exported) == len(session.accepted):
+        return text
+    left = count_whole(session.not_exported)
+    return f"{text}, not exported in all of them" if left == placed else f"{text}, {left} not exported"

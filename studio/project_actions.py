@@ -132,7 +132,7 @@ class ProjectActions(QObject):
             return None
         if session.is_slice_forming:
             return "The slice is being made; save the project once it is."
-        return "The slice is not in the journal, so that no project can hold it: export it (Ctrl+E)."
+        return "The slice is not in the history, so that no project can hold it: export it (Ctrl+E)."
 
     def stop(self) -> None:
         """Let what is being written become whole."""
@@ -152,7 +152,7 @@ class ProjectActions(QObject):
         which = (
             "1 nodule was left out, for it is" if left_out == 1 else f"{left_out} nodules were left out, for they are"
         )
-        but = f", but {which} not in the journal" if left_out else ""
+        but = f", but {which} not in the history" if left_out else ""
         severity = Severity.WARNING if left_out else Severity.INFO
         self._session.say(f"The project was saved to {folder}{but}.", severity)
 
@@ -178,7 +178,7 @@ def why_not_reopen(last: SavedSession | None) -> str | None:
     if last.made and last.behind:
         return why_not_reopen(last.behind)
     if last.made:
-        return "The slice of the last session is not in the journal any more."
+        return "The slice of the last session is not in the history any more."
     if not last.path.exists():
         return f"The CT of the last session is not in {last.path} any more."
     return None

@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 Results = dict[Path, GenerationResult]
 #: What was open, and accepted in it.
 _Before = tuple[CTVolume | None, tuple[PlacedNodule, ...]]
-_SLICE_GONE = "The slice of the session is not in the journal any more."
+_SLICE_GONE = "The slice of the session is not in the history any more."
 
 
 class Restorer(QObject):
@@ -117,7 +117,7 @@ class Restorer(QObject):
         session.window, session.attributes, session.options = saved.window, saved.attributes, saved.options
         session.shown = saved.shown
         session.go_to_slice(saved.slice_index)
-        lost = sum(not self._accept(nodule, results) for nodule in saved.accepted)
+        lost = len({nodule.name for nodule in saved.accepted if not self._accept(nodule, results)})
         candidate = self._placed(saved.candidate, results) if saved.candidate else None
         session.candidate = candidate
         session.box = candidate.place if candidate else self._box(saved)

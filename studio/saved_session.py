@@ -11,7 +11,9 @@
       "shown": {"boxes": true, "comparison": "Only the slice", ...},    see `studio.shown.Shown`; may be missing
       "box": {"slice_index": 66, "row": 230, "column": 110, "side": 32} or null,
       "attributes": {"sphericity": 4, ...}, "options": {"seed": 7, "steps": 15, ...},
-      "accepted": [{"slice_index": 66, "result": PATH, "exported": false}, ...],  in the order of acceptance
+      "accepted": [{"slice_index": 66, "result": PATH, "exported": false, "nodule": "0f3a..."}, ...],  in the order of
+                                            acceptance; "nodule" is the same in all slices over which one goes, and
+                                            may be missing
       "candidate": the same, or null        the nodule that waits to be accepted
       "behind": {...} or null               all of this, of the scan that the slice was made in the place of; may be
     }                                       missing, and is null in a project
@@ -42,11 +44,12 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class SavedNodule:
-    """A nodule in a slice; `entry` is the folder of its result."""
+    """A nodule in a slice; `entry` is the folder of its result, `name` is that of `PlacedNodule`."""
 
     slice_index: int
     entry: Path
     is_exported: bool
+    name: str
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def saved_session(session: Session, history: History, ended: bool = False) -> Sa
 
     def saved(nodule: PlacedNodule) -> SavedNodule | None:
         path = history.path_of(nodule.result)
-        return SavedNodule(nodule.slice_index, path, nodule in session.exported) if path else None
+        return SavedNodule(nodule.slice_index, path, nodule in session.exported, nodule.name) if path else None
 
     box = session.box
     return SavedSession(
@@ -193,8 +196,14 @@ def _shown(record: Mapping[str, Any]) -> Shown:
 
 
 def _nodule_record(nodule: SavedNodule) -> Record:
-    return {"slice_index": nodule.slice_index, "result": str(nodule.entry), "exported": nodule.is_exported}
+    return {
+        "slice_index": nodule.slice_index,
+        "result": str(nodule.entry),
+        "exported": nodule.is_exported,
+        "nodule": nodule.name,
+    }
 
 
 def _nodule(record: Mapping[str, Any], place: Path) -> SavedNodule:
-    return SavedNodule(int(record["slice_index"]), place / record["result"], bool(record["exported"]))
+    entry, name = record["result"], record.get("nodule")
+    return SavedNodule(int(record["slice_index"]), place / entry, bool(record["exported"]), name or entry)

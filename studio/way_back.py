@@ -9,7 +9,7 @@ from engine.events import GenerationResult, SliceRequest
 from engine.nodule import NoduleAttributes
 from studio.commands import Scene
 from studio.history import History
-from studio.placed import PlacedNodule
+from studio.placed import PlacedNodule, count_whole
 from studio.saved_session import SavedSession, saved_session
 from studio.session import Session
 from studio.sweep import Sweep
@@ -95,5 +95,5 @@ class WayBack:
     def not_exported(self) -> int:
         """How many of its accepted nodules have not been exported; also those that could not be recorded."""
         if self.before:
-            return sum(nodule not in self.before.exported for nodule in self.before.scene.accepted)
-        return sum(not nodule.is_exported for nodule in self.saved.accepted)
+            return count_whole(nodule for nodule in self.before.scene.accepted if nodule not in self.before.exported)
+        return len({nodule.name for nodule in self.saved.accepted if not nodule.is_exported})

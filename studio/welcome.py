@@ -175,7 +175,7 @@ def last_text(last: SavedSession) -> str:
 
 
 def _open_text(saved: SavedSession) -> str:
-    count = len(saved.accepted)
+    count = len({nodule.name for nodule in saved.accepted})
     nodules = "" if count == 0 else ", 1 accepted nodule" if count == 1 else f", {count} accepted nodules"
     return f"{saved.description or saved.path.name}, slice {saved.slice_index + 1}{nodules}"
 

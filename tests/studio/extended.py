@@ -9,7 +9,6 @@ from PySide6.QtTest import QTest
 from engine.events import Finished
 from engine.nodule import BoundingBox
 from studio import commands
-from studio.layers import name_of
 from tests.scripted_engine import Gate, ScriptedRunner, scripted_result
 from tests.studio.driving import draw_box, generate
 
@@ -77,7 +76,7 @@ def slices_by_name(session):
     """Return the slices of each nodule, by what its parts have in common."""
     slices = {}
     for nodule in session.accepted:
-        slices.setdefault(name_of(nodule), []).append(nodule.slice_index)
+        slices.setdefault(nodule.name, []).append(nodule.slice_index)
     return {name: sorted(indices) for name, indices in slices.items()}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMessageBox
 
 from engine.ct import LUNG
 from engine.nodule import BoundingBox
@@ -14,9 +15,11 @@ from studio import commands
 from studio.exporting import ExportChoices, export_nodules
 from studio.placed import PlacedNodule
 from studio.session import Notice
+from studio.way_back import WayBack
 from tests.scripted_engine import Gate, raising, scripted_result
 from tests.studio.driving import draw_box, generate, wheel
 from tests.studio.extended import extend, hold_in_job, place
+from tests.studio.last_session import saved
 
 KEY, SHIFT, CONTROL = Qt.Key, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
 
@@ -44,6 +47,24 @@ def test_it_goes_through_all_slices_and_is_undone_as_one(sized, qtbot):
     QTest.keyClick(sized.view, KEY.Key_Z, CONTROL)
     assert session.accepted == ()
     assert session.candidate is middle
+
+
+def test_it_counts_once_wherever_nodules_are_counted(sized, qtbot, make_window, tmp_path, monkeypatch):
+    place(sized, qtbot)
+    extend(sized)
+    qtbot.waitUntil(lambda: len(sized.session.accepted) == 5)
+    asked = []
+    monkeypatch.setattr(QMessageBox, "exec", lambda box: asked.append(box.text()))
+    sized.close()
+    assert asked == ["1 accepted nodule has not been exported."]
+
+    sized.session.exported = sized.session.accepted[:2]
+    assert sized.panel.placing.export_reason.text() == "1 accepted nodule in 5 slices, not exported in all of them"
+    before = WayBack.to_what_is_open(sized.session, sized.history)
+    assert before.not_exported == WayBack(before.saved).not_exported == 1
+
+    saved(sized, tmp_path, qtbot)
+    assert ", 1 accepted nodule," in make_window().welcome.last.text()
 
 
 def test_one_that_is_accepted_can_be_extended_once(sized, qtbot):

@@ -61,7 +61,7 @@ def test_a_project_saved_again_replaces_what_it_was_and_what_is_left_out_is_told
     monkeypatch.setattr(worked.history, "path_of", lambda result: None if result is lost else path_of(result))
     QTest.keyClick(worked.view, KEY.Key_S, CTRL)
     qtbot.waitUntil(lambda: json.loads((folder / "project.json").read_text())["slice_index"] == 1)
-    qtbot.waitUntil(lambda: "but 1 nodule was left out, for it is not in the journal" in worked.session.notice.text)
+    qtbot.waitUntil(lambda: "but 1 nodule was left out, for it is not in the history" in worked.session.notice.text)
 
 
 def test_a_first_save_that_failed_can_be_tried_again(worked, tmp_path, qtbot, monkeypatch):
@@ -166,7 +166,7 @@ def test_a_project_that_cannot_be_saved_asks_for_no_folder(made, monkeypatch):
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: pytest.fail("a folder was asked for"))
     monkeypatch.setattr(made.history, "path_of", lambda result: None)
     made.projects.save()
-    assert "The slice is not in the journal" in made.notice_bar.text.text()
+    assert "The slice is not in the history" in made.notice_bar.text.text()
     made.session.close_volume()
     made.projects.save()
     assert "open a chest CT first" in made.notice_bar.text.text()

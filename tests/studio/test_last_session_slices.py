@@ -37,7 +37,7 @@ def test_a_slice_that_was_made_and_is_gone_from_the_journal_is_said(made, make_w
     shutil.rmtree(last.made)
     window = make_window()
     assert not window.welcome.go_on.isEnabled()
-    assert "not in the journal any more" in window.welcome.last.text()
+    assert "not in the history any more" in window.welcome.last.text()
 
 
 def test_a_session_of_an_older_version_has_no_way_back(made, make_window, tmp_path, qtbot):
@@ -144,4 +144,4 @@ def test_a_scan_comes_back_where_the_slice_before_it_is_gone(in_front, make_wind
     window.projects.reopen_last()
     qtbot.waitUntil(lambda: window.session.candidate is not None)
     assert_same(window.session, in_front.session)
-    assert window.notice_bar.text.text() == "The slice of the session is not in the journal any more."
+    assert window.notice_bar.text.text() == "The slice of the session is not in the history any more."
