@@ -25,7 +25,7 @@ from engine.nodule import BoundingBox, NoduleAttributes
 from engine.whole_slices import volume_of
 from studio.engine_client import EngineClient
 from studio.history import History
-from studio.placed import BoxOnSlice, Job, PlacedNodule
+from studio.placed import BoxOnSlice, Job
 from studio.placing import Placing
 from studio.reasons import why_not_generate_slice
 from studio.saved_session import SavedSession
@@ -81,8 +81,6 @@ class SliceMaking(QObject):
         self._before: Open | None = None
         self._blank: CTVolume | None = None
         self._behind: WayBack | None = None
-        #: Nodules that the user has agreed to leave although they are in no file; after the way back they are there.
-        self._agreed: tuple[PlacedNodule, ...] = ()
         engine.event_arrived.connect(self._handle)
         session.job_changed.connect(self._see_cancelled)
         # Queued: whether a volume that is shown is a slice that was made is known a moment later.
@@ -179,12 +177,8 @@ class SliceMaking(QObject):
                 self.reopening_wanted.emit(behind.saved)
 
     def _may_make_way(self) -> bool:
-        """Ask whether what is open may be closed, but not again about the same nodules."""
-        fresh = tuple(nodule for nodule in self._session.not_exported if nodule not in self._agreed)
-        if fresh and not self._may_leave():
-            return False
-        self._agreed = (*self._agreed, *fresh)
-        return True
+        """Ask whether what is open may be closed, unless there will be a way back to it."""
+        return self._session.generated is None or self._may_leave()
 
     def _keep_way_back(self) -> Open:
         """Return what is open; keep it, to be gone back to, unless it is a slice that was made."""
@@ -227,7 +221,6 @@ class SliceMaking(QObject):
         session = self._session
         if session.volume and not session.generated:
             self._behind = None
-            self._agreed = tuple(nodule for nodule in self._agreed if nodule in session.accepted)
         self.way_back_changed.emit()
 
     def _see_cancelled(self) -> None:
