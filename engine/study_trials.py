@@ -123,13 +123,16 @@ def check_readers(readers: Sequence[str]) -> None:
     Raises
     ------
     InputError
-        If there is none, one has other characters than letters, digits, - and _, or two are the same.
+        If there is none, one has other characters than letters, digits, - and _, two are the same, or one is "truth",
+        which in tables for iMRMC is who knows the truth.
     """
     if not readers:
         raise InputError("The study has no readers; name one or more.")
     for code in readers:
         if not _READER_CODE.fullmatch(code):
             raise InputError(f"The reader code {code!r} is not made of letters, digits, - and _ alone; choose another.")
+        if code.lower() == "truth":
+            raise InputError("The reader code truth means the truth itself in tables of answers; choose another.")
     # File systems of Windows and macOS do not tell r1 from R1.
     if len({code.lower() for code in readers}) < len(readers):
         raise InputError("Two readers have the same code; give each one of their own.")

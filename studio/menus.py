@@ -140,6 +140,7 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
             None,
             Entry("Show or hide the ladder or grid", window.sweeping.show_or_hide, ("E",)),
             Entry("Cancel the ladder or grid", window.sweeping.cancel, ("Ctrl+Alt+X",)),
+            Entry("Make the rest of the ladder or grid", window.sweeping.retry_all, ("Ctrl+Alt+M",)),
             None,
             Entry("Export the ladder or grid as a sheet…", window.sweep_exporting.export_sheet, ("Ctrl+Alt+E",)),
             Entry("Export the ladder or grid as a set…", window.sweep_exporting.export_set, ("Ctrl+Alt+Shift+E",)),

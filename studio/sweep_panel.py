@@ -40,8 +40,8 @@ class SweepPanel(QFrame):
             label.setProperty("role", "muted")
         for label in (self.title, self.constants, self.legend):
             label.setMinimumWidth(1)  # Cut off by a narrow window rather than making it wider.
-        self.cancel = small_button("Cancel", "Cancel what is still to come; what has been made stays")
-        self.retry = small_button("", "Make those that have failed or were cancelled")
+        self.cancel = small_button("Cancel", "Cancel what is still to come; what has been made stays (Ctrl+Alt+X)")
+        self.retry = small_button("", "Make those that have failed or were cancelled (Ctrl+Alt+M)")
         self.export = small_button("Export", "Export what has been made")
         self.export.setIcon(icon("export"))
         self.export.setMenu(_export_menu(exporting, self))
@@ -50,7 +50,7 @@ class SweepPanel(QFrame):
         self.close_button.setProperty("role", "tiny")
         self.close_button.setAccessibleName("Hide the ladder or grid")
         self.cancel.clicked.connect(lambda: sweeping.cancel())
-        self.retry.clicked.connect(lambda: self._retry())
+        self.retry.clicked.connect(lambda: sweeping.retry_all())
         self.close_button.clicked.connect(lambda: setattr(session, "is_sweep_shown", False))
         self._lay_out()
         for signal in (session.sweep_changed, session.is_sweep_shown_changed, session.queue_changed):
@@ -112,10 +112,6 @@ class SweepPanel(QFrame):
             self.board.hide()
             self.board.deleteLater()
             self.board = None
-
-    def _retry(self) -> None:
-        if self._session.sweep:
-            self._sweeping.retry(*self._session.sweep.to_retry(self._session.queue))
 
 
 class SliceAndSweep(QSplitter):

@@ -17,6 +17,8 @@ from studio.reasons import why_not_generate
 from studio.session import Session
 from studio.sweep import Cell, Sweep, sweep_requests
 
+_NO_SWEEP = "This series has no ladder or grid yet; choose one in the Explore menu."
+
 
 class Sweeping(QObject):
     """The ladders and grids of one session; the last one is the session's `sweep`."""
@@ -71,13 +73,24 @@ class Sweeping(QObject):
                 {cell.number: number for cell, number in zip(cells, numbers, strict=True)}
             )
 
+    def retry_all(self) -> None:
+        """Make all cells that have failed or were cancelled; or say why not."""
+        session = self._session
+        missing = session.sweep.to_retry(session.queue) if session.sweep else ()
+        if session.sweep is None:
+            session.say(_NO_SWEEP)
+        elif missing:
+            self.retry(*missing)
+        else:
+            session.say("Nothing of the ladder or grid has failed or was cancelled.")
+
     def show_or_hide(self) -> None:
         """Show the last sweep of this series, or hide it; or say that there is none."""
         session = self._session
         if session.sweep:
             session.is_sweep_shown = not session.is_sweep_shown
         else:
-            session.say("This series has no ladder or grid yet; choose one in the Explore menu.")
+            session.say(_NO_SWEEP)
 
     def show(self, cell: Cell, takes_settings: bool = False) -> None:
         """Show a cell that is done in its slice, as one from the history; with its scores and seed if asked for."""

@@ -112,8 +112,8 @@ def test_what_is_no_study_is_refused(tmp_path, content, sentence):
         open_study(tmp_path)
 
 
-@pytest.mark.parametrize("readers", [[], ["a b"], ["a/b"], [""], ["r1", "R1"], ["é"]])
-def test_codes_that_cannot_name_files_are_refused(readers):
+@pytest.mark.parametrize("readers", [[], ["a b"], ["a/b"], [""], ["r1", "R1"], ["é"], ["Truth"]])
+def test_codes_that_cannot_name_files_or_mean_something_else_are_refused(readers):
     with pytest.raises(InputError):
         check_readers(readers)
 

@@ -245,6 +245,20 @@ def test_a_sweep_is_cancelled_as_one_and_made_again(held, qtbot):
     assert not held.sweep_panel.retry.isVisible()
 
 
+def test_a_sweep_is_cancelled_and_made_again_without_a_mouse(held, qtbot):
+    make_rest = [KEY.Key_M, ALT | Qt.KeyboardModifier.ControlModifier]
+    QTest.keyClick(held.view, *make_rest)
+    assert "no ladder or grid yet" in held.session.notice.text
+    start(held, qtbot)
+    QTest.keyClick(held.view, KEY.Key_X, make_rest[1])
+    assert states(held) == [STATE.DONE, *[STATE.CANCELLED] * 4]
+    QTest.keyClick(held.view, *make_rest)
+    held.gate.open()
+    qtbot.waitUntil(lambda: states(held) == [STATE.DONE] * 5)
+    QTest.keyClick(held.view, *make_rest)
+    assert "Nothing of the ladder or grid" in held.session.notice.text
+
+
 def test_a_failed_cell_says_so_and_retrying_lets_the_rest_go_on(make_window, volume, qtbot, caplog):
     window = make_window(ScriptedRunner(steps=2, on_step=raising(MemoryError(), at=2)))
     window.session.show_volume(volume)
