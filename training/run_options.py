@@ -163,8 +163,8 @@ def take_options(given: dict[str, Any], default: Settings) -> Settings:
     return replace(default, **{name: tuple(its) if isinstance(its, list) else its for name, its in taken.items()})
 
 
-def learning_rate_at(step: int, options: RunOptions) -> float:
-    """Warm-up, plateau, and a linear fall to zero over the last fifth of the steps."""
-    warm_up = min(1.0, (step + 1) / 300)
+def learning_rate_at(step: int, options: RunOptions, first_step: int = 0) -> float:
+    """Warm-up from the first step of the optimizer on, plateau, and a linear fall to zero over the last fifth."""
+    warm_up = min(1.0, (step - first_step + 1) / 300)
     fall = min(1.0, (options.steps - step) / max(1, options.steps // 5))
     return options.learning_rate * warm_up * fall

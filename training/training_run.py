@@ -80,6 +80,8 @@ class TrainingRun:
         self._wrapped, self._optimizer = accelerator.prepare(model, optimizer)
         self.ema.to(accelerator.device)  # where the model is now
         self.step = 0
+        #: Where the optimizer's moments begin: without a warm-up, the first steps spoil what a run starts from.
+        self._first_step = 0
         self._last_saved = time.monotonic()
         self._scalars = self._open_folder() if accelerator.is_main_process else None
         if accelerator.is_main_process:
@@ -127,7 +129,7 @@ class TrainingRun:
             If the loss is not finite; the state saved last is still good.
         """
         for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate_at(self.step, self.options)
+            group["lr"] = learning_rate_at(self.step, self.options, self._first_step)
         loss = loss_of_network(self._wrapped)
         value = loss.item()
         if not math.isfinite(value):
@@ -200,6 +202,7 @@ class TrainingRun:
             return
         state = {
             "step": self.step,
+            "first_step": self._first_step,
             "network": self.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "ema": self.ema.state_dict(),
@@ -266,7 +269,7 @@ class TrainingRun:
             ) from None
         self._optimizer.load_state_dict(state["optimizer"])
         self.ema.load_state_dict(state["ema"])
-        self.step = state["step"]
+        self.step, self._first_step = state["step"], state.get("first_step", 0)
 
     def _start_from(self, folder: Path, config: CheckpointConfig | None) -> None:
         """Take weights and the count of samples from a checkpoint; moments and averages start anew."""
@@ -281,7 +284,7 @@ class TrainingRun:
             ) from None
         self.ema.shadow_params = [parameter.clone().detach() for parameter in self.network.parameters()]
         seen = loaded.config.training["samples_seen"]
-        self.step = seen // self.options.batch
+        self.step = self._first_step = seen // self.options.batch
         if self.step >= self.options.steps:
             raise InputError(
                 f"The checkpoint {folder} has seen {seen:,} samples already, and --samples is "

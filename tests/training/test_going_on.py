@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from engine.checkpoint import CHECKPOINTS, CheckpointConfig, config_of, read_manifest, save_checkpoint
 from engine.codec import IdentityCodec
@@ -98,6 +99,17 @@ def test_a_run_starts_from_a_checkpoint_of_its_own_kind_alone(
         start(replace(options_of("1"), schedule="linear"), "schedule")
     with pytest.raises(InputError, match="another codec"):
         start(options_of("1"), "codec", vqvae=str(write_other_vqvae(tmp_path / "vqvae", made)))
+
+
+def test_the_optimizer_of_a_run_that_starts_from_a_checkpoint_warms_up_once(
+    tmp_path: Path, made: dict[str, Any], before: Path
+) -> None:
+    for stop_at in (2, 3):
+        pace = replace(ONE_STEP, stop_at=stop_at)
+        given: dict[str, Any] = {"start_from": before / "checkpoint", "network": TINY_NETWORK, **made}
+        train_slice(options_of("1"), run=tmp_path, pace=pace, **given)
+        state = torch.load(tmp_path / "state.pt", weights_only=True)
+        assert (state["step"], state["first_step"]) == (stop_at, 1)
 
 
 def write_other_vqvae(folder: Path, made: dict[str, Any]) -> Path:

@@ -121,6 +121,7 @@ def test_the_rate_warms_up_stays_and_falls() -> None:
     assert learning_rate_at(0, options) == pytest.approx(1 / 300)
     assert learning_rate_at(500, options) == 1
     assert learning_rate_at(900, options) == pytest.approx(0.5)
+    assert learning_rate_at(400, options, first_step=400) == pytest.approx(1 / 300)
 
 
 @pytest.mark.parametrize("weighting", ["box", "box5", "none"])
