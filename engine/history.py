@@ -152,7 +152,7 @@ def star(path: Path, starred: bool) -> None:
     InputError
         If the journal cannot be written to.
     """
-    with _explained("The star could not be saved"):
+    with _explained("The star could not be saved", path.parent):
         if starred:
             (path / _STAR).touch()
         else:
@@ -167,7 +167,7 @@ def delete(path: Path) -> Path:
     InputError
         If it cannot be moved; it stays where it is then.
     """
-    with _explained("The result could not be deleted"):
+    with _explained("The result could not be deleted", path.parent):
         trash = path.parent / _TRASH
         trash.mkdir(exist_ok=True)
         # Before the move: the folder's time tells how long it has been in the trash, at every moment.
@@ -185,14 +185,15 @@ def put_back(path: Path) -> Path:
     """
     if path.parent.name != _TRASH and path.exists():
         return path
-    with _explained("The result could not be put back"):
+    with _explained("The result could not be put back", path.parent.parent):
         return path.rename(path.parent.parent / path.name)
 
 
 def located(path: Path) -> Path:
-    """Return where an entry is now: where it was, or in the trash of its journal; `path` if it is nowhere."""
-    trashed = path.parent / _TRASH / path.name
-    return trashed if is_whole(trashed) and not is_whole(path) else path
+    """Return where an entry is now: in its journal, or in the trash of that; `path` if it is in neither."""
+    journal = path.parent.parent if path.parent.name == _TRASH else path.parent
+    places = journal / path.name, journal / _TRASH / path.name
+    return next((place for place in places if is_whole(place)), path)
 
 
 def adopt(path: Path, journal: Path) -> Path:
@@ -211,12 +212,12 @@ def adopt(path: Path, journal: Path) -> Path:
             f"The result {path} could not be copied, for files of it are missing: restore them from a copy."
         )
     partial = journal / f".{path.name}"
-    with _explained("The result could not be copied"):
+    with _explained("The result could not be copied", journal):
         try:
-            journal.mkdir(parents=True, exist_ok=True)
-            # The copy can be written to, and renamed, also that of a read-only folder.
-            shutil.copytree(path, partial, copy_function=shutil.copyfile, dirs_exist_ok=True)
-            partial.chmod(0o755)
+            partial.mkdir(parents=True, exist_ok=True)
+            # Files alone, not their rights: the copy can be written to, and renamed, also that of a read-only folder.
+            for file in (file for file in path.iterdir() if file.is_file()):
+                shutil.copyfile(file, partial / file.name)
             flush(partial)
             return partial.rename(journal / path.name)
         except OSError:
@@ -249,9 +250,9 @@ def _is_older(path: Path, than: datetime) -> bool:
 
 
 @contextmanager
-def _explained(what: str) -> Generator[None]:
+def _explained(what: str, folder: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise InputError(f"{what} ({reason}): check that the journal's folder can be written to.") from error
+        raise InputError(f"{what} ({reason}): check that {folder} can be written to.") from error

@@ -116,8 +116,8 @@ def entries(folder: Path) -> list[Path]:
 
 
 def is_whole(path: Path) -> bool:
-    """Return whether a folder has both files of an entry."""
-    return (path / JSON_NAME).is_file() and (path / _ARRAYS).is_file()
+    """Return whether a folder has both files of an entry; one that may not be looked at has none."""
+    return os.path.isfile(path / JSON_NAME) and os.path.isfile(path / _ARRAYS)
 
 
 def _write(result: GenerationResult, partial: Path, now: datetime) -> None:

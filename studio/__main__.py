@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication
 from engine.checkpoint import DEFAULT_CHECKPOINT, DEFAULT_SLICE_CHECKPOINT
 from engine.job_runner import default_runner
 from engine.journal import journal_folder
-from studio.autosave import session_file
+from studio.autosave import take_session_file
 from studio.engine_client import EngineClient
 from studio.history import History
 from studio.log import log_file, start_logging
@@ -34,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     apply_theme(app)
     history = History(journal_folder())
     engine = EngineClient(partial(default_runner, options.checkpoint, options.slice_checkpoint), history.record)
-    window = MainWindow(engine, history, session_file())
+    session_file, _taken = take_session_file(journal_folder().parent)
+    window = MainWindow(engine, history, session_file)
     window.first_painted.connect(lambda: QTimer.singleShot(0, engine.start))
     window.show()
     if options.path:

@@ -7,16 +7,17 @@ end it again and again. It is one click, or the Return key, away.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+from filelock import BaseFileLock, FileLock, Timeout
 from PySide6.QtCore import QObject, QTimer
 
 from engine.errors import InputError
-from engine.journal import journal_folder
 from engine.whole_files import write_whole
 from studio.history import History
 from studio.saved_session import SavedSession, from_record, saved_session, to_record
@@ -29,9 +30,42 @@ _DELAY_MS = 400
 logger = logging.getLogger(__name__)
 
 
-def session_file() -> Path:
-    """Return where the studio keeps what was open: in the user's data folder, beside the journal."""
-    return journal_folder().parent / "session.json"
+def take_session_file(folder: Path) -> tuple[Path, BaseFileLock]:
+    """Take the file of the session that was saved last, of those that no other studio has; a new one if all are taken.
+
+    Several studios may be open at once: each writes a file of its own, `session.json`, `session-2.json` and so on, and
+    none says of another, which is running, that it ended without being closed.
+
+    Returns
+    -------
+    path, lock
+        The file need not exist. It is taken as long as the lock is referred to, or until the process ends.
+    """
+    known = sorted(folder.glob("session*.json"), key=_saved_at, reverse=True)
+    names = itertools.chain(["session.json"], (f"session-{number}.json" for number in itertools.count(2)))
+    paths = itertools.chain(known, (folder / name for name in names))
+    path = next(paths)
+    while not _take(lock := FileLock(path.with_suffix(".lock"), timeout=0)):
+        path = next(paths)
+    return path, lock
+
+
+def _take(lock: BaseFileLock) -> bool:
+    try:
+        Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        return False
+    except (OSError, RuntimeError) as error:  # Nothing can be written there, which is said when it is tried.
+        logger.warning("Whether another studio is open cannot be told: %s", error)
+    return True
+
+
+def _saved_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # Replaced at this moment.
+        return 0.0
 
 
 def read_session(path: Path) -> SavedSession | None:

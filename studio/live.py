@@ -50,6 +50,7 @@ class Live(QObject):
         self._was_cut = False
         self._is_held = False
         self._is_full_due = False
+        self._box_due: BoxOnSlice | None = None
         #: Where the box was before its drag, and where it would be if that ended now.
         self._drag: tuple[BoxOnSlice | None, BoundingBox] | None = None
         self._took: deque[float] = deque(maxlen=_SLOW_IN_A_ROW)
@@ -110,7 +111,7 @@ class Live(QObject):
         if request and nodule and _is_same(request, nodule.result.request):
             self.drop()
             return
-        self._is_full_due = is_forming or session.selected is None
+        self._is_full_due, self._box_due = is_forming or session.selected is None, session.box
         self._ask(request)
         self._rest.start()
 
@@ -173,7 +174,7 @@ class Live(QObject):
             return
         self._rest.stop()
         is_due, self._is_full_due = self._is_full_due, False
-        if is_due:
+        if is_due and self._session.box == self._box_due:  # Another box may hold what nobody asked to change.
             self._placing.make()
 
     # --- showing -------------------------------------------------------------------------------------

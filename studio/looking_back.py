@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -234,7 +235,7 @@ class LookingBack(QObject):
         if source is None:
             return Notice("This result is of a slice that is not open; open its CT and choose it again.")
         name = f"slice {source.slice_index + 1} of {source.description or source.path.name}"
-        if not source.path.exists() and not is_made_name(source.path):
+        if not os.path.exists(source.path) and not is_made_name(source.path):
             return Notice(f"This result is of {name}, which is no longer in {source.path}; open it from where it is.")
         do_open = partial(self._open_source, source, again)
         return Notice(f"This result is of {name}, which is not open.", offer="Open it", do=do_open)

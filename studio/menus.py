@@ -43,12 +43,16 @@ Actions = dict[str, QAction]
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry of a menu. All of its keys work, the first is shown; `icon` is a file of `resources/icons`."""
+    """One entry of a menu. All of its keys work, the first is shown; `icon` is a file of `resources/icons`.
+
+    `repeats`: it is done again and again while its keys are held.
+    """
 
     text: str
     do: Callable[[], object]
     keys: tuple[str, ...] = ()
     icon: str = ""
+    repeats: bool = False
 
 
 def build_menus(window: MainWindow, presets: list[QAction]) -> Actions:
@@ -107,8 +111,8 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
             Entry("Quit", window.close, ("Ctrl+Q",)),
         ],
         "&Edit": [
-            Entry("Undo", placing.undo, ("Ctrl+Z",), "undo"),
-            Entry("Redo", stack.redo, ("Ctrl+Shift+Z", "Ctrl+Y"), "redo"),
+            Entry("Undo", placing.undo, ("Ctrl+Z",), "undo", repeats=True),
+            Entry("Redo", stack.redo, ("Ctrl+Shift+Z", "Ctrl+Y"), "redo", repeats=True),
             None,
             Entry("Suggest a place", window.suggesting.suggest_place, ("P",), "suggest"),
             Entry("Suggest scores", window.suggesting.suggest_scores, ("Shift+P",)),
@@ -130,8 +134,8 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
             Entry("Accept", lambda: commands.accept(session), ("A",)),
             Entry("Discard", lambda: commands.discard(session), ("D", "Backspace")),
             None,
-            Entry("Previous nodule of the slice", lambda: commands.select_next(session, -1), ("[",)),
-            Entry("Next nodule of the slice", lambda: commands.select_next(session, 1), ("]",)),
+            Entry("Previous nodule of the slice", lambda: commands.select_next(session, -1), ("[",), repeats=True),
+            Entry("Next nodule of the slice", lambda: commands.select_next(session, 1), ("]",), repeats=True),
             Entry("Extend over neighbouring slices", window.extending.start, ("Shift+A",), "extend"),
         ],
         "E&xplore": [
@@ -148,15 +152,15 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
         "&View": [
             Entry("Fit", view.fit, ("F",), "fit"),
             Entry("One to one", view.show_pixels, ("Ctrl+0",)),
-            Entry("Zoom in", lambda: view.zoom(1.25), ("Ctrl++", "Ctrl+=")),
-            Entry("Zoom out", lambda: view.zoom(0.8), ("Ctrl+-",)),
+            Entry("Zoom in", lambda: view.zoom(1.25), ("Ctrl++", "Ctrl+="), repeats=True),
+            Entry("Zoom out", lambda: view.zoom(0.8), ("Ctrl+-",), repeats=True),
             None,
         ],
         "H&istory": [
             Entry("Show or hide the history", lambda: strip.set_open(not strip.is_open), ("H",)),
             None,
-            Entry("Newer result", lambda: strip.list.step(-1), ("Alt+Left",)),
-            Entry("Older result", lambda: strip.list.step(1), ("Alt+Right",)),
+            Entry("Newer result", lambda: strip.list.step(-1), ("Alt+Left",), repeats=True),
+            Entry("Older result", lambda: strip.list.step(1), ("Alt+Right",), repeats=True),
             None,
             Entry("Take its settings", lambda: strip.do(looking.take_settings), ("Ctrl+R",), "settings"),
             Entry("Restore all of it", lambda: strip.do(looking.restore_all), ("Ctrl+Shift+R",), "restore"),
@@ -181,8 +185,8 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
 
 def _part_entries(window: MainWindow) -> list[Entry]:
     return [
-        Entry("Next part of the window", partial(step_region, window.parts, 1), ("F6",)),
-        Entry("Previous part of the window", partial(step_region, window.parts, -1), ("Shift+F6",)),
+        Entry("Next part of the window", partial(step_region, window.parts, 1), ("F6",), repeats=True),
+        Entry("Previous part of the window", partial(step_region, window.parts, -1), ("Shift+F6",), repeats=True),
     ]
 
 
@@ -196,6 +200,7 @@ def _ladders(window: MainWindow) -> list[Entry]:
 def _action(window: MainWindow, entry: Entry) -> QAction:
     action = QAction(entry.text, window)
     action.setShortcuts([QKeySequence(keys) for keys in entry.keys])
+    action.setAutoRepeat(entry.repeats)
     if entry.icon:
         action.setIcon(icon(entry.icon))
     if entry.keys:

@@ -123,8 +123,8 @@ class Opener(QObject):
         volume, made_whole = read
         self._session.show_volume(volume, series_uid)
         self._session.made_whole = made_whole
-        remember(path)
         then()
+        remember(path)
         # Where its own nodule is known, it is marked like all others.
         warnings = tuple(filter(None, (*volume.warnings, "" if made_whole else synthetic_warning(volume))))
         if warnings:

@@ -172,12 +172,14 @@ class Placing(QObject):
         return current is not None and current.wanted is None
 
     def delete(self) -> None:
-        """Remove the box and the nodule that it holds; an accepted one, too."""
-        selected = self._session.selected
-        if selected:
-            self._edit(selected, None)
+        """Remove the box and the nodule that it holds, an accepted one, too; or say that it is out of sight."""
+        session, nodule = self._session, self._edited
+        if session.box and not session.box_here:
+            session.say(f"The box is on slice {session.box.slice_index + 1}; go there to delete it.")
+        elif nodule:
+            self._edit(nodule, None)
         else:
-            commands.delete(self._session)
+            commands.delete(session)
 
     @property
     def _edited(self) -> PlacedNodule | None:

@@ -35,7 +35,8 @@ _RESULTS = "results"
 
 def is_project(path: Path) -> bool:
     """Return whether a path is that of a project: its folder, or the file in it."""
-    return (path / FILE_NAME).is_file() or (path.name == FILE_NAME and path.is_file())
+    # Here and below, not `Path.is_file`: it raises where a path may not be looked at, as on a share that is gone.
+    return os.path.isfile(path / FILE_NAME) or (path.name == FILE_NAME and os.path.isfile(path))
 
 
 def save_project(folder: Path, saved: SavedSession, starred: Iterable[Path]) -> None:
@@ -86,9 +87,9 @@ def read_project(path: Path) -> SavedSession:
     if saved.made:
         return saved
     beside = record["source"].get("relative_path")
-    if not saved.path.exists() and beside:
+    if not os.path.exists(saved.path) and beside:
         saved = replace(saved, path=(folder / beside).resolve())
-    if not saved.path.exists():
+    if not os.path.exists(saved.path):
         name = record["source"]["path"]
         raise InputError(f"The CT of this project is not in {name} any more; put it there, or beside the project.")
     return saved

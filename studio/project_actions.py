@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -96,8 +97,12 @@ class ProjectActions(QObject):
         if why:
             self._session.say(why)
             return
+        volume = self._session.volume
         name = QFileDialog.getExistingDirectory(self._window, "Save the project to a new or empty folder")
         if not name:
+            return
+        if self._session.volume is not volume:  # It had been on its way when the folder was asked for.
+            self._session.say("Nothing was saved, for another CT was opened meanwhile; save the project again.")
             return
         folder = Path(name)
         is_other = project.is_project(folder) and folder != self._folder
@@ -160,9 +165,9 @@ class ProjectActions(QObject):
         self._task = None
         self._session.say(message, Severity.ERROR)
 
-    def _keep_folder(self, folder: Path) -> None:
-        """Save to that folder from now on."""
-        self._folder = folder
+    def _keep_folder(self, folder: Path, is_whole: bool) -> None:
+        """Save to that folder from now on; without a question only if nothing that it holds would be lost."""
+        self._folder = folder if is_whole else None
 
     def _forget_folder(self) -> None:
         """Another series is another project."""
@@ -179,6 +184,6 @@ def why_not_reopen(last: SavedSession | None) -> str | None:
         return why_not_reopen(last.behind)
     if last.made:
         return "The slice of the last session is not in the history any more."
-    if not last.path.exists():
+    if not os.path.exists(last.path):
         return f"The CT of the last session is not in {last.path} any more."
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ def recent_files() -> list[Path]:
     stored: Any = QSettings().value(_KEY)
     # A list of one comes back as a plain string, and an empty one as None.
     texts: list[str] = [stored] if isinstance(stored, str) else stored or []
-    return [path for path in map(Path, texts) if path.exists()]
+    # Not `Path.exists`: it raises where a path may not be looked at, as on a share that is gone.
+    return [path for path in map(Path, texts) if os.path.exists(path)]
 
 
 def remember(path: Path) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Qt, Signal
 
 from engine import journal
 from engine.events import GenerationRequest, SliceRequest
@@ -27,9 +28,10 @@ _REQUEST = "request.json"
 
 def is_result(path: Path) -> bool:
     """Return whether a path may be that of a result: an export's folder, a JSON file, an entry of a journal."""
-    if path.is_dir():
-        return (path / _REQUEST).is_file() or journal.is_whole(path)
-    return path.suffix.lower() == ".json" and path.is_file()
+    # Not `Path.is_dir`: it raises where a path may not be looked at, as on a share that is gone.
+    if os.path.isdir(path):
+        return os.path.isfile(path / _REQUEST) or journal.is_whole(path)
+    return path.suffix.lower() == ".json" and os.path.isfile(path)
 
 
 class ResultOpener(QObject):
@@ -58,7 +60,8 @@ class ResultOpener(QObject):
         self._task: Task | None = None
         self._waiting: Path | None = None
         self._expected: Found | None = None
-        session.volume_changed.connect(self._look_in_opened)
+        # Queued: whether a volume that is shown is a slice that was made is known a moment later.
+        session.volume_changed.connect(self._look_in_opened, Qt.ConnectionType.QueuedConnection)
         session.candidate_changed.connect(self._compare)
 
     def open(self, path: Path) -> None:

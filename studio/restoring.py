@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,11 +25,22 @@ from studio.slice_making import SliceMaking
 
 logger = logging.getLogger(__name__)
 
-#: The results of a saved session by their folders; those that cannot be read are missing.
-Results = dict[Path, GenerationResult]
+#: Called once a session is open again, with whether all of it is there.
+Then = Callable[[bool], object]
 #: What was open, and accepted in it.
 _Before = tuple[CTVolume | None, tuple[PlacedNodule, ...]]
 _SLICE_GONE = "The slice of the session is not in the history any more."
+
+
+@dataclass(frozen=True)
+class _Read:
+    """The results of a saved session by their folders, but for those that cannot be read.
+
+    `why_not_kept`: why results from outside the journal could not be copied into it; empty if they could.
+    """
+
+    results: dict[Path, GenerationResult]
+    why_not_kept: str = ""
 
 
 class Restorer(QObject):
@@ -50,13 +61,11 @@ class Restorer(QObject):
         self._slices = slices
         self._task: Task | None = None
 
-    def reopen(
-        self, saved: SavedSession, others: Sequence[Path] = (), then: Callable[[], object] = lambda: None
-    ) -> None:
+    def reopen(self, saved: SavedSession, others: Sequence[Path] = (), then: Then = lambda is_whole: None) -> None:
         """Read the results, then the series; show all of it at once, and call `then`.
 
-        Results from outside the journal, those of a project, are copied into it, and `others` with them. What is
-        opened or accepted while they are read is not replaced.
+        Results from outside the journal, those of a project, are copied into it, and `others` with them; where that
+        cannot be, they are shown all the same. What is opened or accepted while they are read is not replaced.
         """
         self.stop()
         self._opener.cancel()
@@ -73,47 +82,54 @@ class Restorer(QObject):
             self._task.stop()
             self._task = None
 
-    def _read(self, saved: SavedSession, others: Sequence[Path], progress: Progress) -> Results:
-        found: Results = {}
+    def _read(self, saved: SavedSession, others: Sequence[Path], progress: Progress) -> _Read:
+        found: dict[Path, GenerationResult] = {}
+        why_not_kept = ""
         for path in dict.fromkeys((*saved.entries, *others)):
             progress(0.0)
+            place, why_not = path, ""
             try:
-                copy = self._history.adopt(path)
-                if path in saved.entries:
-                    found[path] = self._history.read(copy)
+                place = self._history.adopt(path)
             except InputError as error:
                 logger.warning("%s", error)
-        return found
+                why_not = str(error)
+            try:
+                if path in saved.entries:
+                    found[path] = self._history.read(place)
+                    why_not_kept = why_not_kept or why_not
+            except InputError as error:
+                logger.warning("%s", error)
+        return _Read(found, why_not_kept)
 
     def _fail(self, message: str) -> None:
         self._task = None
         self._session.say(message, Severity.ERROR)
 
-    def _open(self, saved: SavedSession, then: Callable[[], object], before: _Before, results: Results) -> None:
+    def _open(self, saved: SavedSession, then: Then, before: _Before, read: _Read) -> None:
         session, (volume, accepted) = self._session, before
         self._task = None
         if session.opening or session.volume is not volume or session.accepted is not accepted:
             session.say("The session was not reopened, for something else was opened or accepted meanwhile.")
             return
         if saved.made:
-            self._open_made(saved, then, results)
+            self._open_made(saved, then, read)
             return
-        self._opener.read(saved.path, saved.series_uid, lambda: (self._show(saved, results), then()))
+        self._opener.read(saved.path, saved.series_uid, lambda: then(self._show(saved, read)))
 
-    def _open_made(self, saved: SavedSession, then: Callable[[], object], results: Results) -> None:
+    def _open_made(self, saved: SavedSession, then: Then, read: _Read) -> None:
         """Open a slice that was made whole: it is a result itself. If it is gone, what was behind it is opened."""
-        made = results.get(saved.made) if saved.made else None
+        made = read.results.get(saved.made) if saved.made else None
         if made and isinstance(made.request, SliceRequest):
             self._slices.reopen(made, saved.behind)
-            self._show(saved, results)
-            then()
+            then(self._show(saved, read))
         elif saved.behind:
-            self.reopen(saved.behind, then=partial(self._warn, _SLICE_GONE))
+            self.reopen(saved.behind, then=lambda _: self._warn(_SLICE_GONE))
         else:
             self._session.say(_SLICE_GONE, Severity.ERROR)
 
-    def _show(self, saved: SavedSession, results: Results) -> None:
-        session = self._session
+    def _show(self, saved: SavedSession, read: _Read) -> bool:
+        """Show what was read in its place; return whether all of it is there, and warn if it is not."""
+        session, results = self._session, read.results
         session.window, session.attributes, session.options = saved.window, saved.attributes, saved.options
         session.shown = saved.shown
         session.go_to_slice(saved.slice_index)
@@ -122,15 +138,16 @@ class Restorer(QObject):
         session.candidate = candidate
         session.box = candidate.place if candidate else self._box(saved)
         why_less = _why_less(lost, is_candidate_lost=saved.candidate is not None and candidate is None)
-        if why_less:
-            self._warn(why_less)
+        for why in filter(None, (why_less, read.why_not_kept)):
+            self._warn(why)
+        return why_less is None
 
     def _warn(self, text: str) -> None:
         """Say it beside what is said already, the offer of a way back among it."""
         said = self._session.notice or Notice("")
         self._session.notice = replace(said, text=f"{said.text} {text}".strip(), severity=Severity.WARNING)
 
-    def _accept(self, nodule: SavedNodule, results: Results) -> bool:
+    def _accept(self, nodule: SavedNodule, results: dict[Path, GenerationResult]) -> bool:
         placed = self._placed(nodule, results)
         if placed is None:
             return False
@@ -139,7 +156,7 @@ class Restorer(QObject):
             self._session.exported = (*self._session.exported, placed)
         return True
 
-    def _placed(self, nodule: SavedNodule, results: Results) -> PlacedNodule | None:
+    def _placed(self, nodule: SavedNodule, results: dict[Path, GenerationResult]) -> PlacedNodule | None:
         """Return the nodule on the slice as it is by now; None if it does not fit there."""
         volume, result = self._session.volume, results.get(nodule.entry)
         if result is None or volume is None or not 0 <= nodule.slice_index < len(volume):

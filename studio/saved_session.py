@@ -18,7 +18,8 @@
       "behind": {...} or null               all of this, of the scan that the slice was made in the place of; may be
     }                                       missing, and is null in a project
 
-PATH is the folder of a result as `engine.journal` writes it: absolute in the last session, relative in a project.
+PATH is the folder of a result as `engine.journal` writes it: absolute in the last session, relative in a project,
+and written with / everywhere: a project may be saved on Windows and opened elsewhere.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def to_record(saved: SavedSession) -> Record:
             "path": str(saved.path),
             "series_uid": saved.series_uid,
             "description": saved.description,
-            "made": str(saved.made) if saved.made else None,
+            "made": saved.made.as_posix() if saved.made else None,
         },
         "slice_index": saved.slice_index,
         "window": asdict(saved.window),
@@ -198,7 +199,7 @@ def _shown(record: Mapping[str, Any]) -> Shown:
 def _nodule_record(nodule: SavedNodule) -> Record:
     return {
         "slice_index": nodule.slice_index,
-        "result": str(nodule.entry),
+        "result": nodule.entry.as_posix(),
         "exported": nodule.is_exported,
         "nodule": nodule.name,
     }

@@ -40,6 +40,7 @@ _ARROWS: dict[int, tuple[int, int]] = {
     Qt.Key.Key_Left: (0, -1),
     Qt.Key.Key_Right: (0, 1),
 }
+_MODIFIERS = (Qt.Key.Key_Shift, Qt.Key.Key_Control, Qt.Key.Key_Alt, Qt.Key.Key_AltGr, Qt.Key.Key_Meta)
 #: Slices onwards; Home and End go past all there are.
 _SCROLLS: dict[int, int] = {
     Qt.Key.Key_Up: -1,
@@ -57,8 +58,8 @@ class SliceView(SliceCanvas):
 
     Left-drag draws, moves or resizes the box; right-drag changes the window; middle-drag pans; the wheel scrolls
     slices, with Ctrl it zooms. Shift and an arrow key move the box by a pixel, with Ctrl too they resize it; that
-    takes effect when Shift is released. Ctrl and an arrow key pan. A swipe is dragged at its divider, or moved by
-    the left and right arrow keys.
+    takes effect when Shift is released, or another key pressed. Ctrl and an arrow key pan. A swipe is dragged at its
+    divider, or moved by the left and right arrow keys.
     """
 
     def __init__(self, session: Session, placing: Placing, parent: QWidget | None = None) -> None:
@@ -216,6 +217,13 @@ class SliceView(SliceCanvas):
         self._session.window = WindowLevel(round(width), round(window.level + movement.y() * step))
 
     # --- the keyboard --------------------------------------------------------------------------------
+
+    def event(self, event: QEvent) -> bool:
+        """Put the box where the keys have moved it before another key, Shift still held, does something with it."""
+        is_key = event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent)
+        if is_key and event.key() not in _ARROWS and event.key() not in _MODIFIERS:
+            self._finish_nudging()
+        return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Scroll slices; with Shift, move the box; with Ctrl and Shift, resize it; with Ctrl, pan."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,8 @@ _STUDY = "study.json"
 
 def is_study(path: Path) -> bool:
     """Return whether a path is that of a reader study: its folder, or the file in it."""
-    return (path / _STUDY).is_file() or (path.name == _STUDY and path.is_file())
+    # Not `Path.is_file`: it raises where a path may not be looked at, as on a share that is gone.
+    return os.path.isfile(path / _STUDY) or (path.name == _STUDY and os.path.isfile(path))
 
 
 class StudyActions(QObject):

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from engine.ct import CTVolume
 from studio.background import Progress, Task
 from studio.export_dialog import last_folder, remember_folder
 from studio.exporting import unused
@@ -48,17 +49,17 @@ class SweepExporting(QObject):
 
     def export_set(self) -> None:
         """Write a folder for each result; or say why not."""
-        sweep = self._sweep_or_why_not()
-        if sweep is None:
+        # Taken before the question: meanwhile another series may be opened.
+        sweep, volume = self._sweep_or_why_not(), self._session.volume
+        if sweep is None or volume is None:
             return
         name = QFileDialog.getExistingDirectory(self._window, "Export the set into", last_folder())
         if name:
-            self.write_set(sweep, Path(name))
+            self._write_set(sweep, volume, Path(name))
 
-    def write_set(self, sweep: Sweep, into: Path) -> None:
-        """Write the set in the background, and say so."""
-        session, volume = self._session, self._session.volume
-        if volume is None or self._is_busy():
+    def _write_set(self, sweep: Sweep, volume: CTVolume, into: Path) -> None:
+        session = self._session
+        if self._is_busy():
             return
         folder, window = unused(into / set_name(sweep)), session.window
         sheet = sheet_image(sweep, window, session.shown.inverted)

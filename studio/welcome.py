@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
 
 from studio.buttons import ReturnButton
 from studio.history_card import time_text
@@ -47,12 +47,12 @@ class Welcome(QFrame):
         self.go_on.clicked.connect(self.last_wanted)
         self.last = QLabel(alignment=_CENTRE)
         self.last.setProperty("role", "muted")
-        self.generate = QPushButton(icon("generate-light"), "Generate a slice")
+        self.generate = ReturnButton(icon("generate-light"), "Generate a slice")
         self.generate.setMinimumWidth(144)
         self.generate.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.generate.clicked.connect(self.slice_wanted)
         self.generate.setToolTip("Start without a CT (Ctrl+G)")
-        self.sample = QPushButton(icon("open-file"), "Open a sample")
+        self.sample = ReturnButton(icon("open-file"), "Open a sample")
         self.sample.setMinimumWidth(144)
         self.sample.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.sample.clicked.connect(lambda: self.path_chosen.emit(sample_slices()[0]))
@@ -118,7 +118,7 @@ class Welcome(QFrame):
             ("Open file…", "open-file-dark", "primary", self.file_wanted),
             ("Open folder…", "open-folder", "", self.folder_wanted),
         ):
-            button = QPushButton(icon(name), text)
+            button = ReturnButton(icon(name), text)
             button.setProperty("role", role)
             button.setMinimumWidth(144)
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -140,7 +140,7 @@ class Welcome(QFrame):
             self.recent.addWidget(heading, 0, _CENTRE)
         for path in paths:
             name = self.fontMetrics().elidedText(_short(path), Qt.TextElideMode.ElideMiddle, _NAME_WIDTH)
-            button = QPushButton(name)
+            button = ReturnButton(name)
             button.setProperty("role", "quiet")
             button.setToolTip(str(path))
             button.clicked.connect(lambda _=False, path=path: self.path_chosen.emit(path))

@@ -72,6 +72,10 @@ def test_what_is_deleted_is_whole_in_the_trash_and_can_be_put_back(tmp_path):
     assert journal.entries(tmp_path) == [path]
     assert history.put_back(path) == path
     assert journal.entries(tmp_path) == [path]
+    # Also for whoever has met it in the trash.
+    assert history.located(trashed) == path
+    history.delete(path)
+    assert history.located(trashed) == trashed
 
 
 def test_the_trash_is_emptied_thirty_days_after_the_deletion(tmp_path):
@@ -147,6 +151,18 @@ def test_a_journal_that_cannot_be_written_to_is_one_sentence(tmp_path, monkeypat
         with pytest.raises(InputError, match=r"Read-only file system.*written to\.$"):
             act(path)
     assert path.exists()
+
+
+def test_a_copy_for_which_there_is_no_room_names_its_folder(tmp_path, monkeypatch):
+    path = record(tmp_path / "journal")
+
+    def refuse(*args, **kwargs):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copyfile", refuse)
+    with pytest.raises(InputError, match=r"\(No space left on device\): check that .*project can be written to\.$"):
+        history.adopt(path, tmp_path / "project")
+    assert list((tmp_path / "project").iterdir()) == []
 
 
 def test_a_slice_made_whole_is_recorded_and_comes_back(tmp_path):

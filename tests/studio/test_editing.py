@@ -288,6 +288,16 @@ def test_delete_removes_a_nodule_and_the_others_stay(opened, qtbot, place):
     assert opened.session.accepted == before
 
 
+def test_delete_removes_a_nodule_that_is_on_the_move(opened, qtbot):
+    before = (add(opened, qtbot, 7, FIRST),)
+    opened.hold()
+    drag(opened.view, MIDDLE, (100, 60))
+    opened.gate.wait_until_reached(1)
+    QTest.keyClick(opened.view, KEY.Key_Delete)
+    opened.gate.open()
+    assert changed(opened, qtbot, before) == ()
+
+
 def test_where_boxes_overlap_the_last_one_lies_on_top_and_that_is_said(opened, qtbot):
     before = (add(opened, qtbot, 7, FIRST), add(opened, qtbot, 9, FAR))
     click(opened, MIDDLE)

@@ -220,3 +220,13 @@ def test_undo_of_a_change_leaves_an_extension_that_ended_meanwhile(wide, qtbot):
     QTest.keyClick(wide.view, KEY.Key_Z, CONTROL)
     assert len(session.accepted) == 6
     assert set(before) <= set(session.accepted)
+
+
+def test_a_nodule_out_of_sight_is_not_deleted(sized, qtbot):
+    session = sized.session
+    place_and_extend(sized, qtbot)
+    at, before = session.box.slice_index, session.accepted
+    session.go_to_slice(at - 1)
+    QTest.keyClick(sized.view, KEY.Key_Delete)
+    assert session.notice.text == f"The box is on slice {at + 1}; go there to delete it."
+    assert (session.accepted, session.box.slice_index) == (before, at)

@@ -257,6 +257,31 @@ def test_return_clicks_the_button_that_has_the_focus(window, qtbot):
     assert candidate is not None
 
 
+def test_return_clicks_the_buttons_of_the_first_page(make_window, tmp_path):
+    recent_files.remember(tmp_path)
+    window = make_window()
+    buttons = window.welcome.findChildren(QPushButton)
+    assert "/".join(tmp_path.parts[-2:]) in {button.text() for button in buttons}
+    for button in buttons:
+        clicked = []
+        button.clicked.disconnect()
+        button.clicked.connect(lambda _=False, clicked=clicked: clicked.append(True))
+        button.setVisible(True)
+        button.setEnabled(True)
+        button.setFocus()
+        QTest.keyClick(button, KEY.Key_Return)
+        assert clicked
+    assert window.session.notice is None
+
+
+def test_only_what_goes_step_by_step_is_done_again_while_its_keys_are_held(window):
+    held = {name for name, action in window.commands.items() if action.autoRepeat()}
+    assert held == {
+        *("Undo", "Redo", "Zoom in", "Zoom out", "Newer result", "Older result"),
+        *("Previous nodule of the slice", "Next nodule of the slice"),
+    }
+
+
 def test_every_action_of_a_menu_has_a_key(window):
     assert [found.text for found in menu_actions(window) if not found.keys] == []
 

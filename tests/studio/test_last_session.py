@@ -1,5 +1,6 @@
 """Going on where one stopped: after closing, and after kill -9."""
 
+import os
 import random
 import shutil
 import threading
@@ -12,7 +13,7 @@ from PySide6.QtTest import QTest
 from engine import ct_files
 from engine.events import SliceRequest
 from engine.nodule import BoundingBox
-from studio.autosave import read_session
+from studio.autosave import read_session, take_session_file
 from studio.session import Opening
 from tests.studio import last_session
 from tests.studio.driving import LEFT
@@ -170,3 +171,20 @@ def test_nothing_finished_is_lost_when_the_program_is_killed(tmp_path, ct):
         assert left.missing == []
         finished += len(left.finished)
     assert finished >= 3
+
+
+def test_each_of_several_studios_has_a_file_of_its_own_and_the_newest_is_taken_up(tmp_path, caplog):
+    first, lock = take_session_file(tmp_path / "data")
+    second, other_lock = take_session_file(tmp_path / "data")
+    assert [path.name for path in (first, second)] == ["session.json", "session-2.json"]
+    for age, path in enumerate((second, first)):
+        path.write_text("{}")
+        os.utime(path, (1e9 - age, 1e9 - age))
+    assert take_session_file(tmp_path / "data")[0].name == "session-3.json"
+    lock.release()
+    assert take_session_file(tmp_path / "data")[0] == first
+    other_lock.release()
+    assert take_session_file(tmp_path / "data")[0] == second
+    (tmp_path / "file").touch()
+    assert take_session_file(tmp_path / "file")[0] == tmp_path / "file" / "session.json"
+    assert "cannot be told" in caplog.text

@@ -4,14 +4,18 @@ import errno
 import json
 import shutil
 import threading
+from dataclasses import replace
+from pathlib import PureWindowsPath
 
 import pytest
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
 from engine import journal
+from engine.errors import InputError
 from studio import project
 from studio.history import History
+from studio.saved_session import to_record
 from tests.studio import last_session
 from tests.studio.driving import answering
 from tests.studio.last_session import CTRL, KEY, assert_same, saved
@@ -182,3 +186,61 @@ def test_a_project_that_was_opened_is_saved_where_it_is(worked, make_window, tmp
     window.projects.save()
     qtbot.waitUntil(lambda: window.session.notice is not None)
     assert window.session.notice.text == f"The project was saved to {folder}."
+
+
+def test_a_project_of_which_something_is_lost_is_not_saved_over_without_a_question(
+    worked, make_window, tmp_path, monkeypatch, qtbot
+):
+    folder = tmp_path / "project"
+    save_project(worked, folder, monkeypatch, qtbot)
+    name = worked.history.path_of(worked.session.accepted[0].result).name
+    for place in (folder / "results", tmp_path / "journal"):
+        shutil.rmtree(place / name)
+    window = make_window()
+    window.projects.open(folder)
+    qtbot.waitUntil(lambda: window.session.notice is not None)
+    lost = "1 accepted nodule could not be put back, nor the nodule that waited to be accepted"
+    assert window.notice_bar.text.text() == f"{lost}: the result or the CT has changed."
+    asked = []
+    monkeypatch.setattr(QMessageBox, "exec", lambda box: asked.append(box.text()) or answering("Cancel")(box))
+    window.projects.save()
+    assert asked == [f"{folder} holds a project already."]
+
+
+def test_results_that_cannot_be_copied_into_the_history_are_shown_all_the_same(
+    worked, make_window, tmp_path, monkeypatch, qtbot
+):
+    folder = tmp_path / "project"
+    save_project(worked, folder, monkeypatch, qtbot)
+    worked.autosave.stop()
+    shutil.rmtree(tmp_path / "journal")
+    window = make_window()
+
+    def refuse(path):
+        raise InputError("There is no room.")
+
+    monkeypatch.setattr(window.history, "adopt", refuse)
+    window.projects.open(folder)
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
+    assert len(window.session.accepted) == 1
+    assert window.notice_bar.text.text() == "There is no room."
+
+
+def test_another_ct_that_arrives_while_the_folder_is_asked_for_is_not_saved_there(
+    worked, volume, tmp_path, monkeypatch
+):
+    def choose_late(*args):
+        worked.session.show_volume(volume)
+        return str(tmp_path / "project")
+
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", choose_late)
+    worked.projects.save_as()
+    assert "another CT was opened meanwhile" in worked.notice_bar.text.text()
+    assert not (tmp_path / "project").exists()
+
+
+def test_a_project_is_written_with_the_same_paths_on_every_system(worked, tmp_path, qtbot):
+    last = saved(worked, tmp_path, qtbot)
+    on_windows = replace(last.accepted[0], entry=PureWindowsPath("results") / "one")
+    record = to_record(replace(last, accepted=(on_windows,), made=PureWindowsPath("results") / "two"))
+    assert (record["accepted"][0]["result"], record["source"]["made"]) == ("results/one", "results/two")

@@ -78,3 +78,19 @@ def test_what_has_changed_nothing_makes_nothing(live, qtbot):
     release(live.view, (45, 70))
     assert made_in_full(live, qtbot) == 1
     assert live.session.candidate is None
+
+
+def test_what_a_slider_asked_for_in_one_box_makes_nothing_anew_in_another(live, qtbot):
+    settle_in_box(live, qtbot)
+    QTest.keyClick(live.view, KEY.Key_A)
+    before = live.session.accepted
+    draw_box(live, 60, 80, 16)
+    settled(live, qtbot)
+    QTest.keyClick(live.view, KEY.Key_D)
+    slider = live.panel.rows["texture"].slider
+    slider.setFocus()
+    QTest.keyClick(slider, KEY.Key_Left)
+    QTest.keyClick(live.view, KEY.Key_BracketRight)
+    assert live.session.selected is before[0]
+    assert made_in_full(live, qtbot) == 2
+    assert live.session.accepted == before

@@ -1,5 +1,7 @@
 """Files and folders are opened in the background; what goes wrong never loses what is open."""
 
+import errno
+import os
 import sys
 import threading
 import zipfile
@@ -257,6 +259,24 @@ def test_recent_files_are_offered_last_one_first(make_window, tmp_path):
     assert [button.toolTip() for button in buttons] == [str(path) for path in expected[:5]]
 
 
+def test_a_share_that_is_gone_keeps_nothing_from_starting(make_window, tmp_path, qtbot, monkeypatch):
+    share, look = tmp_path / "share", os.stat
+    share.mkdir()
+    remember(share)
+
+    def refuse(path, *args, **how):
+        if str(path).startswith(str(share)):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return look(path, *args, **how)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    window = make_window()
+    assert recent_files() == []
+    window.open_path(share)
+    qtbot.waitUntil(lambda: window.session.notice is not None)
+    assert str(share) in window.session.notice.text
+
+
 def test_the_command_line_opens_a_path(chest, write_ct_series, tmp_path, monkeypatch, qapp, qtbot):
     from studio import __main__ as program
     from tests.scripted_engine import ScriptedRunner
@@ -280,7 +300,6 @@ def test_the_command_line_opens_a_path(chest, write_ct_series, tmp_path, monkeyp
 
     monkeypatch.setattr(program, "MainWindow", Watched)
     monkeypatch.setattr(program, "journal_folder", lambda: tmp_path / "journal")
-    monkeypatch.setattr(program, "session_file", lambda: tmp_path / "session.json")
     monkeypatch.setattr(program, "default_runner", load)
     monkeypatch.setattr(program.QApplication, "exec", run)
     write_ct_series(tmp_path / "series", chest)

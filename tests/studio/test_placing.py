@@ -266,3 +266,13 @@ def test_a_seed_of_a_request_beyond_the_whole_numbers_of_qt_is_shown_and_used(wi
     controls.seed.setValue(7)
     assert window.session.options.seed == 7
     assert isinstance(window.session.options.seed, int)
+
+
+def test_the_box_is_where_keys_have_moved_it_before_another_key_uses_it(window):
+    draw_box(window)
+    window.view.setFocus()
+    QTest.keyPress(window.view, KEY.Key_Shift)
+    QTest.keyClick(window.view, KEY.Key_Down, SHIFT)
+    QTest.keyClick(window.view, KEY.Key_G, SHIFT)
+    assert window.session.box.box.row == 31
+    assert {job.request.box.row for job in window.session.queue.waiting} == {31}

@@ -19,6 +19,7 @@ from studio import commands
 from tests.engine.placed_nodules import make_whole_slice
 from tests.scripted_engine import scripted_result
 from tests.studio.driving import draw_box, generate
+from tests.studio.made_slices import press_and_wait
 from tests.studio.test_opening import drop
 
 SERIES = np.random.default_rng(3).integers(-900, -700, (5, 96, 120)).astype(np.int16)
@@ -151,6 +152,16 @@ def test_a_ct_that_was_moved_is_asked_for_and_the_result_follows(exported, serie
     assert window.session.notice.text == (
         "The CT of this result is not found on this computer: open it (series, slice 2), and the result follows."
     )
+    drop(window, tmp_path / "moved")
+    check_restored(window, shown(window, qtbot))
+
+
+def test_a_slice_that_is_made_meanwhile_is_not_the_ct_that_is_asked_for(exported, series, tmp_path, qtbot):
+    window, folder = exported()
+    series.rename(tmp_path / "moved")
+    drop(window, folder)
+    qtbot.waitUntil(lambda: window.session.notice is not None)
+    press_and_wait(window, qtbot)
     drop(window, tmp_path / "moved")
     check_restored(window, shown(window, qtbot))
 

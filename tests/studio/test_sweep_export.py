@@ -106,6 +106,21 @@ def test_the_set_has_a_folder_for_each_result(swept, tmp_path, qtbot, monkeypatc
     assert [result["folder"] for result in results] == [f"sphericity-{score}" for score in range(1, 6)]
 
 
+def test_the_set_is_of_its_own_ct_though_another_one_arrives_while_the_folder_is_asked_for(
+    swept, wide_volume, tmp_path, qtbot, monkeypatch
+):
+    def choose_late(*args):
+        swept.session.show_volume(wide_volume)
+        return str(tmp_path)
+
+    written = []
+    monkeypatch.setattr(sweep_exporting, "write_set", lambda volume, *args: written.append(volume))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", choose_late)
+    volume = swept.session.volume
+    swept.commands["Export the ladder or grid as a set…"].trigger()
+    qtbot.waitUntil(lambda: written == [volume])
+
+
 @pytest.mark.parametrize("is_selected", [False, True])
 def test_the_set_marks_the_other_nodules_of_the_slice(make_window, wide_volume, tmp_path, qtbot, is_selected):
     window = make_window(ScriptedRunner(steps=1))
