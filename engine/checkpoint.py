@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import InputError
+from engine.whole_files import partial_name, write_whole
 
 if TYPE_CHECKING:
     from engine.codec import Codec
@@ -102,7 +103,7 @@ def save_checkpoint(
     codec_weights: Mapping[str, Any] | None = None,
     guide_weights: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a checkpoint.
+    """Write a checkpoint; what was in its place is replaced once all of it is written.
 
     Parameters
     ----------
@@ -126,13 +127,18 @@ def save_checkpoint(
         if not described[name]:
             del described[name]
     manifest: Manifest = {"format_version": FORMAT_VERSION, **described}
-    manifest["weights_sha256"] = save_halves(weights, folder / WEIGHTS)
-    if codec_weights is not None:
-        manifest["vqvae_sha256"] = save_halves(codec_weights, folder / CODEC_WEIGHTS)
-    if guide_weights is not None:
-        manifest["guide_sha256"] = save_halves(guide_weights, folder / GUIDE_WEIGHTS)
+    written = {
+        WEIGHTS: ("weights_sha256", weights),
+        CODEC_WEIGHTS: ("vqvae_sha256", codec_weights),
+        GUIDE_WEIGHTS: ("guide_sha256", guide_weights),
+    }
+    written = {name: (entry, state) for name, (entry, state) in written.items() if state is not None}
+    for name, (entry, state) in written.items():
+        manifest[entry] = save_halves(state, folder / partial_name(name))
     manifest["sha256"] = digest_of_manifest(manifest)
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    for name in written:
+        (folder / partial_name(name)).replace(folder / name)
+    write_whole(folder / MANIFEST, json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
 
 def save_halves(weights: Mapping[str, Any], path: Path) -> str:

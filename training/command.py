@@ -9,6 +9,9 @@ from typing import ParamSpec
 
 from engine.errors import InputError
 
+#: Exit code of a training that was asked to stop before its end, so that what waits for its end does not begin.
+NOT_DONE = 3
+
 _Arguments = ParamSpec("_Arguments")
 
 

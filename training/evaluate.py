@@ -30,6 +30,7 @@ from engine.device import choose_device
 from engine.events import GenerationRequest, SamplingOptions
 from engine.nodule import ATTRIBUTE_NAMES
 from training.attribute_sweeps import Sweep, readers_against_proxies, sweep_attribute
+from training.checkpoint_copy import copy_checkpoint
 from training.command import command
 from training.contact_sheet import draw_contact_sheet
 from training.evaluate_scorer import add_scorer_arguments, run_scorer
@@ -105,12 +106,13 @@ def evaluate_nodule(
     started = time.monotonic()
     for folder in filter(None, (checkpoint_folder, baseline_folder)):
         check_kind(config_of(read_manifest(folder)), "nodule")
+    crops = load_crops(data, held_out=True)
+    # A run that goes on may put another one in its place meanwhile.
+    checkpoint_folder = copy_checkpoint(checkpoint_folder, out / "checkpoints")
     checkpoint = load_checkpoint(checkpoint_folder)
     # Differences between networks are smaller than what bf16 weights would add to them.
     exact = _load_float32(checkpoint_folder)
     baseline = _load_float32(baseline_folder) if baseline_folder else None
-    crops = load_crops(data, held_out=True)
-    out.mkdir(parents=True, exist_ok=True)
     everything = choose_cases(crops, len(crops), checkpoint.grid, options.seed)
     cases = everything[: max(options.real_count, options.count, options.other_count)]
     figures: dict[str, Any] = {

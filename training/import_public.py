@@ -70,7 +70,7 @@ def import_crops(file: Path, prepared: Path) -> int:
     """
     annotations = _annotations()
     rows = (row for row in _rows_of(file, "reader_masks_png") if row["hu_per_grey"] <= COARSEST_HU_PER_GREY)
-    crops = (_nodule_row(row, annotations) for row in rows)
+    crops = (_nodule_row(row, annotations) for row in rows if max(row["annotation_ids"], default=-1) >= 0)
     return write_nodules(prepared, file.stem, (crop for crop in crops if crop.readers))
 
 

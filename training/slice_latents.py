@@ -194,10 +194,11 @@ def _encode(
 
 def _shown(stored: NDArray[np.uint16], crops: NDArray[np.float32], device: torch.device) -> Tensor:
     """What slices, (N, 256, 256) as stored, show in crops, (N, 3), enlarged again: (N, 1, 256, 256) HU."""
-    hu = torch.from_numpy(hu_from_stored(stored))[:, None].to(device)
+    hu = torch.from_numpy(hu_from_stored(stored))[:, None]
     if (crops[:, 2] < SLICE_SIZE).any():
+        # On the CPU: the GPUs of Macs do not sample up to the border.
         hu = sample(hu, _to_slice(torch.from_numpy(crops)), SLICE_SIZE, "bicubic")
-    return hu
+    return hu.to(device)
 
 
 def _to_slice(crops: Tensor) -> Tensor:

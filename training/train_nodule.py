@@ -23,7 +23,8 @@ from engine.codec import IdentityCodec
 from engine.network import ConditionedUNet, NetworkConfig
 from engine.window import WindowGrid
 from training.agreed_scores import with_agreed_scores
-from training.command import command
+from training.command import NOT_DONE, command
+from training.going_on import check_resumed
 from training.nodule_crops import NoduleCrops, load_crops, sampling_weights
 from training.nodule_loss import (
     NetworkInputs,
@@ -37,6 +38,7 @@ from training.nodule_loss import (
     validation_errors,
 )
 from training.nodule_samples import draw_batch
+from training.prepared_files import read_description
 from training.run_options import Pace, add_run_arguments, take_options
 from training.training_run import TrainingRun, make_accelerator
 from training.training_sheet import make_contact_sheet
@@ -68,6 +70,8 @@ class NoduleTrainer:
     ) -> None:
         self.options, self.config = options, network
         self.grid, self.codec = WindowGrid(), IdentityCodec()
+        self.made_by = read_description(data)["made_by"] if data.is_dir() else {"crops": data.name}
+        check_resumed(run, asdict(self.codec), self.made_by)
         self.scheduler = make_training_scheduler(options)
         torch.manual_seed(options.seed)
         model = ConditionedUNet(self.config, self.codec, self.grid.size)
@@ -125,7 +129,7 @@ class NoduleTrainer:
             scheduler=settings_of(self.scheduler),
             training={
                 "samples_seen": self.run.samples_seen,
-                "data": "LIDC-IDRI nodule crops, patients held out by hash",
+                "data": self.made_by,
                 "options": asdict(self.options),
             },
         )
@@ -138,8 +142,8 @@ def train(
     pace: Pace = DEFAULT_PACE,
     start_from: Path | None = None,
     network: NetworkConfig = STUDIO_NETWORK,
-) -> None:
-    """Train until `options.samples` have been seen, from where the run stopped.
+) -> bool:
+    """Train until `options.samples` have been seen, from where the run stopped; return whether they have been.
 
     Parameters
     ----------
@@ -167,10 +171,11 @@ def train(
     if is_main and trainer.run.step == last:
         trainer.validate(pace.validate_on)
     trainer.run.close()
+    return trainer.run.step == options.steps
 
 
 @command
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="prepared data, or crops (training.import_public)")
@@ -178,7 +183,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--start-from", type=Path, help="checkpoint to go on from, if the run has no state of its own")
     add_run_arguments(parser, DEFAULT_PACE, NoduleOptions())
     given = vars(parser.parse_args(arguments))
-    train(take_options(given, NoduleOptions()), pace=take_options(given, DEFAULT_PACE), **given)
+    is_done = train(take_options(given, NoduleOptions()), pace=take_options(given, DEFAULT_PACE), **given)
+    return 0 if is_done else NOT_DONE
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.scorer import NoduleScorer, ScorerConfig, expected_scores, raw_scores, save_scorer
-from training.command import command
+from training.command import NOT_DONE, command
 from training.run_options import Pace, add_run_arguments, take_options
 from training.scorer_figures import Figures, scorer_figures, within_one
 from training.scorer_loss import (
@@ -204,14 +204,15 @@ def train(options: ScorerOptions, data: Path, run: Path, pace: Pace = DEFAULT_PA
 
 
 @command
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of prepared data")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     add_run_arguments(parser, DEFAULT_PACE, ScorerOptions())
     given = vars(parser.parse_args(arguments))
-    train(take_options(given, ScorerOptions()), pace=take_options(given, DEFAULT_PACE), **given)
+    figures = train(take_options(given, ScorerOptions()), pace=take_options(given, DEFAULT_PACE), **given)
+    return 0 if figures else NOT_DONE
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from engine.network import ConditionedUNet, NetworkConfig
 from engine.sampling import SamplingLimits
 from engine.vq_codec import load_vq_codec
 from engine.window import WindowGrid
-from training.command import command
+from training.command import NOT_DONE, command
 from training.going_on import check_resumed
 from training.nodule_loss import NetworkInputs, loss_of, predict, settings_of
 from training.prepared import SLICE_SIZE, PreparedSlices, read_description, read_slices
@@ -152,8 +152,8 @@ def train_slice(
     start_from: Path | None = None,
     pace: Pace = DEFAULT_PACE,
     network: NetworkConfig = STUDIO_NETWORK,
-) -> None:
-    """Train until `options.samples` have been seen, from where the run stopped.
+) -> bool:
+    """Train until `options.samples` have been seen, from where the run stopped; return whether they have been.
 
     Parameters
     ----------
@@ -183,10 +183,11 @@ def train_slice(
     if is_main and trainer.run.step == last:
         trainer.validate(pace.validate_on)
     trainer.run.close()
+    return trainer.run.step == options.steps
 
 
 @command
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -203,7 +204,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     add_run_arguments(parser, DEFAULT_PACE, *CONFIGURATIONS.values())
     given = vars(parser.parse_args(arguments))
     configuration = CONFIGURATIONS[given.pop("configuration")]
-    train_slice(take_options(given, configuration), pace=take_options(given, DEFAULT_PACE), **given)
+    is_done = train_slice(take_options(given, configuration), pace=take_options(given, DEFAULT_PACE), **given)
+    return 0 if is_done else NOT_DONE
 
 
 if __name__ == "__main__":

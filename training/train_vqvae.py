@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, broadcast
 
 from engine.vq_codec import VQCodec, save_vq_codec
 from training.code_book import fit_codes
-from training.command import command
+from training.command import NOT_DONE, command
 from training.prepared import read_slices
 from training.run_options import Pace, add_run_arguments, take_options
 from training.training_run import TrainingRun, make_accelerator
@@ -100,14 +100,17 @@ class VQVAETrainer:
 
     @torch.no_grad()
     def make_code_book(self) -> None:
-        """Take the averaged weights, and make the code book from training crops, the same on all processes."""
+        """Take the averaged weights, and make the code book from training crops: that of the main process, for all."""
         run = self.run
         run.ema.copy_to(run.network.parameters())
         generator = np.random.default_rng([self.options.seed, run.step])
         parts = [self._draw(8, generator)[0] for _ in range(CROPS_FOR_CODES // 8)]
         latents = [self.codec.encode(hu.to(run.accelerator.device)).movedim(1, -1).flatten(0, 2) for hu in parts]
         codes = fit_codes(torch.cat(latents).cpu().numpy(), self.options.codes, generator)
-        self.codec.vqvae.quantize.embedding.weight.copy_(torch.from_numpy(codes))
+        weight = self.codec.vqvae.quantize.embedding.weight
+        weight.copy_(torch.from_numpy(codes))
+        # GPUs that round differently would each come to codes of their own.
+        broadcast(weight)
         run.network.has_codes.fill_(1)
         run.ema.shadow_params = [parameter.clone().detach() for parameter in run.network.parameters()]
 
@@ -138,8 +141,8 @@ class VQVAETrainer:
         self.run.write_held_out(figures)
 
 
-def train_vqvae(options: VQVAEOptions, data: Path, run: Path, pace: Pace = DEFAULT_PACE) -> None:
-    """Train until `options.samples` have been seen, from where the run stopped.
+def train_vqvae(options: VQVAEOptions, data: Path, run: Path, pace: Pace = DEFAULT_PACE) -> bool:
+    """Train until `options.samples` have been seen, from where the run stopped; return whether they have been.
 
     Parameters
     ----------
@@ -165,17 +168,19 @@ def train_vqvae(options: VQVAEOptions, data: Path, run: Path, pace: Pace = DEFAU
     if is_main and trainer.run.step == last:
         trainer.validate(None if last == options.steps else pace.validate_on)
     trainer.run.close()
+    return trainer.run.step == options.steps
 
 
 @command
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="prepared data")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     add_run_arguments(parser, DEFAULT_PACE, VQVAEOptions())
     given = vars(parser.parse_args(arguments))
-    train_vqvae(take_options(given, VQVAEOptions()), pace=take_options(given, DEFAULT_PACE), **given)
+    is_done = train_vqvae(take_options(given, VQVAEOptions()), pace=take_options(given, DEFAULT_PACE), **given)
+    return 0 if is_done else NOT_DONE
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from tqdm import tqdm
 from engine.checkpoint import CheckpointConfig, load_checkpoint, save_checkpoint
 from engine.device import Device, bf16_pays, has_gpu
 from engine.errors import InputError
+from engine.whole_files import write_whole
 from training.going_on import check_start
 from training.run_options import RunOptions, learning_rate_at
 
@@ -126,16 +127,19 @@ class TrainingRun:
         Raises
         ------
         FloatingPointError
-            If the loss is not finite; the state saved last is still good.
+            If the loss or its gradient is not finite; weights and the state saved last are still good.
         """
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate_at(self.step, self.options, self._first_step)
         loss = loss_of_network(self._wrapped)
         value = loss.item()
         if not math.isfinite(value):
-            raise FloatingPointError(f"the loss is {value} at step {self.step}; start again with a lower learning rate")
+            raise _diverged(f"the loss is {value}", self.step)
         self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self._wrapped.parameters(), 1.0)
+        # The same on all processes, which stop together.
+        norm: Any = self.accelerator.clip_grad_norm_(self._wrapped.parameters(), 1.0)
+        if not math.isfinite(float(norm)):
+            raise _diverged(f"the gradient's norm is {float(norm)}", self.step)
         self._optimizer.step()
         self._optimizer.zero_grad()
         self.ema.step(self.network.parameters())
@@ -155,10 +159,14 @@ class TrainingRun:
         self.write_held_out(errors)
 
     def write_held_out(self, figures: Mapping[str, Any]) -> None:
-        """Write figures on held-out patients, which may be nested, as a line of ``held_out.jsonl``."""
-        entry = {"step": self.step, "samples": self.samples_seen, **figures}
-        with (self.folder / "held_out.jsonl").open("a") as lines:
-            lines.write(json.dumps(entry) + "\n")
+        """Write figures on held-out patients, which may be nested, as the last line of ``held_out.jsonl``.
+
+        Those of this step and later ones, which a run had reached that was killed, are taken out.
+        """
+        path, entry = self.folder / "held_out.jsonl", {"step": self.step, "samples": self.samples_seen, **figures}
+        before = path.read_text().splitlines() if path.exists() else []
+        kept = [line for line in before if json.loads(line)["step"] < self.step]
+        write_whole(path, "".join(f"{line}\n" for line in (*kept, json.dumps(entry))))
 
     def save_sheet(self, sheet: Image.Image) -> None:
         """Write the contact sheet of this step."""
@@ -176,6 +184,8 @@ class TrainingRun:
             while self.step < last and not self._anyone(bool(asked)):
                 yield self.step
                 bar.update()
+        if self.step < last and not hidden:
+            print(f"Stopped at step {self.step} of {last}; the same command goes on from there.", file=sys.stderr)
 
     def _anyone(self, asked: bool) -> bool:
         if self.accelerator.num_processes == 1:
@@ -306,6 +316,10 @@ class TrainingRun:
             yield
         finally:
             self.ema.restore(self.network.parameters())
+
+
+def _diverged(what: str, step: int) -> FloatingPointError:
+    return FloatingPointError(f"{what} at step {step}; start again with a lower learning rate")
 
 
 def _with_more_context(weights: dict[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -95,7 +95,7 @@ def errors_in_box(checkpoint: Checkpoint, noised: Noised, with_attributes: bool)
     levels = samples.levels if with_attributes else torch.zeros_like(samples.levels)
     inputs = make_inputs(samples, codec, scheduler, noised.step, noised.noise, levels).to(checkpoint.device.device)
     error = squared_v_error(checkpoint.network, inputs, codec.encode(samples.hu), scheduler)
-    return mean_in_box(error, inputs).double().cpu().numpy()
+    return mean_in_box(error, inputs).cpu().double().numpy()
 
 
 def _summarise(

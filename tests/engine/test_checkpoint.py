@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from engine import checkpoint as checkpoint_module
 from engine.checkpoint import (
     CHECKPOINTS,
     DEFAULT_CHECKPOINT,
@@ -40,6 +41,24 @@ def test_other_weights_are_another_checkpoint(tmp_path: Path) -> None:
     first, second = (save_tiny_checkpoint(tmp_path / str(seed), seed) for seed in (0, 1))
 
     assert read_manifest(first)["sha256"] != read_manifest(second)["sha256"]
+
+
+def test_a_checkpoint_stays_whole_until_another_one_is_written_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save_tiny_slice_checkpoint(tmp_path / "tiny")
+    before, save = read_manifest(folder)["sha256"], checkpoint_module.save_halves
+
+    def fill_the_disk(weights: Any, path: Path) -> str:
+        if "vqvae" in path.name:
+            raise OSError("No space left on device")
+        return save(weights, path)
+
+    monkeypatch.setattr(checkpoint_module, "save_halves", fill_the_disk)
+    with pytest.raises(OSError, match="No space left"):
+        save_tiny_slice_checkpoint(tmp_path / "tiny", training={"samples_seen": 7})
+
+    assert load_checkpoint(folder).sha256 == before
 
 
 def flip_a_byte_of_the_weights(folder: Path) -> None:

@@ -95,7 +95,8 @@ def test_readers_without_an_outline_in_the_slice_are_left_out(tmp_path: Path) ->
     whole = crop_row()
     some = {**whole, "annotation_ids": [-1, *ANNOTATIONS[1:3], -1]}
     none = {**whole, "reader_masks_png": png(np.zeros((96, 96), np.uint8))}
-    main(["--crops", write(tmp_path / "crops.parquet", whole, some, none), "--out", str(tmp_path / "out")])
+    nobody = {**whole, "annotation_ids": [-1, -1, -1, -1]}
+    main(["--crops", write(tmp_path / "crops.parquet", whole, some, none, nobody), "--out", str(tmp_path / "out")])
 
     nodules = read_nodules(tmp_path / "out", None)
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,6 +73,23 @@ def test_a_run_that_was_killed_at_its_end_ends_when_started_again(tmp_path: Path
 
     assert load_checkpoint(tmp_path / "checkpoint").config.training["samples_seen"] == 16
     assert sheet.is_file()
+
+
+def test_the_command_tells_a_run_that_was_stopped_from_one_that_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for is_done, code in ((True, 0), (False, 3)):
+        monkeypatch.setattr(train_nodule, "train", lambda *args, is_done=is_done, **options: is_done)
+        assert main(["--data", str(tmp_path), "--run", str(tmp_path)]) == code
+
+
+def test_a_run_is_not_taken_up_with_other_data(tmp_path: Path, crops_path: Path) -> None:
+    run = tmp_path / "run"
+    train(OPTIONS, crops_path, run, replace(QUICK, stop_at=2), network=TINY_NETWORK)
+    other = Path(shutil.copy(crops_path, tmp_path / "others.parquet"))
+
+    with pytest.raises(InputError, match=r"made with other data, as prepared.json records them; give the same"):
+        train(OPTIONS, other, run, QUICK, network=TINY_NETWORK)
 
 
 def test_a_checkpoint_that_has_seen_all_samples_is_no_start(tmp_path: Path, crops_path: Path) -> None:

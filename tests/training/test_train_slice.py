@@ -224,7 +224,9 @@ def test_a_run_that_was_killed_at_its_end_ends_when_started_again(tmp_path: Path
     assert load_checkpoint(tmp_path / "checkpoint").config.training["samples_seen"] == 8
 
 
-def test_sigterm_saves_the_step_that_was_reached(tmp_path: Path, made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sigterm_saves_the_step_that_was_reached_and_says_so(
+    tmp_path: Path, made: Made, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     take_step = SliceTrainer.train_step
 
     def stopped_in_the_second_step(trainer: SliceTrainer) -> float:
@@ -233,8 +235,10 @@ def test_sigterm_saves_the_step_that_was_reached(tmp_path: Path, made: Made, mon
         return take_step(trainer)
 
     monkeypatch.setattr(SliceTrainer, "train_step", stopped_in_the_second_step)
-    train_slice(options_of("1"), run=tmp_path, pace=ONE_VALIDATION, network=TINY_NETWORK, **made)
+    is_done = train_slice(options_of("1"), run=tmp_path, pace=ONE_VALIDATION, network=TINY_NETWORK, **made)
 
+    assert not is_done
+    assert "Stopped at step 2 of 4; the same command goes on from there." in capsys.readouterr().err
     assert state_of(tmp_path)["step"] == 2
     assert load_checkpoint(tmp_path / "checkpoint").config.training["samples_seen"] == 4
 

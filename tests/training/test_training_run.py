@@ -159,6 +159,28 @@ def test_a_gpu_that_torch_was_not_built_for_is_named(
     assert ("built without CUDA" in capsys.readouterr().err) == (device == "nvidia0" and built_for is None)
 
 
+def test_a_gradient_that_is_no_number_stops_the_run_before_it_spoils_the_weights(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    before = [parameter.clone() for parameter in run.network.parameters()]
+
+    with pytest.raises(FloatingPointError, match="the gradient's norm is nan at step 0; start again with a lower"):
+        run.take_step(lambda network: (network.weight * 0).sqrt().sum())
+
+    assert all(map(torch.equal, before, run.network.parameters()))
+    run.close()
+
+
+def test_figures_of_steps_that_a_run_comes_to_again_stand_once(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    for step, error in ((1, 0.5), (2, 0.4), (3, 0.3), (2, 0.4), (2, 0.41)):  # Killed after 3, taken up after 1.
+        run.step = step
+        run.write_held_out({"error": error})
+    run.close()
+
+    lines = [json.loads(line) for line in (tmp_path / "held_out.jsonl").read_text().splitlines()]
+    assert [(line["step"], line["error"]) for line in lines] == [(1, 0.5), (2, 0.41)]
+
+
 def test_figures_on_held_out_patients_may_be_nested(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.write_held_out({"slices": 3, "quantised": {"psnr_db": 30.5}})
