@@ -220,8 +220,8 @@ class SliceView(SliceCanvas):
 
     def event(self, event: QEvent) -> bool:
         """Put the box where the keys have moved it before another key, Shift still held, does something with it."""
-        is_key = event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent)
-        if is_key and event.key() not in _ARROWS and event.key() not in _MODIFIERS:
+        is_first = event.type() is QEvent.Type.ShortcutOverride
+        if is_first and isinstance(event, QKeyEvent) and event.key() not in (*_ARROWS, *_MODIFIERS):
             self._finish_nudging()
         return super().event(event)
 
