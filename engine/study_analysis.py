@@ -1,7 +1,8 @@
 """What a reader study has shown: its figures, from the readers' answers and the key.
 
 Each reader's figures are of all that the reader answered. Those over all readers are of the trials that every reader
-with any answer to that kind has answered, for readers and cases drawn at random; see `engine.study_statistics`.
+with any answer to that kind has answered, for readers and cases drawn at random, or for cases alone, where attributes
+were rated; see `engine.study_statistics`.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def _check_files(study: Study) -> None:
     known = {answers_path(study, reader).name for reader in study.readers}
     folder = answers_path(study, study.readers[0]).parent
     for path in sorted(folder.glob("*.jsonl")):
-        if path.name not in known:
+        # Systems put hidden files of their own beside others.
+        if path.name not in known and not path.name.startswith("."):
             raise InputError(f"{path} is of no reader of this study; name it after one of {', '.join(study.readers)}.")
 
 

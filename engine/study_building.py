@@ -7,9 +7,10 @@
 - find_nodule: half slices with a synthetic nodule, half without one.
 
 With `crop_mm`, real_or_synthetic and forced_choice show a square around each nodule; without, real_or_synthetic shows
-the box on the whole slice. No scene stands twice in trials of one kind: what has changed would tell. find_nodule, whose
-nodules are all synthetic, takes scenes that real_or_synthetic and forced_choice do not show, as far as there are any;
-it is said how many there were not.
+the box on the whole slice. No scene stands twice in trials of one kind, nor one place with two nodules in those that
+ask what is synthetic: what has changed would tell. Nor does the size of a whole slice: images of sizes that only one
+sort has are left out. find_nodule, whose nodules are all synthetic, takes scenes that real_or_synthetic and
+forced_choice do not show, as far as there are any; it is said how many there were not.
 
 The assignment is drawn from the seed and all images given, so that the same plan makes the same study and nobody can
 draw it again who has the study alone.
@@ -33,7 +34,15 @@ from engine.study_choosing import Item, choose, searched_and_asked
 from engine.study_images import Box, cropped_image, hu_step, whole_image
 from engine.study_key import KeyImage, key_bytes
 from engine.study_sources import Progress, Source, Sources, read_sources
-from engine.study_trials import Study, TrialImages, TrialKind, check_new, check_readers, write_study
+from engine.study_trials import (
+    Study,
+    TrialImages,
+    TrialKind,
+    check_new,
+    check_outside,
+    check_readers,
+    write_study,
+)
 from engine.whole_files import write_whole
 
 _CROPPED: tuple[TrialKind, ...] = ("real_or_synthetic", "forced_choice")
@@ -128,8 +137,7 @@ def _slices(count: int) -> str:
 
 
 def _check_key_path(key: Path, folder: Path) -> None:
-    if key.resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"The key {key} would lie in the study, where readers see it; choose a place outside.")
+    check_outside(folder, key, "key")
     if os.path.lexists(key):
         raise InputError(f"{key} is there already, perhaps the key of another study; choose a new file.")
     check_folder(key.parent)
@@ -159,11 +167,6 @@ def _prepared(items: Sequence[Item], crop_mm: float | None) -> list[list[Shown]]
     def show(kind: TrialKind, source: Source) -> Shown:
         if crop_mm is None or kind not in _CROPPED:
             return whole_image(source, (rows, columns), step)
-        side = source.nodule_box.side_mm(source.image.pixel_spacing)
-        if side > crop_mm:
-            raise InputError(
-                f"A box of {side:.1f} mm does not fit into crops of {crop_mm:g} mm; give a larger crop_mm."
-            )
         return cropped_image(source, crop_mm, finest, step)
 
     return [[show(item.kind, source) for source in item.sources] for item in items]

@@ -18,6 +18,7 @@ from engine.study_trials import TRIAL_KINDS, TrialKind
 _TOLD_APART: tuple[TrialKind, ...] = ("real_or_synthetic", "forced_choice")
 #: What makes two nodules unlike: a ratio of 1.35 between their boxes' sides counts as much as 60 mm between places.
 _SIDE_DEVIATION, _PLACE_DEVIATION_MM = 0.3, 60.0
+_SIZES = "of sizes that both sorts have"
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,18 @@ def choose(
     Raises
     ------
     InputError
-        If no trial is asked for, or the sources are not enough: it says how many of which are missing.
+        If no trial is asked for, a nodule does not fit into its crop, or the sources are not enough: it says how many
+        of which are missing.
     """
     wanted = {kind: counts.get(kind, 0) for kind in TRIAL_KINDS}
     if not any(wanted.values()):
         raise InputError(f"The study has no trials; give a count to one or more of {', '.join(TRIAL_KINDS)}.")
+    if any(wanted[kind] for kind in _TOLD_APART):
+        check_crop(sources, crop_mm)
+    made, real = _one_a_place(sources, crop_mm, draw)
     told_apart = [
-        *_real_or_synthetic(wanted["real_or_synthetic"], sources, crop_mm, draw),
-        *_forced_choice(wanted["forced_choice"], sources, crop_mm, draw),
+        *_real_or_synthetic(wanted["real_or_synthetic"], made, real, crop_mm),
+        *_forced_choice(wanted["forced_choice"], made, real, crop_mm, draw),
     ]
     shown = {source.scene for item in told_apart for source in item.sources}
     items = [
@@ -52,6 +57,25 @@ def choose(
         *_rate_attributes(wanted["rate_attributes"], sources, draw),
     ]
     return [items[index] for index in draw.permutation(len(items))]
+
+
+def check_crop(sources: Sources, crop_mm: float | None) -> None:
+    """Refuse crops that do not hold all nodules.
+
+    Raises
+    ------
+    InputError
+        If there is a larger box: it says which.
+    """
+    if crop_mm is None:
+        return
+    for source in (*sources.synthetic, *sources.real):
+        side = source.nodule_box.side_mm(source.image.pixel_spacing)
+        if side > crop_mm:
+            raise InputError(
+                f"The box of {side:.1f} mm in {source.line or source.path} does not fit into crops of {crop_mm:g} mm; "
+                "give a larger crop."
+            )
 
 
 def searched_and_asked(items: Sequence[Item]) -> int:
@@ -64,22 +88,23 @@ def _find_nodule(count: int, sources: Sources, shown: set[str], draw: np.random.
     """Take scenes that are not shown in other trials as far as there are any."""
     kind: TrialKind = "find_nodule"
     # Where several nodules were put into a slice one after the other, finding the first would count as a mistake.
-    alone = _not_told_by_size([source for source in sources.synthetic if source.is_alone], sources.no_nodule)
-    found, wanted = _last(_apart(alone, None, draw), shown), count - count // 2
-    plain = {source.scene for source in sources.no_nodule}
-    if len(plain - {source.scene for source in found[:wanted]}) < count // 2:
-        found = _last(found, plain)  # These are needed to show slices without a nodule.
-    nodules = _needed(kind, found, wanted, "synthetic nodules on different slices")
+    alone = [source for source in sources.synthetic if source.is_alone]
+    plain = _sized_like(alone, sources.no_nodule)
+    found = _last(_apart(_sized_like(sources.no_nodule, alone), None, draw), shown)
+    wanted, scenes = count - count // 2, {source.scene for source in plain}
+    if len(scenes - {source.scene for source in found[:wanted]}) < count // 2:
+        found = _last(found, scenes)  # These are needed to show slices without a nodule.
+    nodules = _needed(kind, found, wanted, f"synthetic nodules on different slices {_SIZES}")
     taken = {source.scene for source in nodules}
-    free = [source for source in sources.no_nodule if source.scene not in taken]
-    empty = _needed(kind, _last(_apart(free, None, draw), shown), count // 2, "other slices without a nodule")
+    free = [source for source in plain if source.scene not in taken]
+    empty = _needed(kind, _last(_apart(free, None, draw), shown), count // 2, f"other slices without a nodule {_SIZES}")
     return [Item(kind, (source,)) for source in (*nodules, *empty)]
 
 
-def _not_told_by_size(sources: Sequence[Source], others: Sequence[Source]) -> list[Source]:
-    """Leave out slices made whole that have fewer pixels than all others: they would be told by their black margin."""
+def _sized_like(others: Sequence[Source], sources: Sequence[Source]) -> list[Source]:
+    """Leave out images of a size that none of the others has, if there are any: a black margin, or none, tells them."""
     sizes = {other.image.shape for other in others}
-    return [source for source in sources if source.scene != source.sha256 or source.image.shape in sizes]
+    return [source for source in sources if not sizes or source.image.shape in sizes]
 
 
 def _last(sources: Sequence[Source], scenes: set[str]) -> list[Source]:
@@ -87,17 +112,31 @@ def _last(sources: Sequence[Source], scenes: set[str]) -> list[Source]:
     return sorted(sources, key=lambda source: source.scene in scenes)
 
 
-def _real_or_synthetic(count: int, sources: Sources, crop_mm: float | None, draw: np.random.Generator) -> list[Item]:
+def _one_a_place(
+    sources: Sources, crop_mm: float | None, draw: np.random.Generator
+) -> tuple[list[Source], list[Source]]:
+    """Return synthetic and real nodules, one a place: where another one was before, the synthetic one would be known.
+
+    How many there are is not left to chance.
+    """
+    made = _apart(_elsewhere(sources.synthetic, sources.real, crop_mm), crop_mm, draw)
+    real = _apart(sources.real, crop_mm, draw)
+    return (made, real) if crop_mm is not None else (_sized_like(real, made), _sized_like(made, real))
+
+
+def _real_or_synthetic(count: int, made: Sequence[Source], real: Sequence[Source], crop_mm: float | None) -> list[Item]:
     kind: TrialKind = "real_or_synthetic"
-    made, real = _alike(kind, (count - count // 2, count // 2), sources, crop_mm, draw)
-    return [Item(kind, (source,)) for source in (*made, *real)]
+    ones, others = _alike(kind, (count - count // 2, count // 2), made, real, crop_mm)
+    return [Item(kind, (source,)) for source in (*ones, *others)]
 
 
-def _forced_choice(count: int, sources: Sources, crop_mm: float | None, draw: np.random.Generator) -> list[Item]:
+def _forced_choice(
+    count: int, made: Sequence[Source], real: Sequence[Source], crop_mm: float | None, draw: np.random.Generator
+) -> list[Item]:
     kind: TrialKind = "forced_choice"
-    made, real = _alike(kind, (count, count), sources, crop_mm, draw)
+    ones, others = _alike(kind, (count, count), made, real, crop_mm)
     lefts = draw.permutation(count) < count / 2
-    pairs = zip(made, real, lefts, strict=True)
+    pairs = zip(ones, others, lefts, strict=True)
     return [Item(kind, (one, other) if left else (other, one)) for one, other, left in pairs]
 
 
@@ -105,22 +144,19 @@ def _rate_attributes(count: int, sources: Sources, draw: np.random.Generator) ->
     kind: TrialKind = "rate_attributes"
     scored = [source for source in sources.real if source.scores]
     reals = count // 2 if scored else 0
-    asked = [source for source in sources.synthetic if any(source.scores or ())]
-    known = _needed(kind, _apart(scored, None, draw), reals, "real nodules with scores on different slices")
-    elsewhere = _elsewhere(_apart(asked, None, draw), known, None)
-    made = _needed(kind, elsewhere, count - reals, "synthetic nodules on different slices")
+    asked = _apart([source for source in sources.synthetic if any(source.scores or ())], None, draw)
+    # Slices with nodules of both sorts are needed for the synthetic ones.
+    found = _last(_apart(scored, None, draw), {source.scene for source in asked})
+    known = _needed(kind, found, reals, "real nodules with scores on different slices")
+    made = _needed(kind, _elsewhere(asked, known, None), count - reals, "synthetic nodules on different slices")
     return [Item(kind, (source,)) for source in (*made, *known)]
 
 
 def _alike(
-    kind: TrialKind, counts: tuple[int, int], sources: Sources, crop_mm: float | None, draw: np.random.Generator
+    kind: TrialKind, counts: tuple[int, int], made: Sequence[Source], real: Sequence[Source], crop_mm: float | None
 ) -> tuple[list[Source], list[Source]]:
     """Return synthetic and real nodules, as many as `counts` says; of each, those with one number are alike."""
-    where = "on different slices" if crop_mm is None else f"on different slices or {crop_mm:g} mm apart"
-    real = _apart(sources.real, crop_mm, draw)
-    made = _elsewhere(_apart(sources.synthetic, crop_mm, draw), real, crop_mm)
-    if crop_mm is None:
-        made = _not_told_by_size(made, real)
+    where = f"on different slices {_SIZES}" if crop_mm is None else f"on different slices or {crop_mm:g} mm apart"
     _needed(kind, made, counts[0], f"synthetic nodules {where}")
     _needed(kind, real, counts[1], f"real nodules {where}")
     unlike = np.array([[_unlikeness(one, other) for other in real] for one in made]).reshape(len(made), len(real))
@@ -166,7 +202,9 @@ def _most_apart(scene: Sequence[Source], crop_mm: float | None) -> list[Source]:
     if crop_mm is None:
         return list(scene[:1])  # All show the same slice.
     kept: list[Source] = []
-    near = {source: {other for other in scene if _overlap(source, other, crop_mm)} for source in scene}
+    # In an order that is not random, but for those at one place: what is kept may depend on it, and how many.
+    ordered = sorted(scene, key=lambda source: source.nodule_box.centre)
+    near = {source: {other for other in scene if _overlap(source, other, crop_mm)} for source in ordered}
     while near:
         free = (source for source, around in near.items() if all(around <= near[other] for other in around))
         kept.append(next(free, min(near, key=lambda source: len(near[source]))))
@@ -191,7 +229,7 @@ def _overlap(one: Source, other: Source, crop_mm: float | None) -> bool:
     return max(abs(row - other_row) * row_mm, abs(column - other_column) * column_mm) < crop_mm
 
 
-def _needed(kind: TrialKind, found: list[Source], count: int, what: str) -> list[Source]:
+def _needed(kind: TrialKind, found: Sequence[Source], count: int, what: str) -> Sequence[Source]:
     """Return so many of what was found, or say how many are missing."""
     if len(found) < count:
         raise InputError(

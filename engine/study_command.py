@@ -32,7 +32,9 @@ def add_study(commands: Any) -> None:
     analyse = parts.add_parser("analyse", help="report what the readers answered", allow_abbrev=False)
     analyse.add_argument("folder", metavar="FOLDER", type=Path, help="of the study")
     analyse.add_argument("--key", type=Path, required=True, metavar="FILE", help="that was written with the study")
-    analyse.add_argument("--out", type=Path, required=True, metavar="REPORT", help="folder, made if it is not there")
+    analyse.add_argument(
+        "--out", type=Path, required=True, metavar="REPORT", help="folder outside of FOLDER, made if it is not there"
+    )
     analyse.set_defaults(run=_analyse)
 
 
@@ -73,6 +75,8 @@ def _analyse(options: argparse.Namespace) -> None:
         }
         for section in figures.sections
     }
-    print(json.dumps({"all_readers": found, "files": [path.name for path in files], "out": str(options.out)}))
+    rest_on = {section.kind: f"{section.common} of {section.trials} trials" for section in figures.sections}
+    names = [path.name for path in files]
+    print(json.dumps({"all_readers": found, "rest_on": rest_on, "files": names, "out": str(options.out)}))
     for warning in figures.warnings:
         print(warning, file=sys.stderr)

@@ -34,6 +34,8 @@ class Section:
         What the figures mean, for people.
     trials : int
         Of this kind.
+    common : int
+        Trials that all readers who began this kind have answered: what figures over all rest on, and agreement.
     figures : by reader, `ALL_READERS` last; then by name
     agreement : by name
         Between readers: kappas.
@@ -46,6 +48,7 @@ class Section:
     title: str
     method: str
     trials: int
+    common: int
     figures: Mapping[str, Mapping[str, Estimate]]
     agreement: Mapping[str, float | None]
     confusions: Mapping[str, Confusion]

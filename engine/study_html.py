@@ -6,7 +6,7 @@ import base64
 from collections.abc import Sequence
 from html import escape
 
-from engine.study_figures import Section, StudyFigures
+from engine.study_figures import ALL_READERS, Section, StudyFigures
 from engine.study_plots import Plot
 from engine.study_statistics import Estimate
 
@@ -16,7 +16,9 @@ Table = tuple[list[str], list[list[str]]]
 METHODS = (
     "Intervals are of 95 %. One reader's shares: Wilson's score interval. One reader's AUC: DeLong. Over all readers: "
     "the mean, for readers and cases both drawn at random (Obuchowski and Rockette, one modality, degrees of freedom "
-    "of Hillis). A dash stands where there are too few answers, or all of them are the same."
+    "of Hillis), and for cases alone where all readers have the same figure. Rated attributes over all readers: the "
+    "share of the readers' mean scores, with Wilson's score interval, for cases alone. A dash stands where there are "
+    "too few answers, or all of them are the same."
 )
 
 _STYLE = """
@@ -55,6 +57,14 @@ def summary_text(figures: StudyFigures) -> str:
     readers, trials = len(figures.study.readers), len(figures.study.trials)
     given = sum(map(len, figures.answers.values()))
     return f"Readers: {readers}. Trials: {trials}. Answers: {given} of {readers * trials}."
+
+
+def about_text(section: Section) -> str:
+    """Return what the figures of a section mean, and what those over all readers rest on."""
+    return (
+        f'{section.method} The column "{ALL_READERS}" and agreement rest on {section.common} of {section.trials} '
+        "trials: those that all who began have answered."
+    )
 
 
 def figures_table(section: Section) -> Table:
@@ -110,7 +120,7 @@ def figure_text(found: Estimate) -> str:
 def _section(section: Section, plots: Sequence[Plot]) -> list[str]:
     return [
         f"<h2>{escape(section.title)}</h2>",
-        f'<p class="about">{escape(section.method)} Trials: {section.trials}.</p>',
+        f'<p class="about">{escape(about_text(section))}</p>',
         *map(_picture, plots),
         _table(figures_table(section)),
         _table(agreement_table(section)),

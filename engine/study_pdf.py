@@ -11,6 +11,7 @@ from engine.study_figures import Section, StudyFigures
 from engine.study_html import (
     METHODS,
     Table,
+    about_text,
     agreement_table,
     confusion_tables,
     figures_table,
@@ -74,7 +75,7 @@ def _document(title: str) -> FPDF:
 
 def _section(pdf: FPDF, section: Section, plots: Sequence[Plot]) -> None:
     _heading(pdf, section.title)
-    _paragraph(pdf, f"{section.method} Trials: {section.trials}.", _TEXT, grey=True)
+    _paragraph(pdf, about_text(section), _TEXT, grey=True)
     for plot in plots:
         _picture(pdf, plot)
     heading, rows = figures_table(section)

@@ -4,7 +4,8 @@
     readers: [anna, ben]
     seed: 7
     synthetic: [results]                # journal entries, export folders, or folders that hold such
-    real: [nodules.csv, other/chest]    # CSV: path, slice, row, column, side[, scores]; others: CT without nodules
+    real: [nodules.csv, other/chest]    # CSV, one slice a nodule: path, slice, row, column, side[, scores];
+                                        # others: CT without nodules
     crop_mm: 60                         # leave it out for whole slices
     window: {width: 1500, level: -600}  # [lung]
     counts: {real_or_synthetic: 40, forced_choice: 20, rate_attributes: 20, find_nodule: 20}

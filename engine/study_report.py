@@ -24,7 +24,7 @@ from engine.study_key import KeyImage
 from engine.study_pdf import report_pdf
 from engine.study_plots import Plot, section_plots, times_plot
 from engine.study_sections import is_positive, score_of
-from engine.study_trials import TrialKind
+from engine.study_trials import TrialKind, check_outside
 
 #: One score a case, and one truth: what iMRMC takes.
 _SCORED: tuple[TrialKind, ...] = ("find_nodule", "real_or_synthetic")
@@ -41,8 +41,9 @@ def write_report(figures: StudyFigures, out: Path) -> tuple[Path, ...]:
     Raises
     ------
     InputError
-        If it cannot be written to.
+        If it cannot be written to, or lies in the study, where readers would see what is true.
     """
+    check_outside(figures.study.folder, out, "report")
     plots: list[tuple[Section, Sequence[Plot]]] = [(section, section_plots(section)) for section in figures.sections]
     seconds = times_plot(figures.times)
 

@@ -80,6 +80,7 @@ def _real_or_synthetic(answered: Answered) -> Section:
         f"Ratings from 1 (surely real) to {MOST_CONFIDENCE} (surely synthetic); {_SYNTHETIC_FROM} and more count as "
         "synthetic. Accuracy 0.5 and AUC 0.5 are what guessing gets.",
         answered.trials,
+        len(answered.common),
         _joined(
             _shares(answered, "Accuracy", correct),
             _shares(answered, "Synthetic taken for synthetic", correct, is_positive),
@@ -114,6 +115,7 @@ def _forced_choice(answered: Answered) -> Section:
         "Which one is synthetic?",
         "Two images side by side, one of them synthetic. An accuracy of 0.5 is what guessing gets.",
         answered.trials,
+        len(answered.common),
         _shares(answered, "Accuracy", lambda answer, truth: chosen(answer) == side(truth)),
         {"Fleiss' kappa, left or right": fleiss(_common(answered, chosen))},
         {
@@ -134,6 +136,7 @@ def _rate_attributes(answered: Answered) -> Section:
         "nodules. Within 1: share of scores at most 1 away; by level: the mean of that share over the levels that "
         "were asked for, each counting the same. All readers: their mean score.",
         answered.trials,
+        len(answered.common),
         score_figures(answered),
         score_agreement(ratings.reshape(len(ratings), len(answered.answers), len(ATTRIBUTE_NAMES))),
         score_confusions(answered),
@@ -154,6 +157,7 @@ def _find_nodule(answered: Answered) -> Section:
         "A mark is a hit if it lies in the box that the nodule was made in. AUC: of slices with a nodule against those "
         "without, by confidence, wherever the mark is.",
         answered.trials,
+        len(answered.common),
         _joined(
             _shares(answered, "Nodules hit", is_hit, is_positive),
             _shares(answered, "Nodules missed, marked elsewhere", _marked_elsewhere, is_positive),

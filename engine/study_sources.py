@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+
+import numpy as np
 
 from engine import journal
 from engine.ct import CTSlice, CTVolume
@@ -16,10 +19,13 @@ from engine.nodule import ATTRIBUTE_NAMES, BoundingBox, NoduleAttributes
 from engine.study_key import Truth
 from engine.synthetic_data import is_synthetic
 
-#: Slices without a nodule are taken from a series this far apart, where this share of the slice is lung.
+#: Slices without a nodule are taken from a series this far apart, where this share of the slice is lung; and what is
+#: not further apart may show the same nodule.
 _APART_MM, _LEAST_LUNG = 10.0, 0.05
 _COLUMNS = ("path", "slice", "row", "column", "side")
 
+#: Series (file or folder) and slice, from 0.
+Place = tuple[Path, int]
 Progress = Callable[[int, int], object]
 
 
@@ -45,6 +51,12 @@ class Source:
         synthetic already when it was opened may have one.
     goes_on : bool
         The nodule was placed in another slice: it serves to tell what is in this one, and for no trial.
+    place : Place or None
+        From which the slice was read, if that is known.
+    near : places
+        Of a real nodule: its own, and all of the same series that are so near that they may show it.
+    line : str
+        Of the table that names it, and of which one; empty where none does.
     """
 
     image: CTSlice
@@ -57,6 +69,9 @@ class Source:
     scene: str
     is_alone: bool = True
     goes_on: bool = False
+    place: Place | None = None
+    near: frozenset[Place] = frozenset()
+    line: str = ""
 
     @cached_property
     def sha256(self) -> str:
@@ -92,16 +107,16 @@ def read_sources(
         one, unless another of these results put a nodule into them, or they were synthetic already. Of a nodule that
         goes on in other slices, only the slice counts in which it was placed: the others would show it again.
     real : paths
-        A CSV (of commas, semicolons or tabs) names nodules: path (from the CSV's folder on), slice (from 0), row,
-        column, side, and, where there are any, the five scores by name; without row, column and side it names a slice
-        without a nodule. Any other path is a CT of which no slice has a nodule, but for those that say that they are
-        synthetic: these are left out.
+        A CSV (of commas, semicolons or tabs) names nodules, each on one slice: path (from the CSV's folder on), slice
+        (from 0), row, column, side, and, where there are any, the five scores by name; without row, column and side it
+        names a slice without a nodule. Any other path is a CT of which no slice has a nodule, but for those that say
+        that they are synthetic: these are left out. So are slices within 10 mm of a nodule that a CSV names.
     progress : called with (paths read, paths in all)
 
     Raises
     ------
     InputError
-        If one of them cannot be read.
+        If one of them cannot be read, or a CSV names a nodule on several slices.
     """
     results = [place for path in synthetic for place in _results_in(path)]
     total = len(results) + len(real)
@@ -119,7 +134,9 @@ def read_sources(
 def _sorted(made: Sequence[Source]) -> Sources:
     before = {source.sha256: source.scene for source in made if source.truth == "synthetic"}
     real = tuple(source for source in made if source.truth == "real")
-    with_nodule = {*before, *(source.scene for source in real)}
+    _check_named_once(real)
+    near = {place for source in real for place in source.near}
+    with_nodule = {*before, *(source.scene for source in made if source.place in near)}
     plain = {source.scene: source for source in made if source.truth == "no_nodule" and source.scene not in with_nodule}
     return Sources(
         tuple(
@@ -130,6 +147,20 @@ def _sorted(made: Sequence[Source]) -> Sources:
         real,
         tuple(plain.values()),
     )
+
+
+def _check_named_once(real: Sequence[Source]) -> None:
+    """Refuse a nodule on several slices: these are no independent cases, and who has seen one knows the other."""
+    for one, other in itertools.combinations(real, 2):
+        if other.place in one.near and other.place != one.place and _share_pixels(one.nodule_box, other.nodule_box):
+            raise InputError(
+                f"The boxes in {one.line} and in {other.line} overlap on slices within {_APART_MM:g} mm of each other, "
+                "as those of one nodule do; keep one slice a nodule."
+            )
+
+
+def _share_pixels(one: BoundingBox, other: BoundingBox) -> bool:
+    return all(abs(a - b) < (one.side + other.side) / 2 for a, b in zip(one.centre, other.centre, strict=True))
 
 
 def _rooted(source: Source, before: Mapping[str, str], with_nodule: Set[str]) -> Source:
@@ -162,9 +193,10 @@ def _journal_sources(entry: Path) -> Iterator[Source]:
     measured, goes_on = result.measurement.diameter_mm, request.extension is not None
     was_synthetic = request.source is not None and request.source.is_synthetic
     scores, is_alone = request.attributes.scores, first == last and not was_synthetic
-    yield Source(result.slice, "synthetic", request.box, scores, measured, entry, None, first, is_alone, goes_on)
+    place = (request.source.path.resolve(), request.source.slice_index) if request.source else None
+    yield Source(result.slice, "synthetic", request.box, scores, measured, entry, None, first, is_alone, goes_on, place)
     if before and is_alone and not goes_on:
-        yield _plain(before, entry, None)
+        yield _plain(before, entry, None, place)
 
 
 def _export_sources(folder: Path) -> Iterator[Source]:
@@ -180,14 +212,16 @@ def _export_sources(folder: Path) -> Iterator[Source]:
     first = saved.sha256_as_read or last
     scores, goes_on = saved.attributes.scores, saved.extension is not None
     is_alone = first == last and not saved.is_input_synthetic
-    yield Source(after, "synthetic", saved.box, scores, measured, folder, None, first, is_alone, goes_on)
+    named = (saved.record["input"] or {}).get("path")
+    place = (Path(named).resolve(), saved.slice_index) if named else None
+    yield Source(after, "synthetic", saved.box, scores, measured, folder, None, first, is_alone, goes_on, place)
     before = exported_before(saved, folder)
     if before and is_alone and not goes_on:
-        yield _plain(before, folder, None)
+        yield _plain(before, folder, None, place)
 
 
-def _plain(image: CTSlice, path: Path, index: int | None) -> Source:
-    return Source(image, "no_nodule", None, None, None, path, index, image.sha256())
+def _plain(image: CTSlice, path: Path, index: int | None, place: Place | None) -> Source:
+    return Source(image, "no_nodule", None, None, None, path, index, image.sha256(), place=place)
 
 
 def _plain_sources(path: Path) -> Iterator[Source]:
@@ -199,7 +233,7 @@ def _plain_sources(path: Path) -> Iterator[Source]:
     for index in range(0, len(volume), step):
         image = _slice_of(volume, index)
         if not is_synthetic(volume, index) and lung_mask(image).mean() >= _LEAST_LUNG:
-            yield _plain(image, path, index)
+            yield _plain(image, path, index, (path.resolve(), index))
 
 
 def _table_sources(path: Path) -> Iterator[Source]:
@@ -207,9 +241,17 @@ def _table_sources(path: Path) -> Iterator[Source]:
         text = path.read_text("utf-8-sig")
         # Where the comma stands in numbers, spreadsheets take another separator.
         table = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=text.partition("\n")[0].count))
+        table.fieldnames = names = [name.strip().lower() for name in table.fieldnames or ()]
         rows = [(table.line_num, row) for row in table]
     except (OSError, ValueError, csv.Error) as error:
         raise InputError(f"{path} cannot be read; name a CSV file with the columns {', '.join(_COLUMNS)}.") from error
+    known = (*_COLUMNS, *ATTRIBUTE_NAMES)
+    # Spreadsheets may leave columns without a name at the end.
+    if unknown := [name for name in names if name and name not in known]:
+        raise InputError(
+            f"{path} has the column {unknown[0]!r}, which is not known; take it out, or call it by one of the names "
+            f"{', '.join(known)}."
+        )
     volumes: dict[Path, CTVolume] = {}
     for number, row in rows:
         try:
@@ -219,7 +261,7 @@ def _table_sources(path: Path) -> Iterator[Source]:
         except (KeyError, ValueError, TypeError) as error:
             columns = ", ".join(_COLUMNS)
             raise InputError(f"Line {number} of {path} is not understood; give {columns} as whole numbers.") from error
-        yield source
+        yield replace(source, line=f"line {number} of {path}")
 
 
 def _row_source(row: dict[str, str], folder: Path, volumes: dict[Path, CTVolume]) -> Source:
@@ -231,11 +273,12 @@ def _row_source(row: dict[str, str], folder: Path, volumes: dict[Path, CTVolume]
     if place not in volumes:
         volumes.clear()  # One at a time: series are large.
         volumes[place] = read_volume(place)
-    image = _slice_of(volumes[place], index)
+    image, series, along = _slice_of(volumes[place], index), place.resolve(), volumes[place].slice_places
     if box is None:
-        return _plain(image, place, index)
+        return _plain(image, place, index, (series, index))
     located = BoundingBox(*box, slice_shape=image.shape)
-    return Source(image, "real", located, scores, None, place, index, image.sha256())
+    near = frozenset((series, int(at)) for at in np.flatnonzero(np.abs(along - along[index]) <= _APART_MM))
+    return Source(image, "real", located, scores, None, place, index, image.sha256(), place=(series, index), near=near)
 
 
 def _slice_of(volume: CTVolume, index: int) -> CTSlice:

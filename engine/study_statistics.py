@@ -4,6 +4,7 @@
 - One reader's AUC: DeLong et al., Biometrics 44 (1988) 837.
 - The mean over readers, readers and cases both taken as drawn at random: Obuchowski and Rockette, Commun. Stat.
   Simul. Comput. 24 (1995) 285, for one modality, with the degrees of freedom of Hillis, Stat. Med. 26 (2007) 596.
+  Where all readers have the same value, they tell nothing of other readers: for cases alone, readers fixed.
 - Agreement: Fleiss, Psychol. Bull. 76 (1971) 378; Cohen's kappa with quadratic weights; both through statsmodels.
 """
 
@@ -92,6 +93,8 @@ def single(value: float, variance: float, count: int) -> Estimate:
 def over_readers(values: Vector, covariance: Matrix, count: int) -> Estimate:
     """Return the mean over readers, for readers and cases like these (Obuchowski and Rockette, one modality).
 
+    Of readers who all have the same value: for these readers, and cases like these.
+
     Parameters
     ----------
     values : (readers,)
@@ -104,13 +107,11 @@ def over_readers(values: Vector, covariance: Matrix, count: int) -> Estimate:
     mean = float(values.mean())
     if readers == 1:
         return single(mean, float(covariance[0, 0]), count)
+    if values.min() == values.max():
+        return single(mean, float(covariance.sum()) / readers**2, count)
     between = float(values.var(ddof=1))
     shared = float(covariance.sum() - covariance.trace()) / (readers * (readers - 1))
     spread = between + max(readers * shared, 0.0)
-    if spread <= 0:
-        return Estimate(mean, count=count)
-    if between == 0:
-        return single(mean, spread / readers, count)
     freedom = spread**2 / (between**2 / (readers - 1))
     student: Any = import_module("scipy.stats").t.ppf(1 - _ALPHA / 2, freedom)
     return _within(mean, float(student) * math.sqrt(spread / readers), count)

@@ -281,8 +281,21 @@ def check_new(folder: Path) -> None:
     InputError
         If it does.
     """
-    if folder.is_dir() and any(folder.iterdir()):
+    # Systems put hidden files of their own into folders.
+    if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
         raise InputError(f"The folder {folder} is not empty; choose a new one for the study.")
+
+
+def check_outside(folder: Path, path: Path, what: str) -> None:
+    """Refuse to write `what` tells the truth to a path in a study's folder.
+
+    Raises
+    ------
+    InputError
+        If it would lie there.
+    """
+    if path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"The {what} {path} would lie in the study, where readers see it; choose a place outside.")
 
 
 def _write_trial(folder: Path, number: int, trial: TrialImages) -> dict[str, Any]:

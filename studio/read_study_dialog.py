@@ -27,6 +27,7 @@ class ReadStudyDialog(QDialog):
         )
         self.readers = QComboBox()
         self.readers.setAccessibleName("Reader")
+        self.readers.setPlaceholderText("Choose a reader")
         self.reason = wrapped("muted")
         self.cancel_button = QPushButton("Cancel", autoDefault=False)
         self.read = QPushButton("Read", default=True)
@@ -55,7 +56,7 @@ class ReadStudyDialog(QDialog):
 
     @property
     def reader(self) -> str:
-        """Code of who reads; empty without a study."""
+        """Code of who reads; empty as long as none is chosen."""
         return self.readers.currentText()
 
     def accept(self) -> None:
@@ -65,14 +66,17 @@ class ReadStudyDialog(QDialog):
             super().accept()
 
     def _open(self) -> None:
+        before, path = self.reader, self.folder.path
         self.study, self._problem = None, ""
-        path = self.folder.path
         try:
             self.study = open_study(path) if path else None
         except InputError as error:
             self._problem = str(error)
+        known = self.study.readers if self.study else ()
         self.readers.clear()
-        self.readers.addItems(self.study.readers if self.study else ())
+        self.readers.addItems(known)
+        # Answers stay with the reader under whom they were given: nobody is one without having said so.
+        self.readers.setCurrentIndex(0 if len(known) == 1 else self.readers.findText(before))
         self.readers.setEnabled(self.study is not None)
         self._show_state()
 

@@ -10,7 +10,10 @@ from PySide6.QtWidgets import QFileDialog, QLabel, QListWidget, QVBoxLayout, QWi
 from studio.dialog_parts import list_button, row, wrapped
 
 _FILES = "Nodules and CT (*.csv *.dcm *.dicom *.ima *.zip *.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd);;All files (*)"
-_WHAT = "A CSV names real nodules: path, slice, row, column, side and, if known, the scores. Any other CT has none."
+_WHAT = (
+    "A CSV names real nodules, one slice each: path, slice, row, column, side and, if known, the scores. "
+    "Any other CT has none."
+)
 
 
 class RealPicker(QWidget):

@@ -29,7 +29,7 @@ class Survey:
     possible : by kind
         The most trials that these are enough for.
     problem : str
-        Why the sources cannot be read, as one sentence; empty if they can.
+        Why the sources cannot be read, or do not fit into the crop, as one sentence; empty if they do.
     sources : Sources or None
         What was read, to be looked through again for other crops.
     """
@@ -50,13 +50,15 @@ def survey(
     sources: Sources | None = None,
 ) -> Survey:
     """Look through the sources of a study, which are read if they are not given. Takes some ms an image."""
+    from engine.study_choosing import check_crop
     from engine.study_sources import read_sources
 
-    try:
-        sources = sources or read_sources(synthetic, real, lambda done, count: progress(done / max(1, count)))
-    except InputError as error:
-        return Survey(problem=str(error))
     found = sources
+    try:
+        found = found or read_sources(synthetic, real, lambda done, count: progress(done / max(1, count)))
+        check_crop(found, crop_mm)
+    except InputError as error:
+        return Survey(problem=str(error), sources=found)
     possible: dict[TrialKind, int] = {kind: _most(kind, found, crop_mm, progress) for kind in TRIAL_KINDS}
     return Survey(len(found.synthetic), len(found.real), len(found.no_nodule), possible, sources=found)
 

@@ -132,7 +132,8 @@ class SidePanel(AnswerPanel):
         """Take the arrows left and right."""
         if event.key() not in _ACROSS:
             return False
-        self.choices.choose(1 if event.key() == Key.Key_Left else 2)
+        if not event.isAutoRepeat():
+            self.choices.choose(1 if event.key() == Key.Key_Left else 2)
         return True
 
     def _show(self, number: int) -> None:
@@ -183,6 +184,8 @@ class ScoresPanel(AnswerPanel):
             by = -1 if event.key() == Key.Key_Up else 1
             self._mark(min(max(self._current + by, 0), len(self.choices) - 1))
             return True
+        if event.isAutoRepeat():
+            return True  # A digit that is held would score the next attributes, too.
         number = _digit(event)
         if number and number <= len(self.choices[self._current].buttons):
             self.choices[self._current].choose(number)
@@ -268,6 +271,8 @@ class PlacePanel(AnswerPanel):
             self._view.move_cross(down * step, right * step)
         elif key in (Key.Key_Return, Key.Key_Enter) and cross:
             self.take_click(0, *cross)
+        elif event.isAutoRepeat():
+            pass  # An N that is held would be taken back.
         elif key == Key.Key_N:
             self._see_nothing(not self.nothing.isChecked())
         else:
@@ -304,6 +309,8 @@ def _digit(event: QKeyEvent) -> int:
 
 
 def _choose_by_key(choices: ChoiceRow, event: QKeyEvent) -> bool:
+    if event.isAutoRepeat():
+        return True
     if event.key() in _ACROSS:
         choices.step(_ACROSS[event.key()])
         return True

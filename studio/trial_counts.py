@@ -77,6 +77,8 @@ def why_not_counts(counts: dict[TrialKind, int], found: Survey) -> str:
 
 
 def _limit_text(kind: TrialKind, found: Survey, possible: int) -> str:
+    if found.problem:
+        return ""
     if possible:
         return f"up to {possible}"
     if not found.synthetic:
@@ -87,4 +89,4 @@ def _limit_text(kind: TrialKind, found: Survey, possible: int) -> str:
         return "needs slices without a nodule"
     if kind != "find_nodule" and not found.real:
         return "needs real nodules: add a CSV"
-    return "needs results in other slices, of no fewer pixels"
+    return "needs results in other slices, of the same size"

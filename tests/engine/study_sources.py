@@ -39,15 +39,22 @@ def write_results(folder: Path, count: int) -> Path:
     return folder
 
 
-def write_real(folder: Path, count: int, write_ct_series: Callable[..., list[Path]], hu_step: int = 1) -> Path:
+def write_real(
+    folder: Path,
+    count: int,
+    write_ct_series: Callable[..., list[Path]],
+    hu_step: int = 1,
+    shape: tuple[int, int] = (60, 60),
+    slice_mm: float = 12.0,
+) -> Path:
     """Write a series of other noise with a nodule in each slice; return the CSV that names them, every other scored."""
     draw = np.random.default_rng(99)
-    hu = (draw.integers(-900 // hu_step, -700 // hu_step, (count, 60, 60)) * hu_step).astype(np.int16)
+    hu = (draw.integers(-900 // hu_step, -700 // hu_step, (count, *shape)) * hu_step).astype(np.int16)
     lines = ["path,slice,row,column,side,sphericity,margin,lobulation,spiculation,texture"]
     for index in range(count):
         hu[index, 20:28, 10 + index : 18 + index] = 40
         scores = "4,5,1,1,5" if index % 2 else ",,,,"
         lines.append(f"series,{index},18,{8 + index},12,{scores}")
-    write_ct_series(folder / "series", hu, pixel_spacing=(0.8, 0.8))
+    write_ct_series(folder / "series", hu, pixel_spacing=(0.8, 0.8), slice_step=(0, 0, slice_mm))
     (folder / "real.csv").write_text("\n".join(lines) + "\n", "utf-8")
     return folder / "real.csv"

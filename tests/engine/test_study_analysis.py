@@ -70,6 +70,8 @@ def test_rate_attributes(figures):
     """Asked for 1 and 5 of sphericity, anna gave 1 and 3, ben 2 and 5; their means are 1.5 and 4."""
     found = section(figures, "rate_attributes")
     assert values(found, "Sphericity (asked for): within 1") == {"anna": 0.5, "ben": 1.0, ALL_READERS: 1.0}
+    # Of the mean scores, for cases alone.
+    assert found.figures[ALL_READERS]["Sphericity (asked for): within 1"] == proportion(2, 2)
     assert values(found, "Sphericity (asked for): within 1 by level") == {"anna": 0.5, "ben": 1.0, ALL_READERS: 1.0}
     assert values(found, "Sphericity (asked for): Spearman") == {
         reader: pytest.approx(1) for reader in ("anna", "ben", ALL_READERS)
@@ -131,6 +133,7 @@ def test_all_readers_are_compared_on_what_all_have_answered(read_study, tmp_path
     # Without trial 2, which anna got wrong and ben has not answered: 2 of 3 and 3 of 3.
     assert values(first, "Accuracy") == {"anna": 0.5, "ben": 1.0, ALL_READERS: pytest.approx(5 / 6)}
     assert first.figures[ALL_READERS]["AUC"].value is None
+    assert (first.common, first.trials) == (3, 4)
     assert list(section(found, "forced_choice").figures) == ["anna", ALL_READERS]
     assert section(found, "forced_choice").figures[ALL_READERS]["Accuracy"] == proportion(1, 2)
 
@@ -143,6 +146,7 @@ def test_readers_without_a_trial_in_common_have_figures_of_their_own(tmp_path):
     rated = section(found, "rate_attributes")
     assert values(rated, "Sphericity (asked for): within 1") == {"anna": 1.0, "ben": 1.0, ALL_READERS: None}
     assert set(rated.agreement.values()) == {None}
+    assert rated.common == 0
     assert values(section(found, "forced_choice"), "Accuracy") == {"anna": 1.0, "ben": 1.0, ALL_READERS: None}
 
 
@@ -176,6 +180,13 @@ def test_answers_of_unknown_readers_are_refused(read_study, tmp_path):
     (copy / "answers" / "anna.jsonl").rename(copy / "answers" / "dora.jsonl")
     with pytest.raises(InputError, match=r"dora\.jsonl is of no reader of this study"):
         analyse_study(copy, key)
+
+
+def test_what_macos_puts_beside_answers_is_passed_over(read_study, tmp_path):
+    study, key = read_study
+    copy = shutil.copytree(study.folder, tmp_path / "copy")
+    (copy / "answers" / "._anna.jsonl").write_bytes(b"\x00\x05\x16\x07")
+    assert len(analyse_study(copy, key).answers["anna"]) == 10
 
 
 def test_a_study_nobody_has_read_is_refused(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from engine.__main__ import main
+from engine.errors import InputError
 from engine.study import open_study
 from engine.study_analysis import analyse_study
 from engine.study_plan import read_plan
@@ -86,6 +87,8 @@ def test_the_html_is_of_one_piece_and_has_the_figures(report):
     assert "<td>0.75<br><span>" in text
     assert "<h1>Ψ &lt;b&gt; &amp; Ж</h1>" in text
     assert "carl has not begun" in text
+    assert "and agreement rest on 4 of 4 trials: those that all who began have answered." in text
+    assert "share of the readers&#x27; mean scores, with Wilson&#x27;s score interval, for cases alone." in text
     assert study.key_sha256 in text
 
 
@@ -95,6 +98,15 @@ def test_the_pdf_is_one(report):
     assert content.startswith(b"%PDF-")
     assert content.rstrip().endswith(b"%%EOF")
     assert content.count(b"/Subtype /Image") == 6
+
+
+@pytest.mark.parametrize("place", ["", "report", "../study/answers"])
+def test_no_report_lies_where_readers_see_it(report, place):
+    _, study, key = report
+    before = sorted(study.folder.rglob("*"))
+    with pytest.raises(InputError, match=r"The report .* would lie in the study, where readers see it; choose a place"):
+        write_report(analyse_study(study.folder, key), study.folder / place)
+    assert sorted(study.folder.rglob("*")) == before
 
 
 def run(*arguments):
@@ -123,6 +135,7 @@ def test_a_study_is_analysed_on_the_command_line(report, tmp_path, capsys):
     out, err = capsys.readouterr()
     printed = json.loads(out)
     assert printed["all_readers"]["real_or_synthetic"]["AUC"] == 0.875
+    assert printed["rest_on"]["real_or_synthetic"] == "4 of 4 trials"
     assert printed["files"] == sorted(path.name for path in (tmp_path / "out").iterdir())
     assert err == "carl has not begun, and is in none of the figures.\n"
 

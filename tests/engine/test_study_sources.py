@@ -88,7 +88,7 @@ def test_a_slice_made_whole_is_not_told_by_its_size(tmp_path, write_ct_series):
     write_ct_series(tmp_path / "none", np.full((1, 64, 64), -800, np.int16))
     (tmp_path / "none.csv").write_text("path,slice\nnone,0\n")
     plan = StudyPlan("T", ("a",), {"find_nodule": 2}, 0, (tmp_path / "journal",), (tmp_path / "none.csv",))
-    with pytest.raises(InputError, match="needs 1 synthetic nodules on different slices and there are 0"):
+    with pytest.raises(InputError, match=r"needs 1 synthetic nodules on different slices .* there are 0"):
         build_study(plan, tmp_path / "study", tmp_path / "KEY.json")
 
 
@@ -130,7 +130,7 @@ def test_a_slice_with_a_real_nodule_is_none_without(tmp_path, write_ct_series):
     assert sources.no_nodule == ()
     assert [source.is_alone for source in sources.synthetic] == [False]
     plan = StudyPlan("T", ("a",), {"real_or_synthetic": 2}, 0, (tmp_path / "journal",), (table,))
-    with pytest.raises(InputError, match="needs 1 synthetic nodules on different slices and there are 0"):
+    with pytest.raises(InputError, match=r"needs 1 synthetic nodules on different slices .* there are 0"):
         build_study(plan, tmp_path / "study", tmp_path / "KEY.json")
 
 
@@ -148,7 +148,8 @@ def test_an_export_whose_slice_was_changed_is_refused(tmp_path):
     ("table", "sentence"),
     [
         ("path,slice\nseries,x\n", "Line 2 of .* is not understood"),
-        ("file\nseries\n", "Line 2 of .* is not understood"),
+        ("slice\n0\n", "Line 2 of .* is not understood"),
+        ("path,slice,row,column,size\nseries,0,5,5,9\n", "has the column 'size', which is not known; take it out, or"),
         ("path,slice,row,column,side\nseries,0,50,50,20\n", "leaves the slice"),
         ("path,slice,row,column,side\nseries,9,5,5,20\n", "no slice 9"),
         ("path,slice,row,column,side,margin\nseries,0,5,5,9,7\n", "Line 2 of .*: margin is 7"),
@@ -159,6 +160,45 @@ def test_tables_that_are_wrong_are_refused(tmp_path, write_ct_series, table, sen
     (tmp_path / "real.csv").write_text(table)
     with pytest.raises(InputError, match=sentence):
         read_sources((), (tmp_path / "real.csv",))
+
+
+def test_names_of_columns_may_be_written_in_any_way(tmp_path, write_ct_series):
+    """And spreadsheets leave some without a name at the end."""
+    table = write_real(tmp_path, 2, write_ct_series)
+    plain = read_sources((), (table,)).real
+    heading, *lines = table.read_text().splitlines()
+    table.write_text("\n".join([f" {heading.title().replace(',', ' , ')},,", *lines]))
+    found = read_sources((), (table,))
+    assert [(one.box, one.scores) for one in found.real] == [(one.box, one.scores) for one in plain]
+    assert found.no_nodule == ()
+
+
+def test_a_nodule_is_named_on_one_slice(tmp_path, write_ct_series):
+    """Its neighbours are no cases of their own; a nodule elsewhere, or further away, is one."""
+    write_real(tmp_path, 6, write_ct_series, slice_mm=2.5)
+    table = tmp_path / "real.csv"
+    for row, count in {"series,4,18,20,12": 2, "series,5,18,8,12": 2}.items():
+        table.write_text(f"path,slice,row,column,side\nseries,0,18,8,12\n{row}\n")
+        assert len(read_sources((), (table,)).real) == count
+    table.write_text("path,slice,row,column,side\nseries,0,18,8,12\n./series,4,25,19,9\n")
+    with pytest.raises(InputError, match=r"The boxes in line 2 of .* and in line 3 of .* overlap .* within 10 mm"):
+        read_sources((), (table,))
+
+
+def test_slices_beside_a_real_nodule_are_none_without(tmp_path, write_ct_series, monkeypatch):
+    """Named in a table, of the same series as a whole, or read before a nodule was made: within 10 mm it may go on."""
+    monkeypatch.setattr(lungs, "lung_mask", lambda image: np.ones(image.shape, np.bool_))
+    write_real(tmp_path, 9, write_ct_series, slice_mm=2.5)
+    table, series = tmp_path / "real.csv", tmp_path / "series"
+    table.write_text("path,slice,row,column,side\nseries,2,18,8,12\nseries,6,,,\nseries,7,,,\n")
+    assert [source.slice_index for source in read_sources((), (table, series)).no_nodule] == [7, 8]
+    result = make_result(make_volume())
+    for index, count in {6: 0, 7: 1}.items():
+        source = SliceSource(series, None, index)
+        entry = journal.record(replace(result, request=replace(result.request, source=source)), tmp_path / str(index))
+        found = read_sources((entry,), (table,))
+        assert [source.is_alone for source in found.synthetic] == [bool(count)]
+        assert len(found.no_nodule) == 1 + count
 
 
 def test_the_line_of_a_table_is_that_of_the_file(tmp_path, write_ct_series):

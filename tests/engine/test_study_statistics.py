@@ -123,9 +123,25 @@ def test_mean_over_readers_by_hand():
 
 
 def test_readers_alike_leave_the_cases():
-    """No variance between readers: that of cases alone, spread / readers = covariance, normal."""
+    """No variance between readers: that of their mean over cases, (0.002 + 0.002 + 2 x 0.001) / 4, normal."""
     found = over_readers(np.array([0.7, 0.7]), np.array([[0.002, 0.001], [0.001, 0.002]]), 80)
-    assert found.low == pytest.approx(0.7 - 1.959964 * math.sqrt(0.001))
+    assert found.low == pytest.approx(0.7 - 1.959964 * math.sqrt(0.0015))
+
+
+def test_readers_alike_who_err_on_different_cases_have_an_interval():
+    """1 1 0 0 and 1 0 1 0 have no covariance, and each a variance of 1/3 of 4 cases; then three with one below 0."""
+    correct = np.array([[1, 1, 0, 0], [1, 0, 1, 0]], bool)
+    reach = 1.959964 * math.sqrt(2 / 12 / 4)
+    assert mean_correct(correct) == Estimate(0.5, pytest.approx(0.5 - reach), pytest.approx(0.5 + reach), 8)
+    apart = np.array([[0.004, -0.001, -0.001], [-0.001, 0.004, -0.001], [-0.001, -0.001, 0.004]])
+    found = over_readers(np.array([0.7] * 3), apart, 60)
+    assert found.high == pytest.approx(0.7 + 1.959964 * math.sqrt(0.006 / 9))
+
+
+def test_a_covariance_below_0_counts_as_none():
+    """Variance between readers 0.005, of two: their mean has 0.005 / 2, with 1 degree of freedom."""
+    found = over_readers(np.array([0.6, 0.7]), np.array([[0.002, -0.001], [-0.001, 0.003]]), 80)
+    assert found.high == pytest.approx(min(1, 0.65 + t.ppf(0.975, 1) * math.sqrt(0.005 / 2)))
 
 
 def test_shares_over_readers():

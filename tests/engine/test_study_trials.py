@@ -122,3 +122,8 @@ def test_a_study_is_not_written_over_another(study):
     with pytest.raises(InputError, match="is not empty"):
         made_up_study(study.folder)
     assert open_study(study.folder) == study
+
+
+def test_a_folder_that_was_looked_into_with_macos_is_new(tmp_path):
+    (tmp_path / ".DS_Store").write_bytes(b"Bud1")
+    assert made_up_study(tmp_path) == open_study(tmp_path)

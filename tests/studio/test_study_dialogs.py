@@ -106,6 +106,21 @@ def test_another_crop_does_not_read_the_images_again(building, qtbot, monkeypatc
     assert read == []
 
 
+def test_a_crop_that_is_too_small_for_a_nodule_is_said_before_building(building, tmp_path, write_ct_series, qtbot):
+    """Boxes of results are of 11 pixels of 0.7 mm at most, those of real nodules of 12 of 0.8 mm."""
+    building.real.add(write_real(tmp_path, 3, write_ct_series))
+    building.crop.setMinimum(9)
+    building.crop.setValue(9)
+    looked_through(building, qtbot)
+    where = f"line 2 of {tmp_path / 'real.csv'}"
+    told = f"The box of 9.6 mm in {where} does not fit into crops of 9 mm; give a larger crop."
+    assert building.reason.text() == building.build.toolTip() == told
+    assert set(limits(building).values()) == {""}
+    building.crop.setValue(20)
+    looked_through(building, qtbot)
+    assert limits(building)["forced_choice"] == "up to 3"
+
+
 def test_a_real_image_that_cannot_be_read_is_named(building, tmp_path, qtbot):
     (tmp_path / "nodules.csv").write_text("path,slice\nmissing.dcm,0\n")
     building.real.add(tmp_path / "nodules.csv")
@@ -172,7 +187,8 @@ def test_a_study_is_chosen_and_read_on_the_whole_screen(make_window, tmp_path, q
     dialog = ask(window, KEY.Key_R, ReadStudyDialog)
     assert dialog.reason.text() == "Choose the folder of a study."
     dialog.folder.text.setText(str(study.folder))
-    assert dialog.reason.text() == "8 trials."
+    assert dialog.reason.text() == "Choose a reader."
+    assert not dialog.read.isEnabled()
     dialog.readers.setCurrentText("ben")
     assert dialog.reason.text() == "5 of 8 trials are answered; it goes on from there."
     QTest.mouseClick(dialog.read, LEFT)
@@ -183,6 +199,24 @@ def test_a_study_is_chosen_and_read_on_the_whole_screen(make_window, tmp_path, q
         QTest.keyClick(reading, KEY.Key_Q)
     assert window.studies.reading is None
     assert ask(window, KEY.Key_R, ReadStudyDialog).folder.path == study.folder
+
+
+def test_nobody_reads_as_somebody_whom_they_did_not_choose(make_window, tmp_path):
+    """A choice stays with readers who are still in the list; the only one of a study needs none."""
+    study, other = made_up_study(tmp_path / "study"), made_up_study(tmp_path / "other", readers=("dora", "ben"))
+    alone = made_up_study(tmp_path / "alone", readers=("dora",))
+    dialog = ask(make_window(), KEY.Key_R, ReadStudyDialog)
+    seen = []
+    for folder, chosen in ((study, "ben"), (other, None), (study, "anna"), (other, None), (alone, None)):
+        dialog.folder.text.setText(str(folder.folder))
+        if chosen:
+            dialog.readers.setCurrentText(chosen)
+        seen.append((dialog.reader, dialog.read.isEnabled(), dialog.reason.text()))
+    assert seen == [
+        *[(reader, True, "8 trials.") for reader in ("ben", "ben", "anna")],
+        ("", False, "Choose a reader."),
+        ("dora", True, "8 trials."),
+    ]
 
 
 def test_a_dropped_study_is_proposed(make_window, tmp_path):
@@ -198,6 +232,7 @@ def test_what_cannot_be_read_is_told_in_one_sentence(make_window, tmp_path):
     (study.folder / "answers" / "ben.jsonl").write_text("{}\n")
     dialog = ask(make_window(), KEY.Key_R, ReadStudyDialog)
     dialog.folder.text.setText(str(study.folder))
+    dialog.readers.setCurrentText("anna")
     assert dialog.reason.text() == "anna has answered all 8 trials."
     assert not dialog.read.isEnabled()
     dialog.readers.setCurrentText("ben")

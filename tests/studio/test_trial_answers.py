@@ -67,6 +67,38 @@ def test_scores_are_given_row_after_row_and_can_be_changed_before_they_are_confi
     assert answers(study)[0].value == (1, 4, 2, 2, 5)
 
 
+def hold(window, key, text="", times=5):
+    """Send what a key that is held sends again and again."""
+    held = QKeyEvent(QEvent.Type.KeyPress, key, Qt.KeyboardModifier.NoModifier, text, True)
+    for _ in range(times):
+        QApplication.sendEvent(window, held)
+
+
+def test_a_digit_that_is_held_scores_one_attribute(read, tmp_path):
+    window = read(study_of(tmp_path, rate_attributes=1))
+    press(window, KEY.Key_3)
+    hold(window, KEY.Key_3, "3")
+    assert window.trials.answer.value == (3,)
+    hold(window, KEY.Key_Right)
+    assert window.trials.answer.value == (3,)
+
+
+def test_an_n_that_is_held_is_not_taken_back(read, tmp_path):
+    window = read(study_of(tmp_path, find_nodule=1))
+    press(window, KEY.Key_N)
+    hold(window, KEY.Key_N, "n")
+    assert window.trials.missing.text() == "Say how sure you are, from 1 to 6."
+    hold(window, KEY.Key_4, "4")
+    assert window.trials.answer.confidence is None
+
+
+@pytest.mark.parametrize("kind", ["real_or_synthetic", "forced_choice"])
+def test_an_arrow_that_is_held_since_the_trial_before_answers_nothing(read, tmp_path, kind):
+    window = read(study_of(tmp_path, **{kind: 1}))
+    hold(window, KEY.Key_Right)
+    assert window.trials.answer.value is None
+
+
 def test_names_of_the_scores_are_those_of_table_1(read, tmp_path):
     window = read(study_of(tmp_path, rate_attributes=1))
     names = [button.accessibleName() for button in window.trials.answer.choices[4].buttons]
@@ -104,11 +136,9 @@ def test_a_nodule_is_marked_with_keys_alone(read, tmp_path):
 
 def test_a_held_arrow_moves_the_cross_faster(read, tmp_path):
     window = read(study_of(tmp_path, find_nodule=1))
-    held = QKeyEvent(QEvent.Type.KeyPress, KEY.Key_Left, Qt.KeyboardModifier.NoModifier, "", True)
-    QApplication.sendEvent(window, held)
+    hold(window, KEY.Key_Left, times=1)
     assert window.trials.view.cross == (SHAPE[0] / 2, SHAPE[1] / 2 - 4)
-    for _ in range(20):
-        QApplication.sendEvent(window, held)
+    hold(window, KEY.Key_Left, times=20)
     assert window.trials.view.cross == (SHAPE[0] / 2, 0)
 
 
