@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -212,8 +213,8 @@ def _export_sources(folder: Path) -> Iterator[Source]:
     first = saved.sha256_as_read or last
     scores, goes_on = saved.attributes.scores, saved.extension is not None
     is_alone = first == last and not saved.is_input_synthetic
-    named = (saved.record["input"] or {}).get("path")
-    place = (Path(named).resolve(), saved.slice_index) if named else None
+    opened: dict[str, Any] = saved.record["input"] or {}
+    place = (Path(opened["path"]).resolve(), saved.slice_index) if opened.get("path") else None
     yield Source(after, "synthetic", saved.box, scores, measured, folder, None, first, is_alone, goes_on, place)
     before = exported_before(saved, folder)
     if before and is_alone and not goes_on:
