@@ -194,6 +194,7 @@ class ExportDialog(QDialog):
         self._show_state()
         if not self.isVisible():
             self._session.say(f"The nodules were written to {folders[0].parent}.")
+            self.deleteLater()
 
     def _show_progress(self, part: float) -> None:
         self.progress.setValue(round(100 * part))
@@ -204,6 +205,7 @@ class ExportDialog(QDialog):
         self._show_state()
         if not self.isVisible():
             self._session.say(message, Severity.ERROR)
+            self.deleteLater()
 
     def _send(self) -> None:
         self.close()
@@ -214,10 +216,22 @@ class ExportDialog(QDialog):
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
     def done(self, result: int) -> None:
-        """Let what is being written become whole, however the dialog is closed: Esc comes here, too."""
+        """Close, also by Esc; what is being written becomes whole, and its end is told in the window."""
+        if self._task:
+            self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
+            self.hide()
+        else:
+            super().done(result)
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether an export is being written; the dialog may have been closed meanwhile."""
+        return self._task is not None
+
+    def stop(self) -> None:
+        """Let what is being written become whole."""
         if self._task:
             self._task.wait(60)
-        super().done(result)
 
 
 def _height_of(rows: QVBoxLayout, width: int) -> int:

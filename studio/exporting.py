@@ -117,10 +117,11 @@ def _extended(
             yield placed.slice_index, {placed.slice_index: placed.result, **others}
 
 
-def unused(folder: Path) -> Path:
-    """Return the folder, or the first of `folder-2`, `folder-3` ... that is not there: nothing is overwritten."""
-    number, unused = 1, folder
+def unused(path: Path) -> Path:
+    """Return the path, or the first of `name-2`, `name-3` ... that is not there: nothing is overwritten."""
+    number, unused = 1, path
+    suffix = ".png" if path.suffix == ".png" else ""  # What follows a full stop may be part of the name of a folder.
     while unused.exists():
         number += 1
-        unused = folder.with_name(f"{folder.name}-{number}")
+        unused = path.with_name(f"{path.name.removesuffix(suffix)}-{number}{suffix}")
     return unused

@@ -165,7 +165,7 @@ class HistoryList(QListView):
             super().keyPressEvent(event)
         elif event.key() in (Qt.Key.Key_Left, Qt.Key.Key_Right):
             self.step(1 if event.key() == Qt.Key.Key_Right else -1)
-        elif self.entry:
+        elif self.entry and not event.isAutoRepeat():  # Del that is held would delete one after the other.
             self.keys[event.key()](self.entry)
 
     def _is_ours(self, event: QKeyEvent) -> bool:

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from engine.history import Entry
-from studio.buttons import ReturnButton
+from studio.buttons import ReturnButton, keep_from_wheel
 from studio.history import History
 from studio.history_list import FilteredHistory, HistoryList, Which
 from studio.looking_back import LookingBack
@@ -65,6 +65,7 @@ class HistoryStrip(QFrame):
         self.fold.clicked.connect(lambda: self.set_open(not self.is_open))
         self.which = QComboBox()
         self.which.setAccessibleName("Which results are shown")
+        keep_from_wheel(self.which)
         self.which.addItems([which.value for which in Which])
         self.hint = _muted("")
         self.use = self._button("Take settings", "settings", "Return, or double-click", looking.use)

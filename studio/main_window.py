@@ -203,6 +203,8 @@ class MainWindow(QMainWindow):
         why = why_not_export(self.session)
         if why:
             self.session.say(why)
+        elif any(dialog.is_writing for dialog in self.findChildren(ExportDialog)):
+            self.session.say("The last export is still being written; export again in a moment.")
         else:
             dialog = ExportDialog(self.session, self)
             dialog.send_wanted.connect(self.pacs.send)
@@ -270,6 +272,7 @@ class MainWindow(QMainWindow):
             self.series_strip,
             self._engine,
             self.history,
+            *self.findChildren(ExportDialog),
         ):
             part.stop()
         # While it is deleted it still tells that it has changed, to those who are already gone.

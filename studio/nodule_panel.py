@@ -117,7 +117,7 @@ class NodulePanel(QFrame):
     def show_attributes(self) -> None:
         """Show the scores of the session."""
         for name, score in zip(ATTRIBUTE_NAMES, self._session.attributes.scores, strict=True):
-            self.rows[name].show_score(score or 1)
+            self.rows[name].show_score(score)
         self.show_readings()
 
     def show_readings(self) -> None:

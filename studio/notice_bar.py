@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QSize
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QProgressBar, QWidget
 
@@ -30,6 +30,8 @@ class NoticeBar(QFrame):
         self.close_button.setToolTip("Close")
         self.close_button.setFixedWidth(32)
         self.close_button.clicked.connect(self._close)
+        for button in (self.offer, self.close_button):  # A click must not take the keys from the slice.
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(16, 6, 8, 6)
         layout.setSpacing(12)
@@ -91,6 +93,7 @@ class OpeningBar(QFrame):
         self.progress.setAccessibleName("Progress of reading")
         self.cancel_button = ReturnButton("Cancel")
         self.cancel_button.clicked.connect(lambda: cancel())
+        self.cancel_button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(16, 6, 8, 6)
         layout.setSpacing(16)

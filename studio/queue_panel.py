@@ -105,10 +105,12 @@ class WaitingJobs(QListWidget):
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Alt and an arrow key move the chosen job, Del cancels it."""
+        """Alt and an arrow key move the chosen job, Del cancels it. Space shows the original in the slice."""
         number, row = self.number_at(self.currentIndex()), self.currentRow()
         steps = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
-        if number is not None and event.key() == Qt.Key.Key_Delete:
+        if event.key() == Qt.Key.Key_Space:
+            event.ignore()
+        elif number is not None and event.key() == Qt.Key.Key_Delete:
             self._queue.cancel(number)
         elif number is not None and event.key() in steps and event.modifiers() & Qt.KeyboardModifier.AltModifier:
             self._queue.move(number, row + steps[Qt.Key(event.key())])

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from engine.events import MOST_GUIDANCE, MOST_SEED, MOST_STEPS
-from studio.buttons import ReturnButton
+from studio.buttons import ReturnButton, keep_from_wheel
 from studio.placing import Placing
 from studio.session import Session
 from studio.theme import ICON_SIZE, icon
@@ -57,6 +57,7 @@ class SamplingControls(QWidget):
         for name, field in (("Seed", self.seed), ("Steps", self.steps), ("Guidance", self.guidance)):
             field.setToolTip(tips[name])
             field.setAccessibleName(name)
+            keep_from_wheel(field)
             field.lineEdit().setTextMargins(6, 0, 0, 0)
         layout.addWidget(QLabel("Seed"), 0, 0)
         layout.addWidget(self.seed, 0, 1, 1, 3)

@@ -31,12 +31,16 @@ _HEIGHT = 38
 
 
 class ScoreSlider(QSlider):
-    """A slider from 1 to 5 with a number under each stop. A click on a stop goes there."""
+    """A slider from 1 to 5 with a number under each stop. A click on a stop goes there.
+
+    It stands in the middle, without a knob, as long as no score is given.
+    """
 
     def __init__(self, readers: ReaderScores, parent: QWidget | None = None) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
         self._readers = readers
         self._reading: tuple[ScoreReading, bool] | None = None
+        self._is_given = True
         self.setRange(1, 5)
         self.setPageStep(1)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -49,6 +53,14 @@ class ScoreSlider(QSlider):
     def minimumSizeHint(self) -> QSize:
         """Wide enough to tell the stops apart."""
         return QSize(120, _HEIGHT)
+
+    def show_score(self, score: int | None) -> None:
+        """Show a score without announcing it; None: none is given."""
+        self._is_given = score is not None
+        self.blockSignals(True)
+        self.setValue(score or 3)
+        self.blockSignals(False)
+        self.update()
 
     def show_reading(self, reading: ScoreReading | None, is_far_off: bool = False) -> None:
         """Show what was read back of a finished nodule; None: nothing."""
@@ -68,16 +80,18 @@ class ScoreSlider(QSlider):
         paint_shares(painter, self._readers, [self.stop_x(score) for score in range(1, 6)], _TRACK)
         painter.setPen(QPen(colour("border"), 2))
         painter.drawLine(QPointF(first, _TRACK), QPointF(last, _TRACK))
-        mean, deviation = self._readers.others[self.value() - 1]
-        low, high = self.stop_x(max(mean - deviation, 1.0)), self.stop_x(min(mean + deviation, 5.0))
-        paint_disagreement(painter, low, high, _TRACK)
+        if self._is_given:
+            mean, deviation = self._readers.others[self.value() - 1]
+            low, high = self.stop_x(max(mean - deviation, 1.0)), self.stop_x(min(mean + deviation, 5.0))
+            paint_disagreement(painter, low, high, _TRACK)
         self._paint_stops(painter)
         painter.setPen(Qt.PenStyle.NoPen)
         if self.hasFocus():
             painter.setBrush(colour("accent", 70))
             painter.drawEllipse(QPointF(now, _TRACK), _KNOB + 3, _KNOB + 3)
-        painter.setBrush(colour("accenthover" if self.underMouse() else "accent"))
-        painter.drawEllipse(QPointF(now, _TRACK), _KNOB, _KNOB)
+        if self._is_given:
+            painter.setBrush(colour("accenthover" if self.underMouse() else "accent"))
+            painter.drawEllipse(QPointF(now, _TRACK), _KNOB, _KNOB)
         if self._reading:
             reading, is_far_off = self._reading
             paint_reading(painter, self.stop_x(reading.score), _TRACK, is_far_off)
@@ -89,7 +103,7 @@ class ScoreSlider(QSlider):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(colour("muted"))
             painter.drawEllipse(QPointF(x, _TRACK), 2.5, 2.5)
-            painter.setPen(colour("text" if score == self.value() else "muted"))
+            painter.setPen(colour("text" if self._is_given and score == self.value() else "muted"))
             number = QRectF(x - 10, _TRACK + _KNOB + 2, 20, height)
             painter.drawText(number, Qt.AlignmentFlag.AlignCenter, str(score))
 
@@ -114,7 +128,11 @@ class ScoreSlider(QSlider):
         event.ignore()
 
     def _go_to(self, x: float) -> None:
-        self.setValue(min(range(1, 6), key=lambda score: abs(self.stop_x(score) - x)))
+        score = min(range(1, 6), key=lambda score: abs(self.stop_x(score) - x))
+        if self._is_given or score != self.value():
+            self.setValue(score)
+        else:
+            self.valueChanged.emit(score)  # It stood there, but not as a score that is given.
 
 
 class AttributeRow(QWidget):
@@ -126,6 +144,7 @@ class AttributeRow(QWidget):
     def __init__(self, attribute: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._attribute = attribute
+        self._shown: int | None = None
         title = QLabel(attribute.capitalize())
         title.setProperty("role", "heading")
         self._readers = reader_scores()[attribute]
@@ -177,15 +196,13 @@ class AttributeRow(QWidget):
         sketch.setAccessibleName(f"{self._attribute.capitalize()} {score}: {name}")
         return sketch
 
-    def show_score(self, score: int) -> None:
-        """Show a score without announcing it as chosen."""
-        self.slider.blockSignals(True)
-        self.slider.setValue(score)
-        self.slider.blockSignals(False)
-        self.slider.update()
-        name = SCORE_NAMES[self._attribute][score - 1]
+    def show_score(self, score: int | None) -> None:
+        """Show a score without announcing it as chosen; None: none is given, and the model draws what it likes."""
+        self._shown = score
+        self.slider.show_score(score)
+        name = SCORE_NAMES[self._attribute][score - 1] if score else "Not given"
         self._name.setText(name)
-        readers = readers_text(self._attribute, score, self._readers)
+        readers = readers_text(self._attribute, score, self._readers) if score else ""
         self.slider.setToolTip(readers)
         self.slider.setWhatsThis(readers)
         self.slider.setAccessibleDescription(name)
@@ -195,7 +212,7 @@ class AttributeRow(QWidget):
         far = reading is not None and is_far_off(asked, reading)
         self.slider.show_reading(reading, far)
         self.read.setVisible(reading is not None)
-        self.read.setText(reading_text(self._attribute, asked, self.slider.value(), reading) if reading else "")
+        self.read.setText(reading_text(self._attribute, asked, self._shown, reading) if reading else "")
         self.read.setToolTip(f"{self.read.text()}\n{_READ}" if reading else "")
         role = "warning" if far else "muted"
         if self.read.property("role") != role:  # A style sheet is slow to apply.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPersistentModelIndex, QSettings, Qt, QTimer
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QAbstractItemView, QListView, QMainWindow, QWidget
 
 from studio.series_card import CARD, SeriesCard, slice_words
@@ -69,6 +69,13 @@ class SeriesStrip(QListView):
         session.slice_index_changed.connect(self._show_slice)
         self.selectionModel().currentChanged.connect(self._go)
         self.show_session()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Leave Space to the window: it shows the original in the slice."""
+        if event.key() == Qt.Key.Key_Space:
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
 
     def stop(self) -> None:
         """Make no more pictures."""

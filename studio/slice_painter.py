@@ -16,8 +16,8 @@ _ALIGNMENTS = {
 }
 
 
-def paint_box(painter: QPainter, rect: QRectF, label: str, progress: float | None = None) -> None:
-    """Paint the box with its handles and the text above it.
+def paint_box(painter: QPainter, rect: QRectF, label: str, view: QRectF, progress: float | None = None) -> None:
+    """Paint the box with its handles and the text above it; below it, or at the top of the view, where no room is.
 
     Parameters
     ----------
@@ -35,7 +35,13 @@ def paint_box(painter: QPainter, rect: QRectF, label: str, progress: float | Non
     else:
         _paint_progress(painter, rect, progress)
     if label:
-        paint_text(painter, QPointF(rect.left() + 1, rect.top() - 9), label, image_colour("accent"), "bottom left")
+        height = QFontMetricsF(painter.font()).lineSpacing() * len(label.split("\n"))
+        below = rect.bottom() + 14  # Clear of the bar.
+        if rect.top() - 9 - height >= view.top():
+            top = rect.top() - 9 - height
+        else:
+            top = below if below + height <= view.bottom() else view.top() + _MARGIN
+        paint_text(painter, QPointF(rect.left() + 1, top), label, image_colour("accent"))
 
 
 def _paint_handles(painter: QPainter, rect: QRectF) -> None:

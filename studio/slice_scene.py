@@ -50,7 +50,8 @@ def _paint_boxes(
         text = f"{session.sketch_here.text}\n{text}"
     elif not gesture.box:
         text = f"{slice_texts.selected_text(session)}{text}"
-    slice_painter.paint_box(painter, rect, text, _progress(session, gesture))
+    view = QRectF(0, 0, *viewport.size)
+    slice_painter.paint_box(painter, rect, text, view, _progress(session, gesture))
 
 
 def _paint_ghost(painter: QPainter, rect: QRectF, session: Session, nodule: PlacedNodule) -> None:

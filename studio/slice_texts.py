@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from engine.ct import CTVolume, HUArray, Vector, WindowLevel
 from engine.nodule import SCORE_NAMES, BoundingBox
+from engine.synthetic_data import is_synthetic
 from studio.placed import PlacedNodule
 from studio.session import Session
 from studio.shown import Comparison
@@ -39,13 +40,15 @@ def window_text(session: Session) -> str:
     if session.original_shown:
         lines.append("Original")
     elif session.shown.comparison is Comparison.DIFFERENCE:
-        lines.append("After − before" if session.nodules_here or session.job else "No nodule on this slice")
+        has_changed = session.nodules_here or session.job or session.sketch_here
+        lines.append("After − before" if has_changed else "Nothing has changed on this slice")
     elif session.generated or (session.volume and session.volume.is_made_whole):
         lines.append("Synthetic slice")
     elif (
         session.sketch_here
         or session.accepted_here
         or (session.candidate and session.candidate.slice_index == session.slice_index)
+        or (session.volume and is_synthetic(session.volume, session.slice_index))
     ):
         lines.append("Contains synthetic nodule")
     return "\n".join(lines)

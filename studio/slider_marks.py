@@ -60,7 +60,7 @@ def readers_text(attribute: str, score: int, scores: ReaderScores) -> str:
     )
 
 
-def reading_text(attribute: str, asked: int | None, shown: int, reading: ScoreReading) -> str:
+def reading_text(attribute: str, asked: int | None, shown: int | None, reading: ScoreReading) -> str:
     """Return what was read back; its name where it is far off, or what was asked for if the slider has moved since."""
     read = f"reads {reading.score:.1f} ± {reading.deviation:.1f}"
     if asked is not None and asked != shown:

@@ -36,8 +36,10 @@ class SweepExporting(QObject):
         suggested = str(Path(last_folder()) / f"{set_name(sweep)}.png")
         name, _ = QFileDialog.getSaveFileName(self._window, "Export the sheet", suggested, "PNG (*.png)")
         if name:
-            path = Path(name)  # With a name as it was typed: what follows a full stop may be part of it.
-            self.write_sheet(sweep, path if path.suffix.lower() == ".png" else path.with_name(f"{path.name}.png"))
+            path = Path(name)
+            if path.suffix.lower() != ".png":  # As it was typed: what follows a full stop may be part of it.
+                path = unused(path.with_name(f"{path.name}.png"))  # Whether to replace that one was not asked.
+            self.write_sheet(sweep, path)
 
     def write_sheet(self, sweep: Sweep, path: Path) -> None:
         """Write the picture in the background, and say so."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import Enum
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def apply_theme(app: QApplication) -> None:
     app.setStyle("Fusion")
     font = QFont()
     font.setFamilies(_FONTS)
-    font.setPointSizeF(10)
+    font.setPointSizeF(13 if sys.platform == "darwin" else 10)  # Macs count 72 points to the inch, others 96.
     app.setFont(font)
     app.setWindowIcon(QIcon(str(ICONS / "nodule-studio.svg")))
     # Where the system is followed, it may change at any time.

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMainWindow, QMenu, QToolButton, QWidget
 
+from engine.ct import WindowLevel
 from studio.presets import forget_presets, store_preset, stored_presets
-from studio.session import Session
+from studio.session import Notice, Session
 from studio.shown import COMPARISON_KEYS, SWITCHES, Comparison
 from studio.slice_view import SliceView
 from studio.theme import ICON_SIZE, icon
@@ -44,11 +46,16 @@ def preset_menu(window: QMainWindow, session: Session) -> QMenu:
     """Return the menu by which presets are changed: to the window that is in use."""
     menu = QMenu("Change presets", window)
 
-    def change(name: str) -> None:
-        store_preset(name, session.window)
+    def store(name: str, preset: WindowLevel) -> None:
+        store_preset(name, preset)
         session.presets = stored_presets()
+
+    def change(name: str) -> None:
+        before = session.presets[name]
+        store(name, session.window)
         width, level = session.window.width, session.window.level
-        session.say(f"{name} is now width {width:g}, level {level:g} HU. View > Change presets has the old ones.")
+        text = f"{name} is now width {width:g}, level {level:g} HU."
+        session.notice = Notice(text, offer="Take it back", do=partial(store, name, before))
 
     def forget() -> None:
         forget_presets()

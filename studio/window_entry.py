@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, Qt
+from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QWidget
 
 from engine.ct import WindowLevel
-from studio.buttons import takes_return
+from studio.buttons import keep_from_wheel, takes_return
 from studio.session import Session
 
 _LEAST, _MOST = -4000, 8000
@@ -33,7 +33,7 @@ class WindowEntry(QWidget):
         for field, name in ((self.black, "Black"), (self.white, "White")):
             field.setAccessibleName(f"HU shown as {name.lower()}")
             field.setToolTip(f"HU shown as {name.lower()}; what is beyond looks the same")
-            field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            keep_from_wheel(field)
             field.setFixedWidth(84)
             field.lineEdit().setTextMargins(6, 0, 0, 0)
             field.setKeyboardTracking(False)

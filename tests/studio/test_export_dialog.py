@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from pathlib import Path
 
 import pydicom
@@ -145,13 +146,35 @@ def test_esc_lets_what_is_being_written_become_whole(accepted, tmp_path, qtbot, 
     dialog = open_dialog(accepted, tmp_path / "out")
     QTest.mouseClick(dialog.export, LEFT)
     assert begun.wait(10)
-    threading.Timer(0.1, go_on.set).start()
     QTest.keyClick(dialog, KEY.Key_Escape)
-    assert (tmp_path / "out").exists() is is_written
+    assert not dialog.isVisible()
+    accepted.export()
+    assert accepted.session.notice.text == "The last export is still being written; export again in a moment."
+    go_on.set()
     qtbot.waitUntil(lambda: accepted.findChild(ExportDialog) is None)
+    assert (tmp_path / "out").exists() is is_written
     assert accepted.session.exported == (accepted.session.accepted if is_written else ())
     said = accepted.session.notice.text
     assert said == (f"The nodules were written to {tmp_path}." if is_written else "The disk is full.")
+
+
+def test_the_program_waits_at_its_end_for_what_is_written(accepted, tmp_path, qtbot, monkeypatch):
+    begun, written = threading.Event(), []
+
+    def write_slowly(*args):
+        begun.set()
+        time.sleep(0.2)
+        written.append(args)
+        return [tmp_path]
+
+    monkeypatch.setattr(export_dialog, "export_nodules", write_slowly)
+    dialog = open_dialog(accepted, tmp_path / "out")
+    QTest.mouseClick(dialog.export, LEFT)
+    assert begun.wait(10)
+    dialog.close()
+    monkeypatch.setattr(QMessageBox, "exec", answering("Leave without exporting"))
+    accepted.close()
+    assert written
 
 
 def test_only_what_is_chosen_is_written(accepted, tmp_path, qtbot):

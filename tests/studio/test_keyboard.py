@@ -3,8 +3,8 @@
 from datetime import datetime
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QAccessible
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QAccessible, QKeyEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QDialog, QLabel, QLineEdit, QPushButton, QWidget
 
@@ -19,7 +19,7 @@ from studio.saved_session import SavedSession
 from studio.series_dialog import SeriesDialog
 from studio.shown import Shown
 from tests.made_up_study import made_up_study
-from tests.studio.driving import LEFT, draw_box, generate
+from tests.studio.driving import LEFT, NO_KEY, draw_box, generate
 
 KEY = Qt.Key
 TAB = Qt.FocusReason.TabFocusReason
@@ -180,6 +180,29 @@ def test_a_result_that_has_the_focus_has_a_ring(window, qtbot):
     before = window.strip.list.grab().toImage()
     window.strip.list.setFocus(TAB)
     assert not same(window.strip.list, before)
+
+
+def test_del_that_is_held_in_the_history_deletes_one_result(window, qtbot):
+    for column in (10, 40, 70):
+        draw_box(window, 30, column, 20)
+        generate(window, qtbot)
+        QTest.keyClick(window.view, KEY.Key_A)
+    strip = window.strip.list
+    qtbot.waitUntil(lambda: strip.model().rowCount() == 3)
+    strip.step(0)
+    for is_repeated in (False, True, True):
+        QApplication.sendEvent(strip, QKeyEvent(QEvent.Type.KeyPress, KEY.Key_Delete, NO_KEY, "", is_repeated))
+    assert strip.model().rowCount() == 2
+
+
+def test_space_shows_the_original_wherever_the_keys_are(window):
+    draw_box(window)
+    for part in (window.series_strip, window.strip.queue.jobs, window.strip.list):
+        part.setFocus()
+        QTest.keyPress(part, KEY.Key_Space)
+        assert window.session.original_shown
+        QTest.keyRelease(part, KEY.Key_Space)
+        assert not window.session.original_shown
 
 
 def test_all_that_the_first_nodule_needs_is_in_sight_at_1280_by_800(window):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import Qt, QTimer
@@ -14,8 +15,10 @@ from engine.events import EngineState, StateChanged
 from engine.nodule import SCORE_NAMES
 from studio import lung_finder, project, suggesting
 from studio.device_note import NO_GPU
+from studio.session import Notice
+from studio.window_entry import WindowEntry
 from tests.scripted_engine import PATIENCE, Gate, Loading, ScriptedRunner
-from tests.studio.driving import LEFT, draw_box
+from tests.studio.driving import LEFT, draw_box, wheel
 
 KEY = Qt.Key
 
@@ -159,6 +162,32 @@ def test_sliders_set_scores_by_mouse_and_by_keys_and_name_them(window, name):
     assert slider.accessibleDescription() == SCORE_NAMES[name][3]
 
 
+def test_a_score_that_is_not_given_is_shown_as_such_and_any_can_be_chosen(window):
+    row = window.panel.rows["lobulation"]
+    for score in range(1, 6):
+        window.session.attributes = replace(window.session.attributes, lobulation=None)
+        assert (row._name.text(), row.slider.accessibleDescription()) == ("Not given", "Not given")
+        without = row.slider.grab().toImage()
+        QTest.mouseClick(row.slider, LEFT, pos=_point(row.slider.stop_x(score), 11))
+        assert window.session.attributes.lobulation == score
+        assert row.slider.grab().toImage() != without
+
+
+def test_the_wheel_changes_a_field_only_while_that_has_the_focus(window):
+    window.activateWindow()
+    window.view.setFocus()
+    sampling, entry = window.panel.sampling, window.findChild(WindowEntry)
+    fields = (sampling.seed, sampling.steps, sampling.guidance, entry.black, entry.white, window.strip.which)
+    before = window.session.options, window.session.window, window.strip.which.currentIndex()
+    for field in fields:
+        assert not field.focusPolicy() & Qt.FocusPolicy.WheelFocus & ~Qt.FocusPolicy.StrongFocus
+        wheel(field, -1)
+    assert (window.session.options, window.session.window, window.strip.which.currentIndex()) == before
+    sampling.steps.setFocus()
+    wheel(sampling.steps, -1)
+    assert window.session.options.steps == before[0].steps - 1
+
+
 def _point(x, y):
     from PySide6.QtCore import QPoint
 
@@ -172,6 +201,11 @@ def test_clicking_a_button_leaves_the_keys_to_the_slice(window, qtbot):
     QTest.mouseClick(window.panel.placing.generate, LEFT)
     qtbot.waitUntil(lambda: window.session.candidate is not None)
     assert window.focusWidget() is window.view
+    for button in (window.notice_bar.offer, window.notice_bar.close_button):
+        window.session.notice = Notice("A message", offer="An offer", do=lambda: None)
+        QTest.mouseClick(button, LEFT)
+        assert window.session.notice is None
+        assert window.focusWidget() is window.view
 
 
 def test_the_window_stays_responsive_while_the_engine_computes(make_window, volume, qtbot):

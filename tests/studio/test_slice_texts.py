@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from pydicom import Dataset
 
 from engine.ct import WindowLevel
 from engine.nodule import BoundingBox
 from studio import slice_texts
 from studio.session import Session
+from studio.shown import Comparison
 
 
 def test_negative_numbers_have_a_minus_sign_and_zero_has_none():
@@ -25,6 +27,21 @@ def test_presets_are_named(volume, qapp):
     assert slice_texts.window_text(session) == "Lung\nW 1500  L −600"
     session.window = WindowLevel(1490, -600)
     assert slice_texts.window_text(session) == "W 1490  L −600"
+
+
+def test_what_is_synthetic_already_is_said_on_the_slice(volume, qapp):
+    headers = tuple(Dataset() for _ in range(len(volume)))
+    headers[1].SyntheticData = "YES"
+    session = Session()
+    session.show_volume(replace(volume, headers=headers))
+    assert ["Contains synthetic" in _window_text_of(session, index) for index in (0, 1)] == [False, True]
+    session.shown = replace(session.shown, comparison=Comparison.DIFFERENCE)
+    assert _window_text_of(session, 1).endswith("Nothing has changed on this slice")
+
+
+def _window_text_of(session, index):
+    session.go_to_slice(index)
+    return slice_texts.window_text(session)
 
 
 @pytest.mark.parametrize(

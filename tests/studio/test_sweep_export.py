@@ -176,6 +176,9 @@ def test_the_sheet_is_written_in_the_background_where_the_user_says(swept, tmp_p
     qtbot.waitUntil(lambda: "ladder.png" in swept.notice_bar.text.text())
     assert QImage(str(tmp_path / "ladder.png")).width() > 1000
     assert threads != [threading.main_thread()]
+    # The dialog has asked about "ladder", not about the file that would be replaced.
+    swept.sweep_panel.export.menu().actions()[0].trigger()
+    qtbot.waitUntil(lambda: (tmp_path / "ladder-2.png").exists())
 
 
 def test_without_a_sweep_exporting_says_why_not(make_window):

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QFontMetricsF, QImage, QPainter
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from engine.ct import LUNG, WindowLevel
+from studio import slice_painter
 from studio.overlays import borders, tint
 from studio.presets import forget_presets, stored_presets
 from studio.slice_texts import box_text
@@ -155,6 +157,32 @@ def test_presets_can_be_changed_for_good_and_had_back(window, make_window):
     assert again.session.window == WindowLevel(1600, -550)
     forget_presets()
     assert stored_presets()["Lung"] == LUNG
+
+
+def test_a_preset_that_was_changed_by_mistake_is_taken_back_and_the_others_stay(window):
+    own = WindowLevel(1600, -550)
+    window.session.window = own
+    QTest.keyClick(window.view, KEY.Key_1, CTRL)
+    before = window.session.presets
+    QTest.keyClick(window.view, KEY.Key_2, CTRL)
+    assert window.session.presets["Mediastinum"] == own
+    QTest.mouseClick(window.notice_bar.offer, Qt.MouseButton.LeftButton)
+    assert window.session.presets == stored_presets() == before
+    assert before["Lung"] == own
+    forget_presets()
+
+
+@pytest.mark.parametrize(
+    ("box", "top"), [(QRectF(50, 60, 80, 80), 51 - 32), (QRectF(50, 20, 80, 80), 114), (QRectF(50, -20, 80, 300), 12)]
+)
+def test_the_words_of_a_box_stay_in_the_view(qapp, monkeypatch, box, top):
+    picture, painted = QImage(200, 200, QImage.Format.Format_RGB32), []
+    monkeypatch.setattr(slice_painter, "paint_text", lambda painter, at, *_: painted.append(at))
+    monkeypatch.setattr(QFontMetricsF, "lineSpacing", lambda metrics: 16.0)
+    painter = QPainter(picture)
+    slice_painter.paint_box(painter, box, "14.0 mm\nmean −800", QRectF(picture.rect()))
+    painter.end()
+    assert [(at.x(), at.y()) for at in painted] == [(51, top)]
 
 
 def test_one_pixel_of_the_slice_on_one_of_the_screen(window):
