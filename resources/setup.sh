@@ -1,14 +1,23 @@
 # Sourced by tests/run.sh and studio/start.sh: Qt's system libraries, a virtual environment, this package.
 # The first argument names the extra of pyproject.toml to install ("" for none). PYTHON may name another Python.
 extra=$1
-base=${PYTHON:-python3}
-is_new_enough='import sys; sys.exit(sys.version_info < (3, 11))'
-# Not one that was left half made, or is of an old Python.
-has_environment() { [ -f .venv/bin/activate ] && .venv/bin/python -c "$is_new_enough" 2>/dev/null; }
+candidates=(python3 python3.13 python3.12 python3.11)
+[ -z "${PYTHON-}" ] || candidates=("$PYTHON")
+is_known='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'
+# Not one that was left half made, is of another Python, which an upgrade of the system may have put in the place of its
+# own, or was made in another folder: that one's paths are written into it.
+has_environment() {
+  [ -f .venv/bin/activate ] && .venv/bin/python -c "import pip; $is_known" 2>/dev/null &&
+    [ "$(. .venv/bin/activate && cd "$VIRTUAL_ENV" 2>/dev/null && pwd -P)" = "$(cd .venv && pwd -P)" ]
+}
+base=
 venv_package=
 if ! has_environment; then
-  if ! "$base" -c "$is_new_enough"; then
-    echo "Nodule Studio needs Python 3.11 or newer; install one and name it: PYTHON=python3.12 bash $0" >&2
+  for candidate in "${candidates[@]}"; do
+    if "$candidate" -c "$is_known" 2>/dev/null; then base=$candidate; break; fi
+  done
+  if [ -z "$base" ]; then
+    echo "Nodule Studio needs Python 3.11, 3.12 or 3.13; install one and name it: PYTHON=python3.13 bash $0" >&2
     exit 2
   fi
   # Debian's Python comes without what makes virtual environments.
@@ -23,11 +32,14 @@ for library in libEGL.so.1 libGL.so.1 libfontconfig.so.1 libdbus-1.so.3 libxkbco
 done
 if command -v apt-get >/dev/null && [ -n "$missing$venv_package" ]; then
   as_root=; [ "$(id -u)" = 0 ] || as_root=sudo
-  { $as_root apt-get update -qq && $as_root apt-get install -y -qq --no-install-recommends $venv_package \
-    libegl1 libgl1 libxkbcommon0 libdbus-1-3 libfontconfig1 libglib2.0-0 fonts-dejavu-core fonts-inter \
+  # One source that cannot be reached, or fonts that are not known, keep the rest from nothing.
+  $as_root apt-get update -qq || true
+  $as_root apt-get install -y -qq --no-install-recommends $venv_package \
+    libegl1 libgl1 libxkbcommon0 libdbus-1-3 libfontconfig1 libglib2.0-0 \
     libxcb-cursor0 libxkbcommon-x11-0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-render-util0 \
-    libxcb-shape0 libxcb-randr0 libxcb-xkb1 libxcb-xinerama0; } ||
+    libxcb-shape0 libxcb-randr0 libxcb-xkb1 libxcb-xinerama0 ||
     echo "These could not be installed, and may be needed:$missing $venv_package" >&2
+  $as_root apt-get install -y -qq --no-install-recommends fonts-dejavu-core fonts-inter || true
 fi
 has_environment || "$base" -m venv --clear .venv
 . .venv/bin/activate
@@ -44,5 +56,5 @@ with open("pyproject.toml", "rb") as file:
       --index-url https://download.pytorch.org/whl/cpu "$torch" || true
   fi
   python -m pip install --quiet --editable ".${extra:+[$extra]}"
-  touch "$stamp"
+  touch "$stamp" .venv/set-up-studio
 fi

@@ -14,8 +14,8 @@ _WHAT = (
 )
 _USE = "For research. This is no medical device, and what it makes must not be used for diagnosis."
 _LICENCES = (
-    "The code is under the MIT licence. The models were trained on LIDC-IDRI (Armato et al. 2015, CC BY 3.0), and on"
-    " other collections that their cards name."
+    "The code is under the MIT licence; the libraries have licences of their own. The models were trained on LIDC-IDRI"
+    " (Armato et al. 2015, CC BY 3.0), and on other collections that their cards name."
 )
 _CARDS = {"nodule": "nodules", "slice": "slices", "scorer": "reading scores"}
 _WIDTH = 460

@@ -25,10 +25,13 @@ def own_user_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
-    """The folder of real data: NODULE_STUDIO_DATA, else `../shared/data` beside the repository."""
+    """The folder of real data: NODULE_STUDIO_DATA, else `shared/data` beside the repository.
+
+    It holds `dicom/`, scans of TCIA by patient, and the Parquet files that `training.import_public` reads.
+    """
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"
     folder = Path(os.environ.get("NODULE_STUDIO_DATA", beside))
-    if not folder.is_dir():
+    if not ((folder / "dicom").is_dir() and (folder / "chest_slices.parquet").is_file()):
         pytest.skip(f"there is no real data in {folder}; name its folder in NODULE_STUDIO_DATA")
     return folder
 

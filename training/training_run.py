@@ -47,7 +47,7 @@ def make_accelerator(*handlers: KwargsHandler) -> Accelerator:
     accelerator = Accelerator(mixed_precision=precision, cpu=not has_gpu(), kwargs_handlers=list(handlers))
     if accelerator.is_main_process and torch.version.cuda is None and _NVIDIA_GPU.exists():
         print(
-            "Warning: there is an NVIDIA GPU, and this torch is built without CUDA; install a CUDA build of torch.",
+            "Warning: there is an NVIDIA GPU, and this torch is built without CUDA; install one with CUDA instead.",
             file=sys.stderr,
         )
     return accelerator
