@@ -43,7 +43,9 @@ class PlacedNodule:
 
 def count_whole(nodules: Iterable[PlacedNodule]) -> int:
     """Return how many nodules these are, where one that goes over several slices counts once."""
-    return len({nodule.name for nodule in nodules})
+    parts = tuple(nodules)
+    placed = [nodule.name for nodule in parts if not nodule.continues]
+    return len(placed) + len({nodule.continues for nodule in parts if nodule.continues} - set(placed))
 
 
 @dataclass(frozen=True)
