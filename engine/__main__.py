@@ -21,7 +21,7 @@ from engine.errors import InputError
 from engine.events import GenerationRequest, SamplingOptions
 from engine.export_folder import check_folder
 from engine.exports import ALL_FORMATS, SERIES, ExportOptions, export_files
-from engine.extend_command import extend_and_export
+from engine.extend_command import check_extended, export_extension, extend
 from engine.generate_command import add_generate
 from engine.nodule import BoundingBox, NoduleAttributes
 from engine.pacs_commands import add_fetch, add_send
@@ -96,6 +96,8 @@ def _add_place(commands: Any) -> None:
 
 def _place(options: argparse.Namespace) -> None:
     check_folder(options.out)
+    if not options.extend:
+        check_extended(options.out)
     from engine.ct_files import read_volume
     from engine.exported_result import made_whole_beside
 
@@ -109,15 +111,15 @@ def _place(options: argparse.Namespace) -> None:
         sampling_of(options),
     )
     result = run_request(request, options.checkpoint)
+    others = extend(volume, index, result, options.checkpoint, options.out) if options.extend else {}
     # An extended nodule stands in the whole series anyway: one with a slice of it alone would only be taken for it.
     formats = (*ALL_FORMATS, SERIES) if options.whole_series and not options.extend else ALL_FORMATS
     export_options = ExportOptions(keep_identity=options.keep_identity)
     own = made_whole_beside(volume)
-    export_files(volume, index, result, options.out, formats, export_options, [own] if own else [])
     printed = summary(index, result, options.out)
-    if options.extend:
-        extended = extend_and_export(volume, index, result, options.checkpoint, options.out, export_options)
-        printed["extended"] = extended
+    if others:
+        printed["extended"] = export_extension(volume, index, {index: result, **others}, options.out, export_options)
+    export_files(volume, index, result, options.out, formats, export_options, [own] if own else [])
     print(json.dumps(printed))
     from engine.lungs import lung_warning
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from engine.events import (
     SamplingOptions,
     SliceRequest,
 )
-from engine.job_runner import failure_sentence, what_failed
+from engine.job_runner import failure_sentence, is_out_of_memory, what_failed
 from engine.nodule import ATTRIBUTE_NAMES
 
 
@@ -99,28 +100,48 @@ def _guidance(text: str) -> float:
     return number
 
 
+@contextmanager
+def generating(what: str) -> Generator[None]:
+    """Turn what is no fault of the program, a full memory or values that are no numbers, into one sentence.
+
+    Parameters
+    ----------
+    what : as in `engine.job_runner.failure_sentence`
+
+    Raises
+    ------
+    InputError
+        Instead of those errors.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, FloatingPointError) and not is_out_of_memory(error):
+            raise
+        raise InputError(failure_sentence(error, what)) from error
+
+
 def run_request(request: Request, checkpoint_folder: Path) -> GenerationResult:
     """Run a request of either kind to its end, its steps shown where standard error is a terminal.
 
     Raises
     ------
     InputError
-        If the network returned what are no numbers, beside what loading and the generators themselves raise.
+        If the memory is full or the network returned what are no numbers, beside what loading and the generators
+        themselves raise.
     """
     from tqdm import tqdm
 
     watched = sys.stderr.isatty()
-    events = _events_of(request, checkpoint_folder, watched)
-    with tqdm(total=request.options.steps, unit="step", file=sys.stderr, disable=not watched) as bar:
-        try:
+    with generating(what_failed(request)):
+        events = _events_of(request, checkpoint_folder, watched)
+        with tqdm(total=request.options.steps, unit="step", file=sys.stderr, disable=not watched) as bar:
             for event in events:
                 match event:
                     case Preview(step=step):
                         bar.update(step - bar.n)
                     case Finished(result=result):
                         return result
-        except FloatingPointError as error:
-            raise InputError(failure_sentence(error, what_failed(request))) from error
     raise RuntimeError("the generator ended without a result")
 
 

@@ -107,6 +107,20 @@ def exported_before(saved: SavedRequest, folder: Path) -> CTSlice | None:
     return _with_hash(_picture_hu(folder / "before-16bit.png"), saved, saved.input_sha256)
 
 
+def input_slice(saved: SavedRequest, folder: Path, volume: CTVolume, index: int) -> CTSlice | None:
+    """Return the slice that a request was made of, where `engine.replay.find_series` has found it in a volume.
+
+    It is the slice of the volume; if another nodule had been put in before, that of `exported_before`, None without.
+
+    Raises
+    ------
+    InputError
+        If the picture is damaged.
+    """
+    ct_slice = volume.slice_at(index)
+    return ct_slice if ct_slice.sha256() == saved.input_sha256 else exported_before(saved, folder)
+
+
 def _picture_hu(path: Path) -> NDArray[np.int32] | None:
     """Return the HU of an exported 16-bit picture; None if there is none."""
     from PIL import Image

@@ -101,14 +101,13 @@ def failure_sentence(error: Exception, what: str) -> str:
     Parameters
     ----------
     error : Exception
-        An InputError speaks for itself. Running out of memory is recognised without importing torch: by
-        the name of the class (CUDA, MPS) or by what torch's CPU allocator says.
+        An InputError speaks for itself.
     what : str
         What failed, without a full stop.
     """
     if isinstance(error, InputError):
         return str(error)
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return f"{what}: the memory is full; close other programs and try again."
     if isinstance(error, FloatingPointError):
         return f"{what}: the model gave values that are not numbers; try another seed or a lower guidance."
@@ -116,7 +115,9 @@ def failure_sentence(error: Exception, what: str) -> str:
     return f"{what} ({reason.rstrip('.')}); try again, and see the log if it fails again."
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
+    """Tell whether an error says that the memory is full, without importing torch."""
+    # By the name of the class (CUDA, MPS), or by what torch's CPU allocator says.
     named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     text = str(error)
     return named or "out of memory" in text or "DefaultCPUAllocator" in text

@@ -2,9 +2,9 @@
 
 Lung is air that the body encloses and that is neither airway nor bowel gas. Gas is told by its HU, near -1000 all
 over, while lung holds blood and vessels; small pockets of lung lie at ribs, those of bowel do not. Lung that the field
-of view cuts off is told from the air around the body in the same way. What lung encloses (vessels, nodules) and what
-dents it from the side (nodules at the pleura) is filled. Consolidated lung has no air and is not found. The work is
-done on pixels of 1 to 2 mm.
+of view cuts off is told from the air around the body in the same way, unless emphysema makes it as dark as that. What
+lung encloses (vessels, nodules) and what dents it from the side (nodules at the pleura) is filled. Consolidated lung
+has no air and is not found. The work is done on pixels of 1 to 2 mm.
 """
 
 from __future__ import annotations
@@ -35,6 +35,9 @@ _TABLE_MM = 1.5
 _LEAST_MM2 = 100.0
 #: The middle of a pocket of gas is darker than this, by median; its rim, so wide, is blurred.
 _GAS_BELOW, _RIM_MM = -935.0, 2.0
+#: Lung that is hyperinflated or has emphysema is as dark. A pocket of at least this area and within these HU is such
+#: lung, for so large a pocket of gas is darker; in its slice, gas is only what is darker than the lower one.
+_LARGE_MM2, _DARK_LUNG = 5000.0, (-965.0, -915.0)
 #: Pockets that are smaller, darker and nearer to the middle of the body than this are airway.
 _AIRWAY_MM2, _AIRWAY_BELOW, _AIRWAY_FROM_MIDDLE_MM = 900.0, -850.0, 35.0
 #: Pockets smaller than this are lung only if there is so much bone, brighter than this, so near ...
@@ -86,9 +89,12 @@ def _find_lungs(hu: Plane, padding: Mask, spacing: Spacing) -> Mask:
     body = _body(hu, spacing)
     lungs = np.zeros(hu.shape, np.bool_)
     unclear: list[tuple[Place, Mask]] = []
-    for around, pocket in _pockets(_air_in(body, hu, padding), spacing):
+    pockets = _pockets(_air_in(body, hu, padding), spacing)
+    gas_below = _gas_limit(hu, pockets, spacing)
+    for around, pocket in pockets:
         off_middle = abs(_middle(pocket) + around[1].start - _middle(body)) * spacing[1]
-        if _is_gas(hu[around], pocket, off_middle, spacing):
+        is_airway = _area(pocket, spacing) < _AIRWAY_MM2 and off_middle < _AIRWAY_FROM_MIDDLE_MM
+        if _level(hu[around], pocket, spacing) < (_AIRWAY_BELOW if is_airway else gas_below):
             continue
         if _area(pocket, spacing) >= _SMALL_MM2 or _lies_at_rib(hu[around], pocket, spacing):
             lungs[around] |= _filled(pocket, spacing)
@@ -186,12 +192,17 @@ def _middle(mask: Mask) -> float:
     return (columns[0] + columns[-1]) / 2
 
 
-def _is_gas(hu: Plane, pocket: Mask, off_middle: float, spacing: Spacing) -> bool:
-    """Tell bowel gas and airways from lung; `off_middle` is the distance from the middle of the body in mm."""
+def _gas_limit(hu: Plane, pockets: list[tuple[Place, Mask]], spacing: Spacing) -> float:
+    """HU below which a pocket is gas."""
+    levels = [_level(hu[around], pocket, spacing) for around, pocket in pockets if _area(pocket, spacing) >= _LARGE_MM2]
+    darkest, brightest = _DARK_LUNG
+    return darkest if any(darkest <= level < brightest for level in levels) else _GAS_BELOW
+
+
+def _level(hu: Plane, pocket: Mask, spacing: Spacing) -> float:
+    """Median HU of the middle of a pocket."""
     core = _depth(pocket, spacing) > _RIM_MM
-    level = float(np.median(hu[core if core.any() else pocket]))
-    airway = _area(pocket, spacing) < _AIRWAY_MM2 and off_middle < _AIRWAY_FROM_MIDDLE_MM
-    return level < (_AIRWAY_BELOW if airway else _GAS_BELOW)
+    return float(np.median(hu[core if core.any() else pocket]))
 
 
 def _area(mask: Mask, spacing: Spacing) -> float:

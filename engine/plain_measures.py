@@ -18,6 +18,8 @@ Mask = NDArray[np.bool_]
 LEAST_PIXELS = 12
 #: Solid are pixels above this, as in studies of part-solid nodules (Scholten et al., PLoS One 8 (2013) e80249).
 SOLID_ABOVE = -300.0
+#: Where the sides of pixels differ by more than this, shapes are measured on square ones.
+_UNEQUAL_SIDES = 1.01
 #: Lung is measured this far around the nodule, and is darker than `_LUNG_BELOW`.
 _RING_MM, _LUNG_BELOW = 4.0, -500.0
 
@@ -60,10 +62,11 @@ def measure_plainly(ct_slice: CTSlice, mask: Mask) -> PlainMeasures:
     hu = ct_slice.hu[mask]
     shaped = _has_shape(mask)
     near = _surroundings(mask, REACH)
-    edge = measure_edge_shape(ct_slice.hu[near], mask[near]) if shaped else None
+    square_hu, square_mask = _in_square_pixels(ct_slice.hu[near], mask[near], ct_slice.pixel_spacing)
+    edge = measure_edge_shape(square_hu, square_mask) if shaped else None
     return PlainMeasures(
         sd_hu=float(hu.std()),
-        circularity=_circularity(mask) if shaped else None,
+        circularity=_circularity(square_mask) if shaped else None,
         edge_sharpness=_edge_sharpness(ct_slice, mask) if shaped else None,
         solid_part=float((hu > SOLID_ABOVE).mean()),
         **(asdict(edge) if edge else {}),
@@ -73,6 +76,21 @@ def measure_plainly(ct_slice: CTSlice, mask: Mask) -> PlainMeasures:
 def _has_shape(mask: Mask) -> bool:
     """Return whether a mask has pixels enough, three rows and three columns at least, to speak of its shape."""
     return bool(mask.sum() >= LEAST_PIXELS) and all(np.ptp(indices) >= 2 for indices in np.nonzero(mask))
+
+
+def _in_square_pixels(hu: NDArray[Any], mask: Mask, spacing: tuple[float, float]) -> tuple[NDArray[Any], Mask]:
+    """Return HU, interpolated, and mask, nearest, at the smaller spacing along both axes; as they are if square."""
+    finest = min(spacing)
+    if max(spacing) <= _UNEQUAL_SIDES * finest:
+        return hu, mask
+    ndimage: Any = import_module("scipy.ndimage")
+    steps = [finest / length for length in spacing]
+    shape = tuple(int(np.ceil(pixels / step)) for pixels, step in zip(hu.shape, steps, strict=True))
+    # Pixels are counted at their middles.
+    placed: dict[str, Any] = {"matrix": steps, "offset": [(step - 1) / 2 for step in steps], "output_shape": shape}
+    finer = ndimage.affine_transform(hu.astype(np.float64), order=1, mode="nearest", **placed)
+    nearest = ndimage.affine_transform(mask.astype(np.uint8), order=0, mode="nearest", **placed)
+    return finer, nearest.astype(np.bool_)
 
 
 def _circularity(mask: Mask) -> float:

@@ -44,7 +44,7 @@ class Comparison:
     mean_hu, largest_hu : float
         Mean and largest absolute difference of HU in the box, or in a slice that was made whole.
     outside_hu : float
-        Largest absolute difference outside of the box.
+        Largest absolute difference outside of the box, but for what storing the slice as DICOM rounds.
     other_versions : tuple of str
         Device and libraries that are others than those of the export.
     """
@@ -76,6 +76,9 @@ def find_input(saved: SavedRequest, given: Path | None = None) -> tuple[CTVolume
 def find_series(saved: SavedRequest, given: Path | None = None) -> tuple[CTVolume, int, str]:
     """Open what a request was made of; return it, the index of the slice, which is found by its hash, and its UID.
 
+    Where another nodule had been put into that slice before, the slice without either serves as well: see
+    `engine.exported_result.input_slice`.
+
     Parameters
     ----------
     given : Path, optional
@@ -95,6 +98,7 @@ def find_series(saved: SavedRequest, given: Path | None = None) -> tuple[CTVolum
     path = given or _named_input(saved)
     infos = [info for info in list_series(path) if not info.problem]
     refusal: InputError | None = None
+    as_read: tuple[CTVolume, int, str] | None = None
     for info in sorted(infos, key=lambda info: info.series_uid != saved.series_uid):
         try:
             volume = read_volume(path, info.series_uid)
@@ -103,8 +107,13 @@ def find_series(saved: SavedRequest, given: Path | None = None) -> tuple[CTVolum
             refusal = error if info.series_uid == saved.series_uid else refusal
             continue
         index = index_of_input(volume, saved)
-        if index is not None:
+        if index is None:
+            continue
+        if volume.slice_at(index).sha256() == saved.input_sha256:
             return volume, index, info.series_uid
+        as_read = as_read or (volume, index, info.series_uid)
+    if as_read:
+        return as_read
     raise refusal or InputError(
         f"No slice of {path} has the HU that the request was made of; give what was opened then with --input."
     )
@@ -141,10 +150,12 @@ def compare(saved: SavedRequest, folder: Path, result: GenerationResult) -> Comp
             f"The HU are not those of the export, and {folder} has no slice to tell by how much; "
             "repeat it in the folder with all exported files."
         )
-    difference = np.abs(result.slice.hu.astype(np.float64) - exported)
+    # HU are held as float32 where they have fractions, and files may give more digits.
+    difference = np.abs(result.slice.hu.astype(np.float64) - exported.astype(np.float32))
     made = (slice(None), slice(None)) if saved.is_whole_slice else saved.box.slices
     inside = difference[made].copy()
     difference[made] = 0
+    difference[difference <= _rounded_hu(_exported_file(saved, folder))] = 0
     versions = _other_versions(saved, result)
     return Comparison(False, float(inside.mean()), float(inside.max()), float(difference.max()), versions)
 
@@ -198,7 +209,8 @@ def _content(file: Path) -> Any:
 
 def _named_input(saved: SavedRequest) -> Path:
     named = saved.record["input"].get("path")
-    for path in (Path(named) if named else None, known_input(saved.input_sha256 or "")):
+    known = (known_input(sha256) for sha256 in (saved.input_sha256, saved.sha256_as_read) if sha256)
+    for path in (Path(named) if named else None, *known):
         if path is not None and path.exists():
             return path
     if named:
@@ -210,15 +222,35 @@ def _named_input(saved: SavedRequest) -> Path:
 
 
 def index_of_input(volume: CTVolume, saved: SavedRequest) -> int | None:
-    """Return the index of the slice that a request was made of, looked for where it was first; else None."""
+    """Return the index of the slice that a request was made of, looked for where it was first; else None.
+
+    Where there is none, but the slice as it was before another nodule had been put in: the index of that one.
+    """
     indices = sorted(range(len(volume)), key=lambda index: index != saved.slice_index)
-    return next((index for index in indices if volume.slice_at(index).sha256() == saved.input_sha256), None)
+    for sha256 in dict.fromkeys((saved.input_sha256, saved.sha256_as_read)):
+        for index in indices:
+            if volume.slice_at(index).sha256() == sha256:
+                return index
+    return None
+
+
+def _exported_file(saved: SavedRequest, folder: Path) -> Path | None:
+    """Return the first file of the slice that the export wrote; files of an earlier one may lie beside it."""
+    files = (folder / name for format_name, name in _SLICE_FILES.items() if format_name in saved.export.formats)
+    return next((file for file in files if file.is_file()), None)
+
+
+def _rounded_hu(file: Path | None) -> float:
+    """Return by how much HU may have been rounded for a file: half a step of a CT image's stored values."""
+    from pydicom.filereader import dcmread  # pyright: ignore[reportUnknownVariableType]
+
+    if file is None or file.name != _SLICE_FILES["DICOM"]:
+        return 0.0
+    return float(dcmread(file, stop_before_pixels=True).RescaleSlope) / 2
 
 
 def exported_hu(saved: SavedRequest, folder: Path) -> NDArray[np.float64] | None:
     """Return the HU of an exported slice, (rows, columns), from the first of its files that is there; None without any.
-
-    Only from those that the export wrote: files of an earlier one may lie beside them.
 
     Raises
     ------
@@ -227,14 +259,14 @@ def exported_hu(saved: SavedRequest, folder: Path) -> NDArray[np.float64] | None
     """
     import SimpleITK as sitk
 
-    for name in (file for name, file in _SLICE_FILES.items() if name in saved.export.formats):
-        if (folder / name).is_file():
-            try:
-                pixels = sitk.GetArrayFromImage(sitk.ReadImage(folder / name))
-            except RuntimeError as error:
-                raise InputError(f"{folder / name} cannot be read; restore it from a copy.") from error
-            return pixels.reshape(pixels.shape[-2:]).astype(np.float64)
-    return None
+    file = _exported_file(saved, folder)
+    if file is None:
+        return None
+    try:
+        pixels = sitk.GetArrayFromImage(sitk.ReadImage(file))
+    except RuntimeError as error:
+        raise InputError(f"{file} cannot be read; restore it from a copy.") from error
+    return pixels.reshape(pixels.shape[-2:]).astype(np.float64)
 
 
 def _other_versions(saved: SavedRequest, result: GenerationResult) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def _replay(options: argparse.Namespace) -> None:
     folder: Path = options.folder if options.folder.is_dir() else options.folder.parent
     if options.out is not None and options.out.resolve() == folder.resolve():
         raise InputError(f"{options.out} holds the files to compare with; give another folder to --out.")
-    volume, index, result = _made_again(saved, options)
+    volume, index, result = _made_again(saved, folder, options)
     compared = compare(saved, folder, result)
     printed = {**asdict(compared), "sha256": result.slice.sha256()}
     if options.out is not None:
@@ -60,8 +60,11 @@ def _replay(options: argparse.Namespace) -> None:
     print(json.dumps(printed))
 
 
-def _made_again(saved: SavedRequest, options: argparse.Namespace) -> tuple[CTVolume, int, GenerationResult]:
+def _made_again(
+    saved: SavedRequest, folder: Path, options: argparse.Namespace
+) -> tuple[CTVolume, int, GenerationResult]:
     """Return the volume, the index of the slice in it, and the result."""
+    from engine.exported_result import input_slice
     from engine.whole_slices import volume_of
 
     checkpoint = options.checkpoint or (DEFAULT_SLICE_CHECKPOINT if saved.is_whole_slice else DEFAULT_CHECKPOINT)
@@ -72,4 +75,10 @@ def _made_again(saved: SavedRequest, options: argparse.Namespace) -> tuple[CTVol
         result = run_request(saved.request(None), checkpoint)
         return volume_of(result), 0, result
     volume, index = find_input(saved, options.input)
-    return volume, index, run_request(saved.request(volume.slice_at(index)), checkpoint)
+    before = input_slice(saved, folder, volume, index)
+    if before is None:
+        raise InputError(
+            "This nodule was put into a slice that had another one already; give slice.dcm of that one's export with "
+            "--input."
+        )
+    return volume, index, run_request(saved.request(before), checkpoint)

@@ -17,6 +17,9 @@ from torch.nn import functional
 from engine.ct import CTSlice
 from engine.nodule import BoundingBox
 
+#: HU beyond these are padding and metal. Slices to learn from were clipped to them, as in the paper (section 2.1),
+#: before windows were cut out: interpolated, what is beyond would spoil the pixels beside it.
+LEARNED_HU = (-1000, 2500)
 #: A slice finer than this many pixels per window pixel is smoothed before it is sampled, or it would alias.
 _COARSEST_UNFILTERED = 2.0
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from engine.request_file import SavedRequest
 
 
+_ANOTHER_BEFORE = "This nodule was put into a slice that had another one already"
+
+
 class InputNotFound(InputError):
     """The CT of a result is not where it was."""
 
@@ -69,8 +72,9 @@ def find_result(
     entry = _in_history(saved, history, progress)
     if entry:
         return Found(entry)
-    before, source = (None, None) if saved.is_whole_slice else _input_of(saved, opened, only_opened)
-    result = exported_result(saved, path if path.is_dir() else path.parent, before, source)
+    folder = path if path.is_dir() else path.parent
+    before, source = (None, None) if saved.is_whole_slice else _input_of(saved, folder, opened, only_opened)
+    result = exported_result(saved, folder, before, source)
     if result:
         return Found(read_entry(history.record(result)))
     return Found(None, saved.request(before, source), saved.output_sha256)
@@ -90,25 +94,41 @@ def _in_history(saved: SavedRequest, history: History, progress: Progress) -> En
     return None
 
 
-def _input_of(saved: SavedRequest, opened: Opened | None, only_opened: bool) -> tuple[CTSlice, SliceSource]:
+def _input_of(
+    saved: SavedRequest, folder: Path, opened: Opened | None, only_opened: bool
+) -> tuple[CTSlice, SliceSource]:
+    from engine.exported_result import input_slice
     from engine.replay import find_series, index_of_input
 
     index = index_of_input(opened.volume, saved) if opened else None
-    if opened and index is not None:
-        volume, series_uid = opened.volume, opened.series_uid
-    elif only_opened:
+    place = (opened.volume, index, opened.series_uid) if opened and index is not None else None
+    before = input_slice(saved, folder, place[0], place[1]) if place else None
+    if before is None and only_opened:
         raise InputError(
-            "No slice of this CT has the HU that the result was made of; open the right CT, and then the result again."
+            f"{_ANOTHER_BEFORE}; open slice.dcm of that one's export, and then the result again."
+            if place
+            else "No slice of this CT has the HU that the result was made of; open the right CT, and then the result "
+            "again."
         )
-    else:
+    if place is None or before is None:
         try:
-            volume, index, series_uid = find_series(saved)
+            place = find_series(saved)
         except InputError as error:
-            raise InputNotFound(
-                f"The CT of this result is not found on this computer: open it ({saved.input_name}, "
-                f"slice {saved.slice_index + 1}), and the result follows."
-            ) from error
-    now = volume.slice_at(index)
+            raise _not_found(saved, had_another=place is not None) from error
+        before = input_slice(saved, folder, place[0], place[1])
+    if before is None:
+        raise _not_found(saved, had_another=True)
+    volume, index, series_uid = place
     # Exports of older versions do not say it; the volume does.
     was_synthetic = saved.is_input_synthetic or is_synthetic(volume, index)
-    return now, SliceSource(volume.source, series_uid, index, volume.description, saved.sha256_as_read, was_synthetic)
+    source = SliceSource(volume.source, series_uid, index, volume.description, saved.sha256_as_read, was_synthetic)
+    return before, source
+
+
+def _not_found(saved: SavedRequest, had_another: bool) -> InputNotFound:
+    if had_another:
+        return InputNotFound(f"{_ANOTHER_BEFORE}: open slice.dcm of that one's export, and the result follows.")
+    return InputNotFound(
+        f"The CT of this result is not found on this computer: open it ({saved.input_name}, "
+        f"slice {saved.slice_index + 1}), and the result follows."
+    )

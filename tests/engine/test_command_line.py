@@ -197,13 +197,33 @@ def test_an_out_folder_that_may_not_be_written_to(arguments, monkeypatch, capfd)
     assert "cannot be written to" in refused(capfd, *arguments())
 
 
-def test_a_network_that_returns_no_numbers(arguments, tmp_path, monkeypatch, capfd):
-    def overflow(*_, **__):
-        raise FloatingPointError("not finite at step 1")
+@pytest.mark.parametrize(
+    ("failure", "sentence"),
+    [
+        (FloatingPointError("not finite at step 1"), "try another seed or a lower guidance"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "the memory is full"),
+    ],
+)
+def test_a_generator_that_fails(arguments, tmp_path, monkeypatch, capfd, failure, sentence):
+    def fail(*_, **__):
+        raise failure
         yield
 
-    monkeypatch.setattr("engine.generation.place_nodule", overflow)
-    assert "try another seed or a lower guidance" in refused(capfd, *arguments())
+    monkeypatch.setattr("engine.generation.place_nodule", fail)
+    assert sentence in refused(capfd, *arguments())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["place", "generate"])
+def test_a_memory_that_is_full_before_the_first_step(arguments, tmp_path, monkeypatch, capfd, command):
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("engine.command_line.load_checkpoint", fail)
+    made = arguments() if command == "place" else ["generate", "--configuration", "1", "--out", tmp_path / "out"]
+    what = "nodule" if command == "place" else "slice"
+    sentence = f"The {what} could not be generated: the memory is full; close other programs and try again."
+    assert refused(capfd, *made) == sentence
     assert not (tmp_path / "out").exists()
 
 

@@ -41,3 +41,31 @@ def test_the_nodule_goes_on_and_can_be_repeated(series, tmp_path, capsys):
 
     assert main(["replay", str(tmp_path / min(others)), "--input", str(series)]) == 0
     assert json.loads(capsys.readouterr().out)["same_hu"] is True
+
+    before = contents(tmp_path)
+    for left, arguments in (("slice-001", ["--slice", "0", "--extend"]), ("nodule", [])):
+        assert main(["place", str(series), *ARGUMENTS, *arguments, "--out", str(tmp_path)]) == 2
+        assert f"holds {left}, which is of an earlier nodule; give another folder." in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_nodule_that_cannot_go_on_leaves_nothing(series, tmp_path, capsys):
+    arguments = ["place", str(min(series.iterdir())), *ARGUMENTS[2:], "--extend", "--out", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    assert "has one slice, so that the nodule has no other to go on in" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_memory_that_is_full_is_told_in_one_sentence_and_leaves_nothing(series, tmp_path, capsys, monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("engine.extend_command.load_checkpoint", fail)
+    assert main(["place", str(series), *ARGUMENTS, "--extend", "--out", str(tmp_path / "out")]) == 2
+    sentence = "The nodule could not be extended: the memory is full; close other programs and try again.\n"
+    assert capsys.readouterr().err == sentence
+    assert not (tmp_path / "out").exists()

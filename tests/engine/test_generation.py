@@ -89,6 +89,20 @@ def test_what_was_in_the_box_before_does_not_reach_the_network(
     assert np.array_equal(first[-1].hu, second[-1].hu)
 
 
+def test_padding_and_metal_reach_no_farther_than_what_was_learned(
+    checkpoint: Checkpoint, request_: GenerationRequest
+) -> None:
+    results = []
+    for padding, metal in ((-3024, 20000), (-1000, 2500)):
+        hu = request_.slice.hu.clip(-1000, None)
+        hu[60:80, 95:] = padding
+        hu[84:86, 76:84] = metal
+        results.append(run(checkpoint, replace(request_, slice=request_.slice.with_hu(hu)))[1].slice.hu)
+
+    box = request_.box.slices
+    assert np.array_equal(results[0][box], results[1][box])
+
+
 def test_stopping_between_two_steps_leaves_the_generator_usable(
     checkpoint: Checkpoint, request_: GenerationRequest
 ) -> None:

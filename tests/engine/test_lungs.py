@@ -57,6 +57,17 @@ def test_a_nodule_inside_and_one_at_the_pleura_belong_to_the_lung(chest_hu) -> N
     assert mask[pleural].mean() > 0.7
 
 
+@pytest.mark.parametrize("darker", [70, 90, 100])
+def test_lungs_with_emphysema_are_found(chest_hu, darker: int) -> None:
+    lungs = mask_of(chest_hu)
+    dark = np.where(lungs & (chest_hu < -600), np.maximum(chest_hu - darker, -1024), chest_hu)
+
+    found = mask_of(dark)
+
+    assert (found & lungs).sum() / lungs.sum() > 0.9
+    assert not (found & ~lungs).any()
+
+
 @pytest.mark.parametrize("side", [256, 340, 512])
 def test_the_same_lungs_at_every_pixel_size(chest_hu, side: int) -> None:
     resized = np.asarray(Image.fromarray(chest_hu.astype(np.float32)).resize((side, side), Image.Resampling.BOX))
@@ -95,7 +106,7 @@ def test_lungs_that_a_round_field_of_view_cuts_off_are_found(chest_hu) -> None:
 def test_there_is_no_lung_in_an_abdomen_with_bowel_gas(chest_hu) -> None:
     hu = np.where(chest_hu > -400, chest_hu, 40)
     hu[~ellipse(262, 256, 168, 236)] = -1000
-    for row, column, height, width in ((180, 200, 20, 60), (200, 320, 30, 34), (230, 150, 12, 14)):
+    for row, column, height, width in ((180, 200, 20, 60), (200, 320, 30, 34), (230, 150, 12, 14), (310, 320, 50, 80)):
         hu[ellipse(row, column, height, width)] = -990
     hu[ellipse(290, 180, 9, 12)] = -850  # stool and gas, far from any rib
 

@@ -25,6 +25,19 @@ def test_a_disc_is_round_and_an_ellipse_is_less_so():
     assert ellipse.circularity < 0.75
 
 
+@pytest.mark.parametrize("step", [(2, 1), (1, 2), (3, 2)])
+def test_shapes_are_as_round_where_pixels_are_not_square(step):
+    """A disc of 10 mm in pixels of 0.5 mm; of those, every second or third row or column."""
+    disc = np.hypot(ROWS, COLUMNS) < 10
+    hu = drawn(disc, blur=1.2, spacing=0.5).hu
+    seen = slice(None, None, step[0]), slice(None, None, step[1])
+    found = measure_plainly(CTSlice(hu[seen], (0.5 * step[0], 0.5 * step[1])), disc[seen])
+
+    assert found.axis_ratio == pytest.approx(1, abs=0.07)
+    assert found.circularity == pytest.approx(1, abs=0.15)
+    assert found.solidity > 0.93
+
+
 def test_solid_part_and_spread_tell_a_core_in_ground_glass():
     core = np.hypot(ROWS, COLUMNS) < 7
     hu = np.where(core, 30.0, np.where(DISC, -600.0, -850.0))

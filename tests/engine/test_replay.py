@@ -25,7 +25,7 @@ from engine.replay import (
     saved_request,
 )
 from tests.checkpoints import save_tiny_checkpoint
-from tests.engine.placed_nodules import make_result, make_volume
+from tests.engine.placed_nodules import SHAPE, make_result, make_volume, source_header
 
 
 @pytest.fixture(scope="module")
@@ -240,6 +240,24 @@ def test_files_of_an_earlier_export_do_not_serve(tmp_path):
     export_files(volume, 1, result, tmp_path, ["PNG"])
     with pytest.raises(InputError, match="has no slice to tell by how much"):
         compare(saved_request(changed(tmp_path)), tmp_path, result)
+
+
+@pytest.mark.parametrize(("slope", "least"), [("0.1", 0.1), (None, 0.5)])
+def test_fractions_of_hu_that_dicom_rounds_are_no_change(tmp_path, slope, least):
+    """With the slope of the source they come back as float32; without one they are rounded to a power of two."""
+    headers = (source_header(RescaleSlope=slope),) * 2 if slope else ()
+    stored = np.random.default_rng(5).integers(0, 14000, (2, *SHAPE))
+    volume = make_volume(headers, hu=(stored * np.float64(0.1) - 1024).astype(np.float32))
+    result = make_result(volume)
+    export_files(volume, 1, result, tmp_path, ["DICOM"])
+    saved = saved_request(changed(tmp_path))
+    compared = compare(saved, tmp_path, result)
+    assert compared.outside_hu == 0
+    check_tolerance(compared)
+    hu = np.array(result.slice.hu)
+    hu[0, 10] += least
+    changed_there = compare(saved, tmp_path, dataclasses.replace(result, slice=result.slice.with_hu(hu)))
+    assert changed_there.outside_hu == pytest.approx(least, abs=0.02)
 
 
 def test_a_change_outside_the_box_is_never_tolerated(exported):

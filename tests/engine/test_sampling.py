@@ -30,7 +30,7 @@ def test_the_estimate_inverts_the_forward_process(prediction_type: str) -> None:
 
 
 @pytest.mark.parametrize("solver", ["dpm++2m", "ddim", "ddpm"])
-@pytest.mark.parametrize("steps", [1, 2, 15, 61])
+@pytest.mark.parametrize("steps", [1, 2, 15, 61, 350, 600])
 def test_a_denoiser_that_knows_the_answer_arrives_at_it(solver: str, steps: int) -> None:
     clean = torch.full((1, 1, 4, 4), 0.25)
     scheduler = make_scheduler(CONFIG, solver, steps)

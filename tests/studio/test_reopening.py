@@ -156,6 +156,43 @@ def test_a_ct_that_was_moved_is_asked_for_and_the_result_follows(exported, serie
     check_restored(window, shown(window, qtbot))
 
 
+@pytest.fixture
+def second(series, tmp_path):
+    """Export, as pictures, a nodule in the second slice, which had another one by then; return what was exported."""
+    volume = read_volume(series)
+    hu = np.array(volume.slice_at(1).hu)
+    hu[70:80, 20:30] = 40
+    before = volume.slice_at(1).with_hu(hu)
+    box, options = BoundingBox(30, 40, 20, before.shape), SamplingOptions(seed=41, steps=2)
+    result = scripted_result(GenerationRequest(before, box, NoduleAttributes(5, 4, 3, 2, 1), options))
+    export_files(volume, 1, result, tmp_path / "out", ["PNG"], ExportOptions(LUNG, keep_identity=True))
+    return result
+
+
+def test_a_nodule_beside_an_earlier_one_goes_into_the_history(second, make_window, tmp_path, qtbot):
+    """The slice before it is that of the picture: the CT has none of both nodules."""
+    window = make_window()
+    drop(window, tmp_path / "out")
+    qtbot.waitUntil(lambda: len(window.history.entries) == 1)
+    found = window.history.read(window.history.entries[0].path)
+    assert found.slice.sha256() == second.slice.sha256()
+    assert found.before.sha256() == second.before.sha256()
+    qtbot.waitUntil(lambda: window.session.notice is not None and window.session.volume is not None)
+
+
+def test_without_that_picture_the_export_of_the_earlier_one_is_asked_for(second, make_window, series, tmp_path, qtbot):
+    (tmp_path / "out" / "before-16bit.png").unlink()
+    window = make_window()
+    drop(window, tmp_path / "out")
+    qtbot.waitUntil(lambda: window.session.notice is not None)
+    sentence = "This nodule was put into a slice that had another one already"
+    earlier = "open slice.dcm of that one's export"
+    assert window.session.notice.text == f"{sentence}: {earlier}, and the result follows."
+    drop(window, series)
+    there = f"{sentence}; {earlier}, and then the result again."
+    qtbot.waitUntil(lambda: window.session.notice is not None and window.session.notice.text == there)
+
+
 def test_a_slice_that_is_made_meanwhile_is_not_the_ct_that_is_asked_for(exported, series, tmp_path, qtbot):
     window, folder = exported()
     series.rename(tmp_path / "moved")

@@ -1,5 +1,7 @@
 """Placing in batches gives what the engine gives one by one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -43,6 +45,18 @@ def test_a_batch_gives_what_the_engine_gives_one_by_one(checkpoint):
         outside = np.ones(after.shape, bool)
         outside[request.box.slices] = False
         np.testing.assert_array_equal(after.hu[outside], request.slice.hu[outside])
+
+
+def test_padding_and_metal_reach_no_farther_than_in_the_engine(checkpoint):
+    request = make_request(0, side=20)
+    placed = []
+    for padding, metal in ((-3024, 20000), (-1000, 2500)):
+        hu = request.slice.hu.clip(-1000, None)
+        hu[:, 60:], hu[54:56, 30:34] = padding, metal
+        made = replace(request, slice=request.slice.with_hu(hu))
+        placed += place_many(checkpoint, [made], "test")
+
+    np.testing.assert_array_equal(placed[0].hu[request.box.slices], placed[1].hu[request.box.slices])
 
 
 def test_requests_that_cannot_share_a_loop(checkpoint):
