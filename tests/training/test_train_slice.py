@@ -197,7 +197,12 @@ def test_the_command_line_replaces_options_and_names_what_is_wrong(
     tmp_path: Path, made: Made, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     called: list[Any] = []
-    monkeypatch.setattr("training.train_slice.train_slice", lambda options, **rest: called.append((options, rest)))
+
+    def note(options: SliceOptions, **rest: Any) -> bool:
+        called.append((options, rest))
+        return True
+
+    monkeypatch.setattr("training.train_slice.train_slice", note)
     arguments = ["--configuration", "2", "--data", "p", "--vqvae", "v", "--run", str(tmp_path)]
 
     assert main([*arguments, "--samples", "7", "--rare-scores", "--validate-every", "9"]) == 0
