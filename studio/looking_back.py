@@ -228,6 +228,11 @@ class LookingBack(QObject):
                 do=partial(self._replace, result, path),
             )
         if is_from_open_series(self._session, result) and source:
+            if not any(nodule.slice_index == source.slice_index for nodule in self._session.accepted):
+                return Notice(
+                    f"This nodule was made beside another one, which is not in slice {source.slice_index + 1} now: put "
+                    "that one in first, or take the settings of this one and generate it again.",
+                )
             return Notice(
                 f"Slice {source.slice_index + 1} has changed around this nodule since it was made: undo or delete the "
                 "nodules there, or take its settings and generate it again.",

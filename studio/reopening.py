@@ -122,7 +122,9 @@ class ResultOpener(QObject):
         commands.set_box(session, request.box)
         now = session.slice_with_accepted(slice_index)
         if now is None or now.sha256() != request.slice.sha256():
-            session.say("Box, scores and seed are set; undo the nodules accepted in this slice to make the same again.")
+            is_empty = not any(nodule.slice_index == slice_index for nodule in session.accepted)
+            how = "put in the one that was in this slice" if is_empty else "undo the nodules accepted in this slice"
+            session.say(f"Box, scores and seed are set; {how} to make the same again.")
             return
         self._expected = found
         session.notice = None

@@ -177,7 +177,8 @@ def test_a_nodule_beside_an_earlier_one_goes_into_the_history(second, make_windo
     found = window.history.read(window.history.entries[0].path)
     assert found.slice.sha256() == second.slice.sha256()
     assert found.before.sha256() == second.before.sha256()
-    qtbot.waitUntil(lambda: window.session.notice is not None and window.session.volume is not None)
+    beside = "This nodule was made beside another one, which is not in slice 2 now"
+    qtbot.waitUntil(lambda: beside in window.notice_bar.text.text())
 
 
 def test_without_that_picture_the_export_of_the_earlier_one_is_asked_for(second, make_window, series, tmp_path, qtbot):
