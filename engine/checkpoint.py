@@ -127,14 +127,16 @@ def save_checkpoint(
         if not described[name]:
             del described[name]
     manifest: Manifest = {"format_version": FORMAT_VERSION, **described}
-    written = {
-        WEIGHTS: ("weights_sha256", weights),
-        CODEC_WEIGHTS: ("vqvae_sha256", codec_weights),
-        GUIDE_WEIGHTS: ("guide_sha256", guide_weights),
-    }
-    written = {name: (entry, state) for name, (entry, state) in written.items() if state is not None}
-    for name, (entry, state) in written.items():
-        manifest[entry] = save_halves(state, folder / partial_name(name))
+    parts = (
+        (WEIGHTS, "weights", weights),
+        (CODEC_WEIGHTS, "vqvae", codec_weights),
+        (GUIDE_WEIGHTS, "guide", guide_weights),
+    )
+    written: list[str] = []
+    for name, entry, state in parts:
+        if state is not None:
+            manifest[f"{entry}_sha256"] = save_halves(state, folder / partial_name(name))
+            written.append(name)
     manifest["sha256"] = digest_of_manifest(manifest)
     for name in written:
         (folder / partial_name(name)).replace(folder / name)

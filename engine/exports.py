@@ -22,8 +22,7 @@
 Marks and tables but `nodule.csv` are of all nodules that were put into the slice, masks of the last one alone. A slice
 that was made whole has no `before` and no difference; what is put into it later is marked beside its own nodule, and
 all of the slice is declared synthetic. A whole series with several nodules (`export_series`) has no `request.json`:
-that comes with each nodule's own folder of single-slice exports. Every function here writes all of its files or none:
-they are made in a folder beside their place and moved in only when the last one is whole.
+that comes with each nodule's own folder of single-slice exports. Every function here writes all of its files or none.
 """
 
 from __future__ import annotations

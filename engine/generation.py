@@ -18,7 +18,7 @@ from engine.nodule_noise import nodule_noise
 from engine.paste import lift, paste
 from engine.read_back import measure_and_read
 from engine.sampling import DenoisingStep, FewSteps, denoise, make_scheduler
-from engine.window import LEARNED_HU, cut_out, window_for
+from engine.window import cut_out, window_for
 
 
 @torch.inference_mode()
@@ -79,7 +79,7 @@ def _formed(
     options = request.options
     scheduler = make_scheduler(checkpoint.config.scheduler, options.solver, options.steps)
     window = window_for(request.slice, request.box, checkpoint.grid)
-    window_before = cut_out(torch.tensor(request.slice.hu).clamp(*LEARNED_HU), window)
+    window_before = cut_out(torch.tensor(request.slice.hu), window)
     generator = seeded_generator(options.seed)
     offset_mm = request.extension.offset_mm if request.extension else 0.0
     noise = nodule_noise(generator, options.seed, offset_mm, window.size).to(checkpoint.device.device)

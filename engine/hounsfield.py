@@ -12,6 +12,8 @@ from engine.errors import InputError
 
 #: Every axial slice has air in it, which is near -1000 HU. Values that never go below this are not HU.
 AIR_BELOW = -200
+#: HU beyond these are padding and metal: what is learned from is clipped to them, as in the paper (section 2.1).
+LEARNED_HU = (-1000, 2500)
 
 
 def to_hu(stored: NDArray[Any], slope: float, intercept: float) -> HUArray:

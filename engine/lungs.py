@@ -90,11 +90,14 @@ def _find_lungs(hu: Plane, padding: Mask, spacing: Spacing) -> Mask:
     lungs = np.zeros(hu.shape, np.bool_)
     unclear: list[tuple[Place, Mask]] = []
     pockets = _pockets(_air_in(body, hu, padding), spacing)
-    gas_below = _gas_limit(hu, pockets, spacing)
-    for around, pocket in pockets:
+    levels = [_level(hu[around], pocket, spacing) for around, pocket in pockets]
+    large = [level for level, (_, pocket) in zip(levels, pockets, strict=True) if _area(pocket, spacing) >= _LARGE_MM2]
+    darkest, brightest = _DARK_LUNG
+    gas_below = darkest if any(darkest <= level < brightest for level in large) else _GAS_BELOW
+    for level, (around, pocket) in zip(levels, pockets, strict=True):
         off_middle = abs(_middle(pocket) + around[1].start - _middle(body)) * spacing[1]
         is_airway = _area(pocket, spacing) < _AIRWAY_MM2 and off_middle < _AIRWAY_FROM_MIDDLE_MM
-        if _level(hu[around], pocket, spacing) < (_AIRWAY_BELOW if is_airway else gas_below):
+        if level < (_AIRWAY_BELOW if is_airway else gas_below):
             continue
         if _area(pocket, spacing) >= _SMALL_MM2 or _lies_at_rib(hu[around], pocket, spacing):
             lungs[around] |= _filled(pocket, spacing)
@@ -190,13 +193,6 @@ def _middle(mask: Mask) -> float:
     """Column halfway between the outermost ones of a mask."""
     columns = np.flatnonzero(mask.any(axis=0))
     return (columns[0] + columns[-1]) / 2
-
-
-def _gas_limit(hu: Plane, pockets: list[tuple[Place, Mask]], spacing: Spacing) -> float:
-    """HU below which a pocket is gas."""
-    levels = [_level(hu[around], pocket, spacing) for around, pocket in pockets if _area(pocket, spacing) >= _LARGE_MM2]
-    darkest, brightest = _DARK_LUNG
-    return darkest if any(darkest <= level < brightest for level in levels) else _GAS_BELOW
 
 
 def _level(hu: Plane, pocket: Mask, spacing: Spacing) -> float:

@@ -227,11 +227,14 @@ def index_of_input(volume: CTVolume, saved: SavedRequest) -> int | None:
     Where there is none, but the slice as it was before another nodule had been put in: the index of that one.
     """
     indices = sorted(range(len(volume)), key=lambda index: index != saved.slice_index)
-    for sha256 in dict.fromkeys((saved.input_sha256, saved.sha256_as_read)):
-        for index in indices:
-            if volume.slice_at(index).sha256() == sha256:
-                return index
-    return None
+    as_read: int | None = None
+    for index in indices:
+        sha256 = volume.slice_at(index).sha256()
+        if sha256 == saved.input_sha256:
+            return index
+        if sha256 == saved.sha256_as_read and as_read is None:
+            as_read = index
+    return as_read
 
 
 def _exported_file(saved: SavedRequest, folder: Path) -> Path | None:
@@ -242,11 +245,11 @@ def _exported_file(saved: SavedRequest, folder: Path) -> Path | None:
 
 def _rounded_hu(file: Path | None) -> float:
     """Return by how much HU may have been rounded for a file: half a step of a CT image's stored values."""
-    from pydicom.filereader import dcmread  # pyright: ignore[reportUnknownVariableType]
+    from engine.dicom_headers import read_dataset  # Imports pydicom.
 
     if file is None or file.name != _SLICE_FILES["DICOM"]:
         return 0.0
-    return float(dcmread(file, stop_before_pixels=True).RescaleSlope) / 2
+    return float(read_dataset(file, pixels=False).RescaleSlope) / 2
 
 
 def exported_hu(saved: SavedRequest, folder: Path) -> NDArray[np.float64] | None:

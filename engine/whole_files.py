@@ -43,3 +43,11 @@ def flush(folder: Path) -> None:
     for file in (path for path in folder.rglob("*") if path.is_file()):
         with file.open("rb+") as opened:
             os.fsync(opened.fileno())
+
+
+def names_file(path: Path, name: str) -> bool:
+    """Tell whether a path is that of a file of that name, or of a folder that holds one.
+
+    It is not where it may not be looked at, as on a share that is gone: there `Path.is_file` raises.
+    """
+    return os.path.isfile(path / name) or (path.name == name and os.path.isfile(path))

@@ -15,11 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from engine.ct import CTSlice
+from engine.hounsfield import LEARNED_HU
 from engine.nodule import BoundingBox
 
-#: HU beyond these are padding and metal. Slices to learn from were clipped to them, as in the paper (section 2.1),
-#: before windows were cut out: interpolated, what is beyond would spoil the pixels beside it.
-LEARNED_HU = (-1000, 2500)
 #: A slice finer than this many pixels per window pixel is smoothed before it is sampled, or it would alias.
 _COARSEST_UNFILTERED = 2.0
 
@@ -119,8 +117,9 @@ def sample(images: Tensor, to_source: Tensor, size: int, mode: Literal["bicubic"
 
 
 def cut_out(hu: Tensor, window: Window) -> Tensor:
-    """Cut a window, (1, 1, size, size) HU, out of a slice of (rows, columns) HU."""
-    image = hu[None, None].float()
+    """Cut a window, (1, 1, size, size) HU, out of a slice of (rows, columns) HU, which are clipped to `LEARNED_HU`."""
+    # First: interpolated, what is beyond would spoil the pixels beside it.
+    image = hu[None, None].float().clamp(*LEARNED_HU)
     coarseness = max(window.scale)
     if coarseness > _COARSEST_UNFILTERED:
         image = gaussian_blur(image, 0.5 * math.sqrt((coarseness / _COARSEST_UNFILTERED) ** 2 - 1) + 0.3)

@@ -41,7 +41,7 @@ if command -v apt-get >/dev/null && [ -n "$missing$venv_package" ]; then
     echo "These could not be installed, and may be needed:$missing $venv_package" >&2
   $as_root apt-get install -y -qq --no-install-recommends fonts-dejavu-core fonts-inter || true
 fi
-has_environment || "$base" -m venv --clear .venv
+[ -z "$base" ] || "$base" -m venv --clear .venv
 . .venv/bin/activate
 # What is installed stays so, also without a network, until it is another version's.
 stamp=.venv/set-up-${extra:-studio}

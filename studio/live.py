@@ -49,8 +49,8 @@ class Live(QObject):
         self._wanted: GenerationRequest | None = None
         self._was_cut = False
         self._is_held = False
-        self._is_full_due = False
-        self._box_due: BoxOnSlice | None = None
+        #: The box in which the full nodule is to be made: another one may hold what nobody asked to change.
+        self._full_due: BoxOnSlice | None = None
         #: Where the box was before its drag, and where it would be if that ended now.
         self._drag: tuple[BoxOnSlice | None, BoundingBox] | None = None
         self._took: deque[float] = deque(maxlen=_SLOW_IN_A_ROW)
@@ -105,19 +105,19 @@ class Live(QObject):
         if self._placing.is_editing:
             self._placing.make()  # Not cancelled first: that would put the box back where the nodule was.
             return
-        is_forming = self._is_full_due or session.job is not None
+        is_forming = self._full_due is not None or session.job is not None
         self._placing.cancel()
         request, nodule = self._placing.request_now(), session.nodule_in_box
         if request and nodule and _is_same(request, nodule.result.request):
             self.drop()
             return
-        self._is_full_due, self._box_due = is_forming or session.selected is None, session.box
+        self._full_due = session.box if is_forming or session.selected is None else None
         self._ask(request)
         self._rest.start()
 
     def drop(self) -> None:
         """Show no sketch and want none."""
-        self._wanted, self._is_full_due = None, False
+        self._wanted = self._full_due = None
         self._rest.stop()
         if self._job_id is not None:
             self._engine.cancel(self._job_id)
@@ -140,7 +140,7 @@ class Live(QObject):
             self._drag = session.box, dragged.box
         if dragged and session.job is None and self._can_follow(dragged.box):
             self._rest.stop()
-            self._is_full_due = False
+            self._full_due = None
             self._ask(self._placing.request_in(dragged))
 
     def _finish_drag(self) -> None:
@@ -173,8 +173,8 @@ class Live(QObject):
             self._rest.start()
             return
         self._rest.stop()
-        is_due, self._is_full_due = self._is_full_due, False
-        if is_due and self._session.box == self._box_due:  # Another box may hold what nobody asked to change.
+        due, self._full_due = self._full_due, None
+        if due and self._session.box == due:
             self._placing.make()
 
     # --- showing -------------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ class Live(QObject):
     def _give_way(self) -> None:
         """Let a full job begin at once; what was sketched stays until more than that is to be seen."""
         if self._session.job:
-            self._wanted, self._is_full_due = None, False
+            self._wanted = self._full_due = None
             self._rest.stop()
             if self._job_id is not None:
                 self._engine.cancel(self._job_id)
@@ -220,7 +220,7 @@ class Live(QObject):
     def _rest_no_more(self) -> None:
         """Make no nodule anew that the user has taken away meanwhile."""
         if self._session.candidate is None:
-            self._is_full_due = False
+            self._full_due = None
 
     def _drop_if_stale(self) -> None:
         """Show no sketch of other scores, another seed or another box than those that are set."""

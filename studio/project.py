@@ -26,7 +26,7 @@ from typing import Any
 from engine.errors import InputError
 from engine.history import adopt, located
 from engine.journal import entries, is_whole
-from engine.whole_files import partial_name, write_whole
+from engine.whole_files import names_file, partial_name, write_whole
 from studio.saved_session import SavedNodule, SavedSession, from_record, to_record
 
 FILE_NAME = "project.json"
@@ -35,8 +35,7 @@ _RESULTS = "results"
 
 def is_project(path: Path) -> bool:
     """Return whether a path is that of a project: its folder, or the file in it."""
-    # Here and below, not `Path.is_file`: it raises where a path may not be looked at, as on a share that is gone.
-    return os.path.isfile(path / FILE_NAME) or (path.name == FILE_NAME and os.path.isfile(path))
+    return names_file(path, FILE_NAME)
 
 
 def save_project(folder: Path, saved: SavedSession, starred: Iterable[Path]) -> None:

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 from engine import journal
 from engine.events import GenerationRequest, SliceRequest
 from engine.history import read_entry
+from engine.whole_files import names_file
 from studio import commands
 from studio.background import Progress, Task, start_telling
 from studio.history import History
@@ -28,10 +29,8 @@ _REQUEST = "request.json"
 
 def is_result(path: Path) -> bool:
     """Return whether a path may be that of a result: an export's folder, a JSON file, an entry of a journal."""
-    # Not `Path.is_dir`: it raises where a path may not be looked at, as on a share that is gone.
-    if os.path.isdir(path):
-        return os.path.isfile(path / _REQUEST) or journal.is_whole(path)
-    return path.suffix.lower() == ".json" and os.path.isfile(path)
+    is_json = path.suffix.lower() == ".json" and os.path.isfile(path)
+    return is_json or names_file(path, _REQUEST) or journal.is_whole(path)
 
 
 class ResultOpener(QObject):
@@ -122,8 +121,8 @@ class ResultOpener(QObject):
         commands.set_box(session, request.box)
         now = session.slice_with_accepted(slice_index)
         if now is None or now.sha256() != request.slice.sha256():
-            is_empty = not any(nodule.slice_index == slice_index for nodule in session.accepted)
-            how = "put in the one that was in this slice" if is_empty else "undo the nodules accepted in this slice"
+            here = session.accepted_here
+            how = "undo the nodules accepted in this slice" if here else "put in the one that was in this slice"
             session.say(f"Box, scores and seed are set; {how} to make the same again.")
             return
         self._expected = found

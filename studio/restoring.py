@@ -87,12 +87,7 @@ class Restorer(QObject):
         why_not_kept = ""
         for path in dict.fromkeys((*saved.entries, *others)):
             progress(0.0)
-            place, why_not = path, ""
-            try:
-                place = self._history.adopt(path)
-            except InputError as error:
-                logger.warning("%s", error)
-                why_not = str(error)
+            place, why_not = self._adopted(path)
             try:
                 if path in saved.entries:
                     found[path] = self._history.read(place)
@@ -100,6 +95,14 @@ class Restorer(QObject):
             except InputError as error:
                 logger.warning("%s", error)
         return _Read(found, why_not_kept)
+
+    def _adopted(self, path: Path) -> tuple[Path, str]:
+        """Return the copy of an entry in the journal; or the entry itself, and why it could not be copied."""
+        try:
+            return self._history.adopt(path), ""
+        except InputError as error:
+            logger.warning("%s", error)
+            return path, str(error)
 
     def _fail(self, message: str) -> None:
         self._task = None

@@ -54,6 +54,11 @@ class ScoreSlider(QSlider):
         """Wide enough to tell the stops apart."""
         return QSize(120, _HEIGHT)
 
+    @property
+    def score(self) -> int | None:
+        """The score that is given; None if none is."""
+        return self.value() if self._is_given else None
+
     def show_score(self, score: int | None) -> None:
         """Show a score without announcing it; None: none is given."""
         self._is_given = score is not None
@@ -103,7 +108,7 @@ class ScoreSlider(QSlider):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(colour("muted"))
             painter.drawEllipse(QPointF(x, _TRACK), 2.5, 2.5)
-            painter.setPen(colour("text" if self._is_given and score == self.value() else "muted"))
+            painter.setPen(colour("text" if score == self.score else "muted"))
             number = QRectF(x - 10, _TRACK + _KNOB + 2, 20, height)
             painter.drawText(number, Qt.AlignmentFlag.AlignCenter, str(score))
 
@@ -144,7 +149,6 @@ class AttributeRow(QWidget):
     def __init__(self, attribute: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._attribute = attribute
-        self._shown: int | None = None
         title = QLabel(attribute.capitalize())
         title.setProperty("role", "heading")
         self._readers = reader_scores()[attribute]
@@ -198,7 +202,6 @@ class AttributeRow(QWidget):
 
     def show_score(self, score: int | None) -> None:
         """Show a score without announcing it as chosen; None: none is given, and the model draws what it likes."""
-        self._shown = score
         self.slider.show_score(score)
         name = SCORE_NAMES[self._attribute][score - 1] if score else "Not given"
         self._name.setText(name)
@@ -212,7 +215,7 @@ class AttributeRow(QWidget):
         far = reading is not None and is_far_off(asked, reading)
         self.slider.show_reading(reading, far)
         self.read.setVisible(reading is not None)
-        self.read.setText(reading_text(self._attribute, asked, self._shown, reading) if reading else "")
+        self.read.setText(reading_text(self._attribute, asked, self.slider.score, reading) if reading else "")
         self.read.setToolTip(f"{self.read.text()}\n{_READ}" if reading else "")
         role = "warning" if far else "muted"
         if self.read.property("role") != role:  # A style sheet is slow to apply.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QDialog, QWidget
 
 from engine.errors import InputError
+from engine.whole_files import names_file
 from studio.history import History
 from studio.session import Session, Severity
 
@@ -23,8 +23,7 @@ _STUDY = "study.json"
 
 def is_study(path: Path) -> bool:
     """Return whether a path is that of a reader study: its folder, or the file in it."""
-    # Not `Path.is_file`: it raises where a path may not be looked at, as on a share that is gone.
-    return os.path.isfile(path / _STUDY) or (path.name == _STUDY and os.path.isfile(path))
+    return names_file(path, _STUDY)
 
 
 class StudyActions(QObject):

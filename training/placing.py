@@ -17,7 +17,7 @@ from engine.conditioning import score_levels
 from engine.ct import CTSlice
 from engine.events import GenerationRequest
 from engine.paste import paste
-from engine.window import LEARNED_HU, Window, cut_out, window_for
+from engine.window import Window, cut_out, window_for
 from training.nodule_samples import Samples
 from training.window_sampling import generate_windows
 
@@ -70,7 +70,7 @@ def _place_batch(checkpoint: Checkpoint, requests: Sequence[GenerationRequest]) 
 
 def _samples(requests: Sequence[GenerationRequest], windows: Sequence[Window]) -> Samples:
     pairs = zip(requests, windows, strict=True)
-    hu = torch.cat([cut_out(torch.tensor(request.slice.hu).clamp(*LEARNED_HU), window) for request, window in pairs])
+    hu = torch.cat([cut_out(torch.tensor(request.slice.hu), window) for request, window in pairs])
     return Samples(
         hu=hu,
         nodule=torch.zeros_like(hu, dtype=torch.bool),

@@ -11,7 +11,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from skimage.measure import grid_points_in_poly
 
-HU_MIN, HU_MAX = -1000, 2500
+from engine.hounsfield import LEARNED_HU
+
+HU_MIN, HU_MAX = LEARNED_HU
 #: Pixels a side of whole slices, and of crops around nodules.
 SLICE_SIZE, CROP_SIZE = 256, 96
 #: So many readers have a bit in the masks of a crop.
