@@ -23,6 +23,7 @@ from engine.export_folder import check_folder
 from engine.exports import ALL_FORMATS, SERIES, ExportOptions, export_files
 from engine.extend_command import check_extended, export_extension, extend
 from engine.generate_command import add_generate
+from engine.job_runner import is_out_of_memory
 from engine.nodule import BoundingBox, NoduleAttributes
 from engine.pacs_commands import add_fetch, add_send
 from engine.replay_command import add_replay
@@ -51,6 +52,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        # Wherever it was: while a large volume is read, too, or while its series is written.
+        if not is_out_of_memory(error):
+            raise
+        print("The memory is full; close other programs and try again.", file=sys.stderr)
+        return 2
 
 
 def _parser() -> argparse.ArgumentParser:

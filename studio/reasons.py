@@ -87,7 +87,9 @@ def why_not_export(session: Session) -> str | None:
         return None
     if session.candidate:
         return "Accept the nodule first (A)."
-    return None if session.made_whole else "There is no accepted nodule to export."
+    if session.volume is None:
+        return "Open a chest CT first."
+    return None if session.made_whole else "Generate a nodule (G) and accept it (A) first."
 
 
 def engine_text(session: Session) -> str:

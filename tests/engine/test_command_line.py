@@ -227,6 +227,15 @@ def test_a_memory_that_is_full_before_the_first_step(arguments, tmp_path, monkey
     assert not (tmp_path / "out").exists()
 
 
+def test_a_memory_that_is_full_while_the_scan_is_read(arguments, tmp_path, monkeypatch, capfd):
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("engine.ct_files.read_volume", fail)
+    assert refused(capfd, *arguments()) == "The memory is full; close other programs and try again."
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("made", [[], ["draw"], ["info"], ["place"]])
 def test_no_command_or_a_wrong_one(made, capfd):
     assert "--help" in refused(capfd, *made)

@@ -149,7 +149,7 @@ def test_a_slice_with_an_unknown_synthetic_nodule_is_opened_with_a_warning(
     window.open_path(file)
     qtbot.waitUntil(lambda: window.session.notice is not None and window.session.volume is not None)
     assert "says that it is synthetic" in window.session.notice.text
-    assert reasons.why_not_export(window.session) == "There is no accepted nodule to export."
+    assert reasons.why_not_export(window.session) == "Generate a nodule (G) and accept it (A) first."
 
 
 def test_an_earlier_slice_is_opened_from_the_history(make_window, volume, qtbot):
