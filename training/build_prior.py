@@ -27,7 +27,14 @@ from engine.prior_table import PRIOR_FILE
 from training.command import command
 from training.lidc_annotations import read_contours
 from training.lung_walls import find_wall, wall_distance
-from training.prepared import SLICE_SIZE, PreparedNodules, PreparedSlices, read_nodules, read_slices
+from training.prepared import (
+    SLICE_SIZE,
+    PreparedNodules,
+    PreparedSlices,
+    box_around,
+    read_nodules,
+    read_slices,
+)
 from training.pylidc_compatibility import import_pylidc
 
 #: All slices of LIDC have so many rows and columns.
@@ -48,8 +55,14 @@ class Outline:
 
     @property
     def extent(self) -> int:
-        """Longer side in pixels, from line to line, as boxes of prepared data are."""
+        """Longer side in pixels, from line to line; boxes of prepared data are rounded outward from there."""
         return max(1, self.high[0] - self.low[0], self.high[1] - self.low[1])
+
+    @property
+    def side_as_prepared(self) -> int:
+        """Side in pixels of its box in a slice of prepared data, half as many pixels a side."""
+        corners = np.array([self.low[::-1], self.high[::-1]], np.float32)
+        return box_around((corners + 0.5) * np.float32(SLICE_SIZE / _LIDC_SIZE), SLICE_SIZE)[2]
 
     @property
     def centre(self) -> tuple[float, float]:
@@ -112,9 +125,9 @@ def paper_table(outlines: Iterable[Outline]) -> dict[str, NDArray[Any]]:
     presence : uint32 (128, 128), how many boxes cover each place of the slice
     sides : uint32 (largest side + 1,), how many boxes have a side of so many pixels
     """
-    presence, sides = np.zeros((_MAP_SIZE, _MAP_SIZE), np.uint32), np.zeros(SLICE_SIZE, np.uint32)
+    presence, sides = np.zeros((_MAP_SIZE, _MAP_SIZE), np.uint32), np.zeros(SLICE_SIZE + 1, np.uint32)
     for outline in outlines:
-        sides[max(2, round(outline.extent * SLICE_SIZE / _LIDC_SIZE))] += 1
+        sides[outline.side_as_prepared] += 1
         scale = _MAP_SIZE / _LIDC_SIZE
         half = outline.extent / 2
         rows, columns = (

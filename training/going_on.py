@@ -11,6 +11,8 @@ from typing import Any
 from engine.checkpoint import MANIFEST, CheckpointConfig
 from engine.errors import InputError
 
+#: In a run's folder: what ``prepared.json`` said of the data that it was made with.
+DATA_FILE = "data.json"
 #: On GPUs, sums that statistics of latents are made of differ a little each time.
 _TOLERANCE = 1e-3
 
@@ -66,6 +68,32 @@ def check_resumed(run: Path, codec: Mapping[str, Any], made_by: Mapping[str, Any
         raise InputError(
             f"The run in {run} was made with other data, as prepared.json records them; give the same, or go on in "
             "another folder with --start-from."
+        )
+
+
+def check_data(run: Path, made_by: Mapping[str, Any]) -> None:
+    """Refuse to take up a run whose data were others, for one that writes no checkpoints until it is done.
+
+    Parameters
+    ----------
+    run : the run's folder; `TrainingRun.resume` records its data there
+    made_by : the record of the prepared data; data that were changed and left no record are not noticed
+
+    Raises
+    ------
+    InputError
+        If they were.
+    """
+    if not (run / "state.pt").exists():
+        return
+    try:
+        before = json.loads((run / DATA_FILE).read_text())
+    except (OSError, ValueError):  # The run is older than the record.
+        return
+    if before != made_by:
+        raise InputError(
+            f"The run in {run} was made with other data, as prepared.json records them; give the same, or give --run "
+            "another folder."
         )
 
 

@@ -58,6 +58,8 @@ from training.prepared_files import refuse_makers
 _HU_AT_ZERO = -1024
 #: Its pixels are the means of 2 x 2.
 _HALVED = 0.5
+#: What each file is told by: both have images, and crops alone have the outlines of readers.
+_IMAGE, _MASKS = "image_png", "reader_masks_png"
 
 
 def import_crops(file: Path, prepared: Path) -> int:
@@ -69,7 +71,7 @@ def import_crops(file: Path, prepared: Path) -> int:
         If it is not such a file.
     """
     annotations = _annotations()
-    rows = (row for row in _rows_of(file, "reader_masks_png") if row["hu_per_grey"] <= COARSEST_HU_PER_GREY)
+    rows = (row for row in _rows_of(file, has_masks=True) if row["hu_per_grey"] <= COARSEST_HU_PER_GREY)
     crops = (_nodule_row(row, annotations) for row in rows if max(row["annotation_ids"], default=-1) >= 0)
     return write_nodules(prepared, file.stem, (crop for crop in crops if crop.readers))
 
@@ -91,17 +93,20 @@ def import_slices(file: Path, prepared: Path) -> int:
             scans[uid] = read_annotated_scan(lidc[uid][0])
         return _slice_row(row, scans.get(uid))
 
-    return write_slices(prepared, file.stem, map(slice_row, _rows_of(file, "kernel")))
+    return write_slices(prepared, file.stem, map(slice_row, _rows_of(file, has_masks=False)))
 
 
-def _rows_of(file: Path, column: str) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a file that has such a column."""
+def _rows_of(file: Path, has_masks: bool) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file of images, with or without readers' outlines."""
     try:
         source = parquet.ParquetFile(file)
     except (OSError, ValueError) as error:
         raise InputError(f'"{file}" cannot be read as Parquet; check the file.') from error
-    if column not in source.schema_arrow.names:
-        raise InputError(f'"{file}" has no column {column}: it is another file; check --crops and --slices.')
+    columns = set(source.schema_arrow.names)
+    for column, is_there in ((_IMAGE, True), (_MASKS, has_masks)):
+        if (column in columns) != is_there:
+            has = "no" if is_there else "a"
+            raise InputError(f'"{file}" has {has} column {column}: it is another file; check --crops and --slices.')
     with tqdm(total=source.metadata.num_rows, desc=file.stem) as bar:
         for batch in source.iter_batches(256):
             for row in batch.to_pylist():
@@ -121,8 +126,8 @@ def _annotations() -> dict[int, tuple[ReaderAnnotation, bool]]:
 
 
 def _nodule_row(row: dict[str, Any], annotations: dict[int, tuple[ReaderAnnotation, bool]]) -> NoduleRow:
-    grey = _decoded(row["image_png"]).astype(np.float32)
-    bits = _decoded(row["reader_masks_png"])
+    grey = _decoded(row[_IMAGE]).astype(np.float32)
+    bits = _decoded(row[_MASKS])
     number = int(row["nodule"].removeprefix("nodule-"))
     corner = np.array([row["col0"], row["row0"]])
     ids: list[int] = row["annotation_ids"]
@@ -144,7 +149,7 @@ def _nodule_row(row: dict[str, Any], annotations: dict[int, tuple[ReaderAnnotati
 
 
 def _slice_row(row: dict[str, Any], scan: AnnotatedScan | None) -> SliceRow:
-    hu = _decoded(row["image_png"]).astype(np.float32) + _HU_AT_ZERO
+    hu = _decoded(row[_IMAGE]).astype(np.float32) + _HU_AT_ZERO
     seen: list[ReaderNodule] = []
     for number, nodule in enumerate(scan.nodules if scan else ()):
         for annotation in nodule:

@@ -38,7 +38,8 @@ class TrainingOptions:
     min_snr : gamma of min-SNR weighting (Hang et al. 2023); 0 switches it off
     drop_all : how often all attributes are dropped together
     drop_one : how often each attribute is dropped on its own
-    ema_decay : of the averaged weights
+    ema_decay : of the averaged weights, at the most: after n steps it is 1 - n^-0.75 (0.9983 at 5,000, 0.9995 first at
+        25,200)
     seed : of everything drawn
 
     Raises

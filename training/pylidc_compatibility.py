@@ -32,7 +32,8 @@ def _put_back_missing_names() -> None:
             setattr(np, name, builtin)
     if not hasattr(configparser, "SafeConfigParser"):
         setattr(configparser, "SafeConfigParser", configparser.ConfigParser)  # noqa: B010 - a name pyright knows is gone
-    if "pkg_resources" not in sys.modules:
+    # Not only what is imported counts: a stand-in would hide the real one from whoever imports it later.
+    if "pkg_resources" not in sys.modules and importlib.util.find_spec("pkg_resources") is None:
         stand_in: Any = types.ModuleType("pkg_resources")
         stand_in.resource_filename = _resource_filename
         sys.modules["pkg_resources"] = stand_in

@@ -39,7 +39,7 @@ class RunOptions(Protocol):
 
     @property
     def ema_decay(self) -> float:
-        """Of the averaged weights."""
+        """Of the averaged weights, at the most: they warm up, see `TrainingRun`."""
         ...
 
 
@@ -161,6 +161,20 @@ def take_options(given: dict[str, Any], default: Settings) -> Settings:
     """
     taken = {field.name: given.pop(field.name) for field in fields(default) if field.name in given}
     return replace(default, **{name: tuple(its) if isinstance(its, list) else its for name, its in taken.items()})
+
+
+def as_arguments(options: RunOptions) -> list[str]:
+    """Return the arguments that `take_options` takes for such options, those that are empty left out."""
+    arguments: list[str] = []
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if isinstance(value, bool):
+            arguments.append(_option(field.name if value else f"no_{field.name}"))
+        elif isinstance(value, tuple):
+            arguments += [_option(field.name), *map(str, value)]  # pyright: ignore[reportUnknownArgumentType]
+        elif value != "":
+            arguments += [_option(field.name), str(value)]
+    return arguments
 
 
 def learning_rate_at(step: int, options: RunOptions, first_step: int = 0) -> float:

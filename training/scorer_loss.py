@@ -29,7 +29,7 @@ class ScorerOptions:
     samples : slices of nodules to be seen
     batch : slices a step
     learning_rate : of AdamW, after a warm-up of 300 steps
-    ema_decay : of the averaged weights
+    ema_decay : of the averaged weights, at the most: after n steps it is 1 - n^-0.75 (0.996 at 1,500, 0.998 at 4,000)
     balance : 0 lets scores count as often as readers give them, 1 lets every score count the same
     distance : weight of the error of the mean score, beside that of the readers' spread
     seed : of weights, order and augmentation

@@ -27,6 +27,8 @@ from torch import Tensor, nn
 
 from engine.scorer import NoduleScorer, ScorerConfig, expected_scores, raw_scores, save_scorer
 from training.command import NOT_DONE, command
+from training.going_on import check_data
+from training.prepared_files import read_description
 from training.run_options import Pace, add_run_arguments, take_options
 from training.scorer_figures import Figures, scorer_figures, within_one
 from training.scorer_loss import (
@@ -187,9 +189,12 @@ def train(options: ScorerOptions, data: Path, run: Path, pace: Pace = DEFAULT_PA
     InputError
         If data or run are not usable.
     """
+    made_by = read_description(data)["made_by"]
+    # Before nodules are measured, which takes minutes.
+    check_data(run, made_by)
     trainer = ScorerTrainer(options, load_samples(data, held_out=False), run)
     held_out = load_samples(data, held_out=True)
-    trainer.run.resume(None)
+    trainer.run.resume(None, made_by=made_by)
     last = min(options.steps, pace.stop_at or options.steps)
     for _ in trainer.run.steps_until(last):
         trainer.train_step()

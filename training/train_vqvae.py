@@ -7,16 +7,19 @@ by k-means from what the averaged encoder says of training slices, so that none 
 book stay as they are, and the decoder learns to read the codes.
 
 Everything that a run is lies in its folder: options, state, TensorBoard scalars, figures on held-out patients, contact
-sheets (real, reconstructed, difference), and, once there is a code book, `vqvae/`, the newest averaged weights with
-their card, which `engine.vq_codec` and diffusers load. Starting it again with the same folder takes it up at the step
-where it was saved. Under ``accelerate launch`` it runs on several processes.
+sheets (real, reconstructed, difference), and, once there is a code book, `vqvae/`, the newest averaged weights, which
+`engine.vq_codec` and diffusers load, with their card and ``training.json``, what they were made with. Starting it again
+with the same folder takes it up at the step where it was saved. Under ``accelerate launch`` it runs on several
+processes.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +27,11 @@ import torch
 from accelerate.utils import DistributedDataParallelKwargs, broadcast
 
 from engine.vq_codec import VQCodec, save_vq_codec
+from engine.whole_files import write_whole
 from training.code_book import fit_codes
 from training.command import NOT_DONE, command
-from training.prepared import read_slices
+from training.going_on import check_data
+from training.prepared import read_description, read_slices
 from training.run_options import Pace, add_run_arguments, take_options
 from training.training_run import TrainingRun, make_accelerator
 from training.vqvae_card import write_card
@@ -52,6 +57,8 @@ class VQVAETrainer:
 
     def __init__(self, options: VQVAEOptions, data: Path, folder: Path) -> None:
         self.options = options
+        self.made_by = read_description(data)["made_by"]
+        check_data(folder, self.made_by)
         torch.manual_seed(options.seed)
         vqvae = make_vqvae(options)
         if options.start_from and not (folder / "state.pt").exists():
@@ -61,7 +68,7 @@ class VQVAETrainer:
         accelerator = make_accelerator(DistributedDataParallelKwargs(find_unused_parameters=True))
         self.run = TrainingRun(model, options, folder, accelerator)
         # Before data are read, which takes minutes: what cannot be gone on from is refused at once.
-        self.run.resume(None)
+        self.run.resume(None, made_by=self.made_by)
         self.data: VQVAEData = read_vqvae_data(data)
         self.held_out = read_slices(data, held_out=True)
         self.held_out_nodules = read_nodules_if_any(data, held_out=True)
@@ -128,9 +135,16 @@ class VQVAETrainer:
             if self.has_codes:
                 save_vq_codec(codec, folder)
         if self.has_codes:
+            self._write_training(folder / "training.json")
             write_card(folder / "README.md", self.options, self.run.samples_seen, self.data, figures)
         self.run.save_sheet(sheet)
         self._log(figures, ways)
+
+    def _write_training(self, path: Path) -> None:
+        """Write what the weights were made with, as manifests of generators have it: to make them again."""
+        options = asdict(self.options)
+        training = {"samples_seen": self.run.samples_seen, "data": self.made_by, "options": options}
+        write_whole(path, json.dumps(training, indent=2) + "\n")
 
     def _log(self, figures: Figures, ways: Sequence[str]) -> None:
         for way in ways:

@@ -29,7 +29,7 @@ from engine.checkpoint import CheckpointConfig, load_checkpoint, save_checkpoint
 from engine.device import Device, bf16_pays, has_gpu
 from engine.errors import InputError
 from engine.whole_files import write_whole
-from training.going_on import check_start
+from training.going_on import DATA_FILE, check_start
 from training.run_options import RunOptions, learning_rate_at
 
 #: Options that a run may change when it is taken up again.
@@ -84,17 +84,14 @@ class TrainingRun:
         #: Where the optimizer's moments begin: without a warm-up, the first steps spoil what a run starts from.
         self._first_step = 0
         self._last_saved = time.monotonic()
-        self._scalars = self._open_folder() if accelerator.is_main_process else None
+        self._scalars: SummaryWriter | None = None
         if accelerator.is_main_process:
+            folder.mkdir(parents=True, exist_ok=True)
             print(self._place(), file=sys.stderr)
 
     def _place(self) -> str:
         precision = self.accelerator.mixed_precision.replace("no", "fp32")
         return f"Training on {self.device.description}, in {precision}; processes: {self.accelerator.num_processes}."
-
-    def _open_folder(self) -> SummaryWriter:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return SummaryWriter(str(self.folder / "scalars"))
 
     @property
     def network(self) -> Any:
@@ -148,7 +145,7 @@ class TrainingRun:
         return value
 
     def log(self, name: str, value: float) -> None:
-        """Write a scalar for TensorBoard."""
+        """Write a scalar for TensorBoard, from `resume` on."""
         if self._scalars:
             self._scalars.add_scalar(name, value, self.step)
 
@@ -220,14 +217,20 @@ class TrainingRun:
         torch.save(state, self.folder / "state.new")
         (self.folder / "state.new").replace(self.folder / "state.pt")
 
-    def resume(self, start_from: Path | None, config: CheckpointConfig | None = None) -> None:
+    def resume(
+        self,
+        start_from: Path | None,
+        config: CheckpointConfig | None = None,
+        made_by: Mapping[str, Any] | None = None,
+    ) -> None:
         """Go on from the state in the run's folder; without one, from a checkpoint if one is given.
 
-        Then the options are written to ``options.json``.
+        Then the options are written to ``options.json``, and scalars of steps that the run comes to again are dropped.
 
         Parameters
         ----------
         config : of the run's own checkpoints; what it starts from must have the same codec and noise schedule
+        made_by : the record of the prepared data, written for `training.going_on.check_data`
 
         Raises
         ------
@@ -243,8 +246,10 @@ class TrainingRun:
         self._check_steps()
         self.accelerator.wait_for_everyone()  # all have read the options before one writes them
         if self.accelerator.is_main_process:
-            (self.folder / "options.new").write_text(json.dumps(asdict(self.options), indent=2) + "\n")
-            (self.folder / "options.new").replace(self.folder / "options.json")
+            write_whole(self.folder / "options.json", json.dumps(asdict(self.options), indent=2) + "\n")
+            if made_by is not None:
+                write_whole(self.folder / DATA_FILE, json.dumps(made_by, indent=2) + "\n")
+            self._scalars = SummaryWriter(str(self.folder / "scalars"), purge_step=self.step + 1)
 
     def _check_steps(self) -> None:
         """Compare with the other processes: one that does not see the state would spoil the gradients of all."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from training.evaluation_report import markdown_table, shown
+from training.run_options import as_arguments
 from training.vqvae_loss import BONE_WEIGHT, SOFT_HU, VQVAEOptions
 from training.vqvae_reconstruction import DIAMETER_NAMES, PSNR_RANGE_HU, Figures
 from training.vqvae_samples import VQVAEData
@@ -30,6 +32,13 @@ latents, above all noise, comes out smooth. The first {unquantised:.0%} of the r
 {latent_noise:g} deviations on the latents. Then the {codes} codes were made by k-means from latents of training
 crops, and only the decoder went on learning. The weights are averages over the run's last steps.
 
+Batches of {batch}, AdamW at {learning_rate:g} and, over the last fifth of the run, falling to zero; seed {seed}.
+`training.json` holds all options, and the record of the prepared data. The command:
+
+```bash
+{command}
+```
+
 ## Reconstruction of held-out patients
 
 """
@@ -46,8 +55,13 @@ def write_card(path: Path, options: VQVAEOptions, samples: int, data: VQVAEData,
     share = 0.0 if data.nodules is None else options.nodule_share
     mixed = f"{share:.0%} of them nodules of LIDC-IDRI side by side and the others from whole slices"
     start = f"Encoder and decoder were at first those of {options.start_from}. " if options.start_from else ""
+    given = ["--data", "PREPARED", "--run", "runs/vqvae", *as_arguments(options)]
     made_with = _MADE_WITH.format(
         start=start,
+        batch=options.batch,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
+        command=shlex.join(["python", "-m", "training.train_vqvae", *given]),
         channels=options.latent_channels,
         samples=f"{samples:,}",
         crop=options.crop,

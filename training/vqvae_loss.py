@@ -38,7 +38,7 @@ class VQVAEOptions:
     latent_noise : deviation of the noise added to latents before there is a code book, in deviations of theirs
     nodule_share : share of the samples made up of crops around nodules
     absolute : weight of the mean absolute error beside the mean squared one
-    ema_decay : of the averaged weights
+    ema_decay : of the averaged weights, at the most: after n steps it is 1 - n^-0.75 (0.998 at 4,000, 0.999 at 10,000)
     seed : of everything drawn
     start_from : VQ-VAE whose encoder and decoder are the first ones, a folder or a name on Hugging Face's hub; of the
         same widths and latent channels

@@ -1,7 +1,7 @@
 """What a preview of the slice generator costs beside a step: `python -m tests.benchmarks.bench_preview`.
 
-Networks of the studio's shape with random weights: times do not depend on them. A preview is the codec's linear map
-and the enlargement to the slice's size; a step is one run of the U-Net, as guidance 1 takes it.
+Measured on the slice checkpoint that comes with the studio, network and VQ-VAE. A preview is the codec's linear map and
+the enlargement to the slice's size; a step is one run of the U-Net, as guidance 1 takes it.
 """
 
 from __future__ import annotations
@@ -9,36 +9,25 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import torch
 from torch.nn import functional
 
+from engine.checkpoint import DEFAULT_SLICE_CHECKPOINT, load_checkpoint
 from engine.conditioning import BOX_FEATURES
 from engine.device import choose_device
-from engine.network import ConditionedUNet, NetworkConfig
-from engine.vq_codec import LatentStatistics, VQCodec
-from training.vqvae_loss import VQVAEOptions, make_vqvae
-
-SIZE = 256
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print the milliseconds of a step, a preview and a whole decoding, and their ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=20, help="runs of each, of which the median counts")
-    options = parser.parse_args()
-    chosen = choose_device()
-    device, dtype = chosen.device, chosen.dtype
-    model = VQCodec(
-        make_vqvae(VQVAEOptions()),
-        LatentStatistics((0.0,) * 3, ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)), (0.1,) * 3, 0.0),
-    )
-    codec = model.to(device).eval().requires_grad_(False)
-    network: Any = ConditionedUNet(NetworkConfig(context_channels=1), codec, SIZE).eval().requires_grad_(False)
-    network.to(device=device, dtype=dtype, memory_format=torch.channels_last)
-    latents = torch.randn(1, codec.channels, SIZE // codec.factor, SIZE // codec.factor, device=device)
+    options = parser.parse_args(arguments)
+    checkpoint = load_checkpoint(DEFAULT_SLICE_CHECKPOINT, choose_device())
+    network, codec, size = checkpoint.network, checkpoint.codec, checkpoint.grid.size
+    device, dtype = checkpoint.device.device, checkpoint.device.dtype
+    latents = torch.randn(1, codec.channels, size // codec.factor, size // codec.factor, device=device)
     inputs = (
         latents.to(dtype),
         torch.tensor([500], device=device),
@@ -47,15 +36,16 @@ def main() -> None:
         torch.zeros(1, BOX_FEATURES, device=device, dtype=dtype),
     )
     step = median_ms(lambda: network(*inputs), options.runs)
-    preview = median_ms(lambda: enlarged(codec.preview(latents)), options.runs)
+    preview = median_ms(lambda: enlarged(codec.preview(latents), size), options.runs)
     decoding = median_ms(lambda: codec.decode(latents), max(1, options.runs // 4))
-    print(f"{chosen.description}: step {step:.1f} ms, preview {preview:.2f} ms, decoding {decoding:.1f} ms")
+    print(f"{checkpoint.config.name} {checkpoint.sha256[:6]} on {checkpoint.device.description}")
+    print(f"step {step:.1f} ms, preview {preview:.2f} ms, decoding {decoding:.1f} ms")
     print(f"preview / step: {preview / step:.1%}; decoding / step: {decoding / step:.0%}")
 
 
-def enlarged(hu: torch.Tensor) -> torch.Tensor:
+def enlarged(hu: torch.Tensor, size: int) -> torch.Tensor:
     """Enlarge as `engine.slice_generation` does."""
-    return functional.interpolate(hu, (SIZE, SIZE), mode="bilinear", align_corners=False)
+    return functional.interpolate(hu, (size, size), mode="bilinear", align_corners=False)
 
 
 @torch.inference_mode()

@@ -51,6 +51,24 @@ def test_the_table_holds_all_annotations_of_lidc() -> None:
     assert table.extent_mm.max() < 80
     assert np.isfinite(table.wall_mm).mean() > 0.7
     assert table.presence.shape == (128, 128)
+    # Of sides from 2 to 9 pixels, rounded outward as `box_around` of prepared data does.
+    assert table.sides[:10].tolist() == [0, 0, 263, 1409, 4349, 6322, 5362, 4426, 3166, 2418]
+    assert table.sides.sum() == 40414
+
+
+def test_what_seeds_suggest_for_a_slice_not_yet_made_stays_the_same() -> None:
+    drawn = [suggest_for_generation(seed) for seed in range(3)]
+
+    assert [(box.row, box.column, box.side, spacing) for box, spacing, _ in drawn] == [
+        (103, 30, 8, 1.2969),
+        (146, 75, 17, 1.2617),
+        (77, 137, 16, 1.457),
+    ]
+    assert [attributes.scores for _, _, attributes in drawn] == [
+        (5, 4, 1, 1, 5),
+        (3, 4, 2, 2, 5),
+        (4, 3, 5, 5, 4),
+    ]
 
 
 def test_importing_it_imports_neither_scipy_nor_torch() -> None:
@@ -68,8 +86,8 @@ def test_suggested_boxes_lie_in_the_lungs_and_those_of_the_paper_often_do_not(ch
     papers = [share_in_lung(mask, paper_box(chest_slice.shape, seed)) for seed in range(400)]
 
     assert min(ours) >= 0.8
-    # 57.5 %, and three standard errors.
-    assert np.mean(np.array(papers) >= 0.8) < 0.65
+    # 56.5 %, and three standard errors.
+    assert np.mean(np.array(papers) >= 0.8) < 0.64
 
 
 def test_a_suggested_box_depends_on_its_seed_alone(chest_slice, boxes) -> None:

@@ -11,7 +11,8 @@ from engine.nodule import BoundingBox, NoduleAttributes
 from engine.prior_table import PriorTable, prior_table
 from tests.training.made_up_prepared import origin, write_made_up
 from training.build_prior import Outline, annotation_table, main, paper_table, read_outlines
-from training.prepared import SliceRow, read_slices, stored_from_hu, write_slices
+from training.lidc_annotations import read_contours
+from training.prepared import SliceRow, box_around, read_slices, stored_from_hu, write_slices
 from training.prior_figures import main as figures_main
 from training.prior_figures import measure_places, share_of_rare_scores, slices_with_lung
 from training.pylidc_compatibility import import_pylidc
@@ -87,7 +88,16 @@ def test_the_papers_map_counts_boxes(outlines: list[Outline]) -> None:
     assert table["sides"].sum() == 50
     assert table["presence"].max() <= 50
     widest = max(outline.extent for outline in outlines[:50])
-    assert len(table["sides"]) == max(2, round(widest / 2)) + 1
+    assert len(table["sides"]) - 1 == pytest.approx(widest / 2 + 1, abs=1)
+
+
+def test_the_papers_sides_are_those_of_boxes_in_prepared_slices(outlines: list[Outline]) -> None:
+    drawn = [contour for its in read_contours().values() for contour in its if contour.is_inclusion][:500]
+    halved = [((contour.points + 0.5) / 2).astype(np.float32) for contour in drawn]  # as `training.import_public` does
+
+    table = paper_table(outlines[:500])
+
+    assert table["sides"].tolist() == np.bincount([box_around(points, 256)[2] for points in halved]).tolist()
 
 
 def test_the_measure_counts_boxes_in_lung(data: Path, capsys) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from engine.errors import InputError
 from engine.vq_codec import load_vq_codec, save_vq_codec
 from tests.checkpoints import TINY_NETWORK
 from tests.training.prepared_slices import write_prepared, write_training_data
-from training.going_on import check_resumed, check_start
+from training.going_on import check_data, check_resumed, check_start
 from training.nodule_loss import TrainingOptions, make_training_scheduler, settings_of
 from training.prepared import write_description
 from training.run_options import Pace
@@ -127,6 +128,20 @@ def test_a_run_is_not_taken_up_with_other_data(tmp_path: Path, made: dict[str, A
 
     with pytest.raises(InputError, match=r"made with other data, as prepared.json records them; give the same"):
         train_slice(options_of("1"), run=before, pace=ONE_STEP, network=TINY_NETWORK, **{**made, "data": data})
+
+
+def test_data_are_compared_once_there_is_a_state_and_a_record(tmp_path: Path) -> None:
+    before, now = {"tests": [{"patients": 6}]}, {"tests": [{"patients": 7}]}
+
+    check_data(tmp_path, now)
+    (tmp_path / "state.pt").touch()
+    check_data(tmp_path, now)  # older than the record
+    (tmp_path / "data.json").write_text(json.dumps(before))
+    check_data(tmp_path, before)
+    with pytest.raises(InputError, match="give the same, or give --run another folder"):
+        check_data(tmp_path, now)
+    (tmp_path / "state.pt").unlink()
+    check_data(tmp_path, now)
 
 
 def test_a_run_that_was_killed_before_its_first_checkpoint_is_taken_up(tmp_path: Path) -> None:

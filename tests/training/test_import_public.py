@@ -59,7 +59,6 @@ def slice_row(**changes: Any) -> dict[str, Any]:
         "z_mm": WITH_NODULE,
         "pixel_spacing_mm": 1.40625,
         "slice_thickness_mm": 2.5,
-        "kernel": "STANDARD",
         "image_png": png(values),
         **changes,
     }
@@ -131,6 +130,27 @@ def test_slices_of_lidc_get_its_outlines_and_others_none(tmp_path: Path) -> None
         (points,) = (contour.points for contour in contours[seen.annotation_id] if contour.z_mm == WITH_NODULE)
         np.testing.assert_allclose(seen.outline, (points + 0.5) / 2)
     assert slices.sources.tolist() == ["lidc_0001", "lidc_0001", "elsewhere"]
+
+
+def test_the_columns_that_are_listed_are_enough_and_no_others_count(tmp_path: Path) -> None:
+    rows = slice_row(), slice_row(kernel="STANDARD")
+    del rows[0]["sop_uid"]
+    for number, row in enumerate(rows):
+        listed = write(tmp_path / f"slices-{number}.parquet", row)
+        assert main(["--slices", listed, "--out", str(tmp_path / "out")]) == 0
+
+    slices = read_slices(tmp_path / "out", None)
+    assert sorted(slices.sop_uids.tolist()) == ["", "1.2.3"]
+    np.testing.assert_array_equal(slices.hu(0), slices.hu(1))
+
+
+def test_crops_and_slices_are_told_from_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    crops, slices = write(tmp_path / "crops.parquet", crop_row()), write(tmp_path / "slices.parquet", slice_row())
+
+    assert main(["--slices", crops, "--out", str(tmp_path / "out")]) == 2
+    assert "has a column reader_masks_png: it is another file; check --crops and" in capsys.readouterr().err
+    assert main(["--crops", slices, "--out", str(tmp_path / "out")]) == 2
+    assert "has no column reader_masks_png: it is another file; check --crops and" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--crops", "--slices"])

@@ -1,17 +1,20 @@
 """The scorer's training: samples, loss, figures whose answers are known, a run taken up, and the card."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from engine.errors import InputError
 from engine.scorer import ScorerConfig, load_scorer
 from tests.training.crops_file import HELD_OUT, TRAINING
 from tests.training.made_up_prepared import RADIUS_MM, write_made_up
 from training import train_scorer
 from training.build_reader_scores import table_of
 from training.evaluate import main as evaluate
+from training.prepared import write_description
 from training.run_options import Pace
 from training.scorer_figures import one_against_the_others, scorer_figures, within_one
 from training.scorer_loss import ScorerOptions, drawing_probabilities, make_targets, scorer_inputs, scorer_loss
@@ -151,6 +154,19 @@ def test_a_run_taken_up_again_ends_where_an_unbroken_one_does(prepared, tmp_path
         == 0
     )
     assert "Spearman" in (tmp_path / "report" / "report.md").read_text()
+
+
+def test_a_run_is_not_taken_up_with_other_data(prepared, tmp_path, monkeypatch):
+    train(OPTIONS, prepared, tmp_path / "run", replace(QUICK, stop_at=1))
+    other = shutil.copytree(prepared, tmp_path / "other")
+    write_description(other, "tests", patients=7)
+
+    with monkeypatch.context() as patched:
+        patched.delattr(train_scorer, "load_samples")  # refused before nodules are measured
+        with pytest.raises(InputError, match=r"made with other data, as prepared.json records them; give the same"):
+            train(OPTIONS, other, tmp_path / "run", QUICK)
+
+    assert train(OPTIONS, prepared, tmp_path / "run", replace(QUICK, stop_at=2)) is None
 
 
 def test_the_command_says_what_is_missing(tmp_path, capsys):

@@ -1,4 +1,5 @@
 import json
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.training.crops_file import HELD_OUT
 from tests.training.made_up_slices import write_made_up_slices
 from tests.training.vqvae_data import write_vqvae_data
 from training import train_vqvae as train_vqvae_module
-from training.prepared import hu_from_stored, read_slices
+from training.prepared import hu_from_stored, read_description, read_slices, write_description
 from training.run_options import Pace
 from training.train_vqvae import VQVAETrainer, main, train_vqvae
 from training.vqvae_loss import Autoencoder, VQVAEOptions, make_vqvae, reconstruction_loss
@@ -129,6 +130,35 @@ def test_what_cannot_be_gone_on_from_is_refused_before_data_are_read(
         train_vqvae(replace(OPTIONS, start_from=str(tmp_path / "nowhere")), data, tmp_path / "new")
     with pytest.raises(InputError, match="made with crop 64, not 128"):
         train_vqvae(replace(OPTIONS, crop=128), data, tmp_path / "run")
+
+
+def test_a_run_is_not_taken_up_with_other_data(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train_vqvae(OPTIONS, data, tmp_path / "run", Pace(validate_on=1, stop_at=1))  # no code book yet
+    other = shutil.copytree(data, tmp_path / "other")
+    write_description(other, "tests", patients=7)
+
+    with monkeypatch.context() as patched:
+        patched.delattr(train_vqvae_module, "read_vqvae_data")  # refused before
+        with pytest.raises(InputError, match=r"made with other data, as prepared.json records them; give the same"):
+            train_vqvae(OPTIONS, other, tmp_path / "run")
+
+    train_vqvae(OPTIONS, data, tmp_path / "run", Pace(validate_on=1, stop_at=2))
+
+
+def test_what_the_weights_were_made_with_stands_beside_them(tmp_path: Path, data: Path, whole: Path) -> None:
+    training = json.loads((whole / "vqvae" / "training.json").read_text())
+    card = (whole / "vqvae" / "README.md").read_text()
+    command = next(line for line in card.splitlines() if line.startswith("python -m training.train_vqvae"))
+    again = shlex.split(command.replace("PREPARED", str(data)).replace("runs/vqvae", str(tmp_path / "again")))[3:]
+
+    assert training["samples_seen"] == 8
+    assert training["data"] == read_description(data)["made_by"]
+    assert VQVAEOptions(**{**training["options"], "widths": tuple(training["options"]["widths"])}) == OPTIONS
+    assert "Batches of 2, AdamW at 0.001" in card
+    assert main(again) == 0
+    assert (tmp_path / "again" / "options.json").read_text() == (whole / "options.json").read_text()
+    expected, made = (load_vq_codec(run / "vqvae").vqvae.state_dict() for run in (whole, tmp_path / "again"))
+    assert all(torch.equal(expected[name], made[name]) for name in expected)
 
 
 @pytest.mark.parametrize("made", [False, True])

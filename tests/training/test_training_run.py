@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from engine.device import bf16_pays
 from engine.errors import InputError
@@ -19,7 +20,7 @@ from tests.checkpoints import save_tiny_checkpoint
 from training import train_nodule, train_scorer, train_slice, train_vqvae, training_run
 from training.evaluate import EvaluationOptions
 from training.nodule_loss import TrainingOptions
-from training.run_options import Pace, add_options, add_run_arguments, take_options
+from training.run_options import Pace, add_options, add_run_arguments, as_arguments, take_options
 from training.scorer_loss import ScorerOptions
 from training.slice_comparisons import SliceEvaluationOptions
 from training.slice_loss import CONFIGURATIONS, SliceOptions
@@ -181,6 +182,41 @@ def test_figures_of_steps_that_a_run_comes_to_again_stand_once(tmp_path: Path) -
     assert [(line["step"], line["error"]) for line in lines] == [(1, 0.5), (2, 0.41)]
 
 
+def test_scalars_of_steps_that_a_run_comes_to_again_stand_once(tmp_path: Path) -> None:
+    for last, loss in ((3, 0.5), (2, 0.4)):  # Killed after 3 with the state of 1, taken up there.
+        run = make_run(tmp_path)
+        run.resume(None)
+        while run.step < last:
+            run.step += 1
+            run.log("loss", loss)
+            if run.step == 1:
+                run.save_state()
+        run.close()
+
+    scalars = EventAccumulator(str(tmp_path / "scalars"))
+    scalars.Reload()
+    assert [(event.step, event.value) for event in scalars.Scalars("loss")] == [(1, 0.5), (2, pytest.approx(0.4))]
+
+
+def test_a_run_records_its_data(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.resume(None, made_by={"tests": [{"patients": 7}]})
+    run.close()
+
+    assert json.loads((tmp_path / "data.json").read_text()) == {"tests": [{"patients": 7}]}
+
+
+def test_averages_warm_up_as_the_help_says(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    run.close()
+
+    decays = {steps: run.ema.get_decay(steps) for steps in (5_000, 25_100, 25_200)}
+
+    assert decays[5_000] == pytest.approx(0.9983, abs=5e-5)
+    assert decays[5_000] == pytest.approx(1 - 5_000**-0.75)
+    assert decays[25_100] < decays[25_200] == OPTIONS.ema_decay
+
+
 def test_figures_on_held_out_patients_may_be_nested(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     run.write_held_out({"slices": 3, "quantised": {"psnr_db": 30.5}})
@@ -198,6 +234,25 @@ def test_the_command_line_leaves_what_is_not_given_as_it_is() -> None:
     assert take_options(given, PACE) == replace(PACE, save_every=5)
     assert take_options(given, VQVAEOptions()) == VQVAEOptions(widths=(8, 16, 16), codes=64)
     assert given == {}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        VQVAEOptions(widths=(8, 16, 16), learning_rate=2.5e-5, start_from="a folder"),
+        VQVAEOptions(),
+        NoduleOptions(agreed=True),
+        CONFIGURATIONS["studio"],
+    ],
+    ids=lambda options: type(options).__name__,
+)
+def test_options_become_the_arguments_that_they_are_taken_from(options: Any) -> None:
+    parser = argparse.ArgumentParser()
+    add_run_arguments(parser, PACE, options)
+
+    given = vars(parser.parse_args(as_arguments(options)))
+
+    assert take_options(given, type(options)()) == options
 
 
 @pytest.mark.parametrize(
