@@ -20,6 +20,7 @@ from engine.command_line import add_nodule, add_sampling, run_request, sampling_
 from engine.errors import InputError
 from engine.events import GenerationRequest, SamplingOptions
 from engine.export_folder import check_folder
+from engine.export_series import series_of
 from engine.exports import ALL_FORMATS, SERIES, ExportOptions, export_files
 from engine.extend_command import check_extended, export_extension, extend
 from engine.generate_command import add_generate
@@ -124,9 +125,10 @@ def _place(options: argparse.Namespace) -> None:
     export_options = ExportOptions(keep_identity=options.keep_identity)
     own = made_whole_beside(volume)
     printed = summary(index, result, options.out)
+    series = series_of(volume, {index: result, **others})
     if others:
-        printed["extended"] = export_extension(volume, index, {index: result, **others}, options.out, export_options)
-    export_files(volume, index, result, options.out, formats, export_options, [own] if own else [])
+        printed["extended"] = export_extension(volume, index, series, options.out, export_options)
+    export_files(volume, index, result, options.out, formats, export_options, [own] if own else [], series)
     print(json.dumps(printed))
     from engine.lungs import lung_warning
 

@@ -218,7 +218,7 @@ def _make_row(row: BatchRow, line: PlanLine, batch: Batch, checkpoint: Checkpoin
     ct_slice = volume.slice_at(index)
     if ct_slice.sha256() != row.input_sha256:
         raise InputError("The input is not the one that the batch was begun with; put that one back.")
-    if volume.headers and not _KEYED_FORMATS.isdisjoint(batch.settings.formats):
+    if not _KEYED_FORMATS.isdisjoint(batch.settings.formats):
         _check_pseudonym(row, volume)
     box = BoundingBox(*row.box or (0, 0, 0), slice_shape=ct_slice.shape)
     settings, place = batch.settings, batch.result_folder(row)

@@ -188,7 +188,7 @@ def _yaml_rows(text: str, path: Path) -> tuple[list[tuple[int, Cells]], dict[int
                 rows.append((number, {str(name).lower(): _cell(value) for name, value in named.items()}))
             else:
                 problems[number] = f"Line {number}: it is no mapping; give names and values, such as input: ct."
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         place = getattr(error, "problem_mark", None)
         where = f" at line {place.line + 1}" if place else ""
         raise InputError(f"The plan {path} is no YAML{where}; correct it.") from error
@@ -216,6 +216,8 @@ def _check_names(names: set[str], path: Path) -> None:
 def _with_home(name: str) -> Path:
     """Return a path whose ~ or ~user is the home that it stands for."""
     try:
+        if "\0" in name:
+            raise InputError("the input has a zero byte in its name; correct it.")
         return Path(name).expanduser()
     except RuntimeError as error:
         user = Path(name).parts[0].removeprefix("~")

@@ -32,7 +32,7 @@ class BatchRow:
     input_sha256 : str
         Of the slice, `CTSlice.sha256`.
     patient : str
-        A pseudonym, the same as that in exported DICOM objects; those of files without headers have "ANONYMOUS".
+        A pseudonym, the same as that in exported DICOM objects.
     split : str
         "train", "val" or "test".
     lung_share : float

@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import InputError
+from engine.json_files import parse_json
 from engine.whole_files import partial_name, write_whole
 
 if TYPE_CHECKING:
@@ -183,19 +186,45 @@ def read_manifest(folder: Path) -> Manifest:
     for key, name in (("vqvae_sha256", CODEC_WEIGHTS), ("guide_sha256", GUIDE_WEIGHTS)):
         if key in manifest:
             _verify_file(folder, name, manifest[key])
+    if not _is_described(manifest):
+        raise _not_fitting(folder)
     return manifest
 
 
+def _is_described(manifest: Manifest) -> bool:
+    """Tell whether a manifest has what is read of it before the network is loaded: hashes can be made anew."""
+    texts = (manifest.get("name"), manifest.get("kind"))
+    settings = [manifest.get(name) for name in ("grid", "codec", "network", "scheduler", "training")]
+    settings += [manifest.get(name, {}) for name in _MAY_BE_LEFT_OUT]
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(part, dict) for part in settings):
+        return False
+    numbers = (manifest["grid"].get("size"), manifest["scheduler"].get("num_train_timesteps"))
+    return all(type(number) is int and number > 0 for number in numbers)
+
+
+def _not_fitting(folder: Path) -> InputError:
+    return InputError(
+        f"{MANIFEST} in the checkpoint {folder} lacks settings, or has some that do not fit its weights; get a fresh "
+        "copy of the folder."
+    )
+
+
 def _verify_file(folder: Path, name: str, sha256: str | None) -> None:
-    if not (folder / name).is_file():
-        raise InputError(f"{name} is missing in the checkpoint {folder}; get a fresh copy of the folder.")
-    if digest_of_file(folder / name) != sha256:
+    try:
+        found = digest_of_file(folder / name)
+    except FileNotFoundError as error:
+        raise InputError(f"{name} is missing in the checkpoint {folder}; get a fresh copy of the folder.") from error
+    except OSError as error:
+        raise InputError(
+            f"{name} in the checkpoint {folder} cannot be read ({error.strerror}); allow it, or get a fresh copy."
+        ) from error
+    if found != sha256:
         raise InputError(f"{name} in the checkpoint {folder} was altered; get a fresh copy of the folder.")
 
 
 def _parse_manifest(folder: Path) -> Manifest:
     try:
-        manifest: Any = json.loads((folder / MANIFEST).read_text())
+        manifest: Any = parse_json((folder / MANIFEST).read_bytes())
     except OSError:
         raise InputError(
             f"There is no {MANIFEST} in {folder}; choose the folder of a checkpoint, for example "
@@ -240,7 +269,7 @@ def check_there(slice_folder: Path) -> None:
     InputError
         If there is no checkpoint.
     """
-    if not (slice_folder / MANIFEST).is_file():
+    if not os.path.isfile(slice_folder / MANIFEST):
         raise InputError(
             f"There is no slice generator in {slice_folder}; put its checkpoint there, or train one with "
             "python -m training.train_slice and name its folder."
@@ -262,10 +291,29 @@ def load_checkpoint(folder: Path, device: Device | None = None) -> Checkpoint:
     manifest = read_manifest(folder)
     config = config_of(manifest)
     chosen = device or choose_device()
-    grid, codec = WindowGrid(**config.grid), _load_codec(folder, config, chosen)
-    network = _load_network(folder / WEIGHTS, config, codec, chosen)
-    guide = _load_network(folder / GUIDE_WEIGHTS, config, codec, chosen) if "guide_sha256" in manifest else None
+    with _fitting(folder):
+        grid, codec = WindowGrid(**config.grid), _load_codec(folder, config, chosen)
+        network = _load_network(folder / WEIGHTS, config, codec, chosen)
+        guide = _load_network(folder / GUIDE_WEIGHTS, config, codec, chosen) if "guide_sha256" in manifest else None
     return Checkpoint(config, manifest["sha256"], network, grid, codec, chosen, guide)
+
+
+@contextmanager
+def _fitting(folder: Path) -> Generator[None]:
+    """Turn what torch raises of settings and weights that do not go together into one sentence."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except InputError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, SafetensorError) as error:
+        raise _not_fitting(folder) from error
+    except RuntimeError as error:
+        # Others are of the device, such as a memory that is full.
+        if "loading state_dict" not in str(error):
+            raise
+        raise _not_fitting(folder) from error
 
 
 def _load_network(weights: Path, config: CheckpointConfig, codec: Codec, device: Device) -> ConditionedUNet:

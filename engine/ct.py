@@ -112,7 +112,8 @@ class CTVolume:
         What was opened.
     description : str
         For people: the series description, or the file's name.
-    headers : one DICOM data set a slice, without pixel data, as read; empty if it was not DICOM
+    headers : one DICOM data set a slice, without pixel data; empty if it was not DICOM
+        As read, but that those of lossy pixels say so.
     warnings : tuple of str
         For people, one sentence each: what was left out when it was read, or assumed because the file is silent.
     is_made_whole : bool
@@ -161,7 +162,17 @@ class CTVolume:
 
     @property
     def slice_spacing(self) -> float:
-        """Median distance between neighbouring slices along their normal in mm; 1 where there is one slice."""
+        """Median distance between neighbouring slices along their normal in mm.
+
+        Of a single slice, its header may tell the distance, or else the thickness; where it does not, 1.
+        """
         if len(self) == 1:
-            return 1.0
+            return self._spacing_told()
         return float(np.median(np.abs(np.diff(self.slice_places))))
+
+    def _spacing_told(self) -> float:
+        from engine.dicom_headers import number_of  # Imports pydicom.
+
+        names = ("SpacingBetweenSlices", "SliceThickness")
+        told = (number_of(header, name) or 0.0 for header in self.headers for name in names)
+        return next((spacing for spacing in told if spacing > 0), 1.0)

@@ -60,8 +60,7 @@ class Frame:
 
     def number(self, keyword: str) -> float | None:
         """Return an attribute as a finite number, None if it is missing or is none."""
-        numbers = _numbers(self.header, keyword, 1)
-        return None if numbers is None else numbers[0]
+        return number_of(self.header, keyword)
 
 
 def is_dicom(file: Path) -> bool:
@@ -125,6 +124,17 @@ def value_of(dataset: Dataset, keyword: str) -> Any:
     except Exception:  # pydicom converts values on first use and lets through whatever bad ones set off
         return None
     return None if value is None or value == "" else value
+
+
+def number_of(dataset: Dataset, keyword: str) -> float | None:
+    """Return an attribute as a finite number, None if it is missing or is none."""
+    numbers = _numbers(dataset, keyword, 1)
+    return None if numbers is None else numbers[0]
+
+
+def has_place(header: Dataset) -> bool:
+    """Does a header say where its slice lies in the frame of reference: position and orientation?"""
+    return _numbers(header, "ImagePositionPatient", 3) is not None and _directions(header) is not None
 
 
 def _no_image(file: Path, header: Dataset) -> InputError:

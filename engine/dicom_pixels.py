@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import Decoder, get_decoder
-from pydicom.uid import UID, JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
+from pydicom.uid import (
+    UID,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSNearLossless,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    RLELossless,
+)
 
 from engine.ct import HUArray
 from engine.dicom_headers import Frame, value_of
@@ -19,6 +27,12 @@ from engine.hounsfield import require_hu, to_hu
 #: Slopes of CT are about 1, intercepts about -1024.
 _MOST_RESCALE = 1e6
 _END_OF_JPEG = b"\xff\xd9"
+#: What is lossy whatever is in it, and the standard that defines it (PS3.3, C.7.6.1.1.5); JPEG 2000 may be either.
+_LOSSY = {
+    JPEGBaseline8Bit: "ISO_10918_1",
+    JPEGExtended12Bit: "ISO_10918_1",
+    JPEGLSNearLossless: "ISO_14495_1",
+}
 _ENDING_IN_A_MARKER = (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes)
 
 
@@ -47,6 +61,29 @@ def frame_hu(frame: Frame, dataset: Dataset) -> HUArray:
     if not rescaled or not frame.text("Modality"):
         require_hu(hu, frame.file.name)
     return hu
+
+
+def note_lossy_compression(frame: Frame, dataset: Dataset) -> None:
+    """Say in a frame's header that its pixels were compressed with losses, where it is silent and their syntax tells.
+
+    Anonymisers leave it out; decoded, the pixels show it no more.
+
+    Parameters
+    ----------
+    frame : Frame
+        One that `frame_hu` has read.
+    dataset : Dataset
+        The frame's file, with pixel data.
+    """
+    method = _LOSSY.get(UID(str(value_of(dataset.file_meta, "TransferSyntaxUID"))))
+    if method is None or value_of(frame.header, "LossyImageCompression") is not None:
+        return
+    frames = int(value_of(dataset, "NumberOfFrames") or 1)
+    size = len(get_frame(dataset.PixelData, frame.index, number_of_frames=frames))
+    stored = frame.shape[0] * frame.shape[1] * int(dataset.BitsAllocated) // 8
+    frame.header.LossyImageCompression = "01"
+    frame.header.LossyImageCompressionRatio = f"{stored / size:.4g}"
+    frame.header.LossyImageCompressionMethod = method
 
 
 def _check_rescale(frame: Frame, slope: float, intercept: float) -> None:

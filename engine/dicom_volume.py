@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.ct import CTVolume, HUArray
 from engine.dicom_headers import Frame, read_dataset
-from engine.dicom_pixels import frame_hu
+from engine.dicom_pixels import frame_hu, note_lossy_compression
 from engine.dicom_series import DicomSeries, distances
 from engine.errors import InputError
 from engine.hounsfield import stacked
@@ -71,6 +71,7 @@ def _read_frames(
     for done, frame in enumerate(frames, 1):
         try:
             planes.append(frame_hu(frame, opened(frame.file)))
+            note_lossy_compression(frame, opened(frame.file))
             read.append(frame)
         except InputError as error:
             failures.append(error)

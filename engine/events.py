@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from engine.ct import CTSlice, HUArray
 from engine.errors import InputError
 from engine.measurement import NoduleMeasurement
-from engine.nodule import BOX_SIDE_MM, BoundingBox, NoduleAttributes
+from engine.nodule import BOX_SIDE_MM, BoundingBox, NoduleAttributes, is_whole_number
 
 #: Seeds are kept within what every JSON reader and torch take for a whole number.
 MOST_SEED = 2**53 - 1
@@ -59,9 +59,9 @@ class SamplingOptions:
     solver: str = "dpm++2m"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed <= MOST_SEED:
+        if not (is_whole_number(self.seed) and 0 <= self.seed <= MOST_SEED):
             raise InputError(f"The seed is {self.seed}; give a whole number from 0 to {MOST_SEED}.")
-        if not 1 <= self.steps <= MOST_STEPS:
+        if not (is_whole_number(self.steps) and 1 <= self.steps <= MOST_STEPS):
             raise InputError(f"{self.steps} steps were asked for; give 1 to {MOST_STEPS}.")
         if not 0 <= self.guidance <= MOST_GUIDANCE:
             raise InputError(f"The guidance is {self.guidance:g}; give a number from 0 to {MOST_GUIDANCE:g}.")

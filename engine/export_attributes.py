@@ -96,6 +96,8 @@ _COPIED = (
     *_CT_IMAGE,
     *_INHERITED,
 )
+#: Say where the image lies, and mean nothing where the source does not say that of itself.
+_OF_PLACE = ("FrameOfReferenceUID", "PositionReferenceIndicator", "SliceLocation")
 #: They must be there, and may be empty (Type 2, and PatientPosition of Type 2C).
 _TYPE_2 = (
     "PatientName",
@@ -109,6 +111,7 @@ _TYPE_2 = (
     "ReferringPhysicianName",
     "PatientPosition",
     "PositionReferenceIndicator",
+    "SliceThickness",
     "Manufacturer",
     "AcquisitionNumber",
     "KVP",
@@ -119,13 +122,18 @@ def copy_source(header: Dataset, image: Dataset) -> None:
     """Copy what describes patient, study, equipment and acquisition from `header` to `image`.
 
     Attributes of Type 2 that are missing are added empty. Dates, codes, numbers and UIDs that break their own
-    rules stay behind: they would make the new image invalid, too.
+    rules stay behind: they would make the new image invalid, too. Without position and orientation in `header`, the
+    image is not in its frame of reference.
     """
+    from engine.dicom_headers import has_place  # Imports pydicom.
+
     groups = [tag for tag in header.keys() if tag.group in _GROUPS]  # noqa: SIM118, values may raise
     for tag in [*groups, *_COPIED]:
         element = read_element(header, tag)
         if element is not None and _is_sound(element):
             image.add(element)
+    for keyword in () if has_place(header) else _OF_PLACE:
+        image.pop(keyword, None)
     for keyword in _TYPE_2:
         if keyword not in image:
             setattr(image, keyword, None)

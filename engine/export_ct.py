@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from engine.ct import WINDOW_PRESETS, CTSlice, CTVolume
 from engine.events import GenerationResult
 from engine.export_attributes import copy_source
+from engine.export_identity import pseudonym
 from engine.export_stamp import Stamp, study_entropy
-from engine.stored_values import StoredValues, stored_values
+from engine.stored_values import Encoding, Rescale, StoredValues, stored_values
 from engine.synthetic_data import NOBODY, NOBODY_ID, is_synthetic, says_made_whole
 from engine.versions import PROGRAM, VERSION
 
@@ -35,7 +36,7 @@ _IDENTITY_REMOVED = (
 )
 
 
-def ct_image(volume: CTVolume, slice_index: int, result: GenerationResult, stamp: Stamp) -> Dataset:
+def ct_image(volume: CTVolume, slice_index: int, result: GenerationResult, stamp: Stamp, encoding: Encoding) -> Dataset:
     """Return the finished slice as a CT image, oriented as the studio shows it, with new UIDs.
 
     Parameters
@@ -48,9 +49,11 @@ def ct_image(volume: CTVolume, slice_index: int, result: GenerationResult, stamp
         HU outside its box are stored exactly, if 16 bits can (`engine.stored_values`).
     stamp : Stamp
         Gives the moment, and the UIDs: images of one stamp are of one series.
+    encoding : Encoding
+        Of that series.
     """
     image, header = image_in_place(volume, slice_index, stamp)
-    stored = stored_values(result.slice.hu, _outside(result), source_rescale(header))
+    stored = stored_values(result.slice.hu, must_come_back(result), encoding)
     set_pixels(image, stored)
     faithfulness = _faithfulness(stored, volume, slice_index, result)
     _describe_derivation(image, header, result, faithfulness, stamp)
@@ -71,7 +74,7 @@ def image_in_place(volume: CTVolume, slice_index: int, stamp: Stamp) -> tuple[Da
     from pydicom import Dataset
     from pydicom.uid import CTImageStorage, generate_uid
 
-    header = volume.headers[slice_index] if volume.headers else _anonymous_header()
+    header = volume.headers[slice_index] if volume.headers else _anonymous_header(volume)
     image = Dataset()
     image.SpecificCharacterSet = "ISO_IR 192"
     copy_source(header, image)
@@ -127,12 +130,14 @@ def algorithm_version(result: GenerationResult) -> str:
     return f"{VERSION} {result.checkpoint_sha256[:16]}"[:64]
 
 
-def _anonymous_header() -> Dataset:
+def _anonymous_header(volume: CTVolume) -> Dataset:
+    """Return a header for what has none: of a patient of its own, the one that `engine.batch_manifest` names, too."""
     from pydicom import Dataset
 
     header = Dataset()
-    header.PatientName = "ANONYMOUS^"
-    header.PatientID = "ANONYMOUS"
+    if not volume.is_made_whole:  # There is no patient then: see `_name_nobody`.
+        header.PatientID = pseudonym(study_entropy(volume))
+        header.PatientName = f"{header.PatientID}^Anonymous"
     header.PatientIdentityRemoved = "YES"
     header.DeidentificationMethod = "The source was a file without patient data"
     header.Manufacturer = PROGRAM
@@ -162,6 +167,8 @@ def _describe_series(image: Dataset, header: Dataset, volume: CTVolume, slice_in
 def _describe_plane(image: Dataset, volume: CTVolume, slice_index: int) -> None:
     from pydicom.valuerep import DSfloat
 
+    from engine.dicom_headers import has_place  # Imports pydicom.
+
     def decimals(values: tuple[float, ...]) -> list[Any]:
         return [DSfloat(value, auto_format=True) for value in values]
 
@@ -170,16 +177,19 @@ def _describe_plane(image: Dataset, volume: CTVolume, slice_index: int) -> None:
     image.ImageOrientationPatient = decimals(volume.column_direction + volume.row_direction)
     if len(volume) > 1:
         image.SpacingBetweenSlices = DSfloat(volume.slice_spacing, auto_format=True)
-    if not image.get("SliceThickness"):
-        image.SliceThickness = DSfloat(volume.slice_spacing, auto_format=True)
+    if not image.SliceThickness:
+        # Slices lie as far apart as they do, however thick they are: nobody knows.
+        image.SliceThickness = None
+    if volume.headers and not has_place(volume.headers[slice_index]):
+        image.ImageComments = "The source does not say where the slice lies; position or orientation were assumed."
 
 
-def _outside(result: GenerationResult) -> NDArray[np.bool_]:
-    """Pixels that must come back bit for bit: all of a slice that was made whole."""
+def must_come_back(result: GenerationResult) -> NDArray[np.bool_]:
+    """Pixels that must come back bit for bit: those outside the box; all of a slice that was made whole."""
     return np.ones(result.slice.shape, np.bool_) if result.before is None else ~result.request.box.mask()
 
 
-def source_rescale(header: Dataset) -> tuple[str, str] | None:
+def source_rescale(header: Dataset) -> Rescale | None:
     """Return slope and intercept of the image that was read, as Decimal Strings."""
     slope, intercept = header.get("RescaleSlope"), header.get("RescaleIntercept")
     if not slope or intercept is None:
@@ -195,7 +205,8 @@ def set_pixels(image: Dataset, stored: StoredValues) -> None:
     image.file_meta = FileMetaDataset()
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     image.set_pixel_data(stored.array, "MONOCHROME2", 16, generate_instance_uid=False)
-    image.RescaleSlope, image.RescaleIntercept, image.RescaleType = stored.slope, stored.intercept, "HU"
+    encoding = stored.encoding
+    image.RescaleSlope, image.RescaleIntercept, image.RescaleType = encoding.slope, encoding.intercept, "HU"
     image.WindowCenter = [int(preset.level) for preset in WINDOW_PRESETS.values()]
     image.WindowWidth = [int(preset.width) for preset in WINDOW_PRESETS.values()]
     image.WindowCenterWidthExplanation = list(WINDOW_PRESETS)
@@ -228,7 +239,7 @@ def _faithfulness(stored: StoredValues, volume: CTVolume, slice_index: int, resu
     has_others = shows_more(volume, slice_index, result)
     changes = ["other synthetic nodules that were put in before"] if has_others else []
     if not stored.exact:
-        changes.append(f"rounding to steps of {stored.slope}")
+        changes.append(f"rounding to steps of {stored.encoding.slope}")
     unchanged = f"HU elsewhere are unchanged{' but for ' if changes else ''}{' and '.join(changes)}."
     if volume.is_made_whole:
         return f"The whole slice is synthetic, with a nodule of its own or more. Since it was opened, {unchanged}"

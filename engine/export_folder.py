@@ -31,9 +31,18 @@ def check_folder(folder: Path) -> None:
         If they cannot.
     """
     there = folder.absolute()
-    while not there.exists() and there != there.parent:
+    try:
+        there.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:  # It may not be looked at, or can be no name.
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(
+            f"The folder {there} cannot be written to ({reason}); choose another folder to export to."
+        ) from error
+    while not os.path.exists(there) and there != there.parent:
         there = there.parent
-    if not there.is_dir():
+    if not os.path.isdir(there):
         raise InputError(f"{there} is a file, not a folder; choose another folder to export to.")
     if not os.access(there, os.W_OK | os.X_OK):
         raise InputError(f"The folder {there} cannot be written to; choose another folder to export to.")

@@ -9,6 +9,7 @@ study over many exports, and nobody without the secret can tell whose it is.
 from __future__ import annotations
 
 import hmac
+import json
 import os
 import secrets
 from collections.abc import Callable
@@ -33,37 +34,45 @@ EDITION = "2026c"
 METHOD = f"{PROGRAM}: PS3.15 Basic Profile, {EDITION}"
 #: Identity of which the table says nothing: who gave the patient's ID; dates of birth and death in another calendar.
 _NOT_IN_TABLE = ((0x0010, 0x0024), (0x0010, 0x0033), (0x0010, 0x0034), (0x0010, 0x0035))
-#: The first of these that a header has says whose it is.
-_IDENTITIES = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID")
 _KEY_BYTES = 32
 _Rules = dict[tuple[int, ...], Callable[[Any, Any], None]]
 
 
-def deidentified(header: Dataset) -> Dataset:
+def deidentified(header: Dataset, otherwise: str = "") -> Dataset:
     """Return a copy of a header without identity; without private and unknown attributes and what cannot be read.
 
     Where the image was made whole, the ID stays: it is nobody's.
+
+    Parameters
+    ----------
+    otherwise : str
+        What tells the patient from others where the header does not (`identity_of`).
     """
     library: Any = import_module("dicomanonymizer.simpledicomanonymizer")
     known = copied(header)
-    identity, is_nobodys = identity_of(known), says_made_whole(known)
+    number, identity, is_nobodys = _text(known, "PatientID"), identity_of(known), says_made_whole(known)
     for dataset in _with_items(known):
         _remove_unknown(dataset)
         library.anonymize_dataset(dataset, base_rules_gen=_rules)
     if is_nobodys:
-        known.PatientName, known.PatientID = NOBODY, identity
+        known.PatientName, known.PatientID = NOBODY, number
     else:
-        _name_patient(known, pseudonym(identity))
+        _name_patient(known, pseudonym(identity or otherwise))
     _say_what_was_done(known)
     return known
 
 
 def identity_of(header: Dataset) -> str:
-    """Return what tells a patient from others, never to be written anywhere; empty if the header says nothing."""
-    from pydicom.tag import Tag
+    """Return what tells a patient from others, never to be written anywhere; empty if the header says nothing.
 
-    elements = (read_element(header, Tag(keyword)) for keyword in _IDENTITIES)
-    return next(filter(None, (str(element.value or "").strip() for element in elements if element is not None)), "")
+    That is the patient's ID, together with who issued it if that is said: other hospitals give the same one to other
+    people. Without an ID, it is the UID of the study, or else of the series.
+    """
+    number = _text(header, "PatientID")
+    issuer = _issuer(header) if number else []
+    if issuer:
+        return json.dumps([number, *issuer])
+    return number or _text(header, "StudyInstanceUID") or _text(header, "SeriesInstanceUID")
 
 
 def copied(header: Dataset) -> Dataset:
@@ -113,6 +122,25 @@ def identity_record(header: Dataset | None, image: Dataset, keep_identity: bool)
         "burnt_in": _burnt_in(header),
         "also_kept": "Hashes of the HU before and after, in request.json: who has the source can recognise it by them.",
     }
+
+
+def _issuer(header: Dataset) -> list[str]:
+    """Return what the header says of who issued the patient's ID; empty if it says nothing."""
+    from pydicom.tag import Tag
+
+    qualifiers = read_element(header, Tag("IssuerOfPatientIDQualifiersSequence"))
+    items = qualifiers.value if qualifiers is not None and qualifiers.VR == "SQ" else ()
+    # As `deidentified` does, so that both see the same: without what is private or makes no value.
+    elements = [element for item in items for element in copied(item).iterall() if element.VR != "SQ"]
+    said = [f"{element.tag} {element.value}" for element in elements if not element.is_empty]
+    return [text for text in (_text(header, "IssuerOfPatientID"), *said) if text]
+
+
+def _text(header: Dataset, keyword: str) -> str:
+    from pydicom.tag import Tag
+
+    element = read_element(header, Tag(keyword))
+    return "" if element is None else str(element.value or "").strip()
 
 
 def _method(header: Dataset | None, keep_identity: bool) -> str:

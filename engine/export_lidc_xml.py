@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 _NAMESPACE = "http://www.nih.gov"
-#: Of the nine characteristics of the LIDC, in its order; those that nobody asked for are 0, which is no score.
+#: The nine characteristics of the LIDC, in its order; those that nobody asked for are left out.
 _CHARACTERISTICS = (
     "subtlety",
     "internalStructure",
@@ -39,8 +39,8 @@ _CHARACTERISTICS = (
     "malignancy",
 )
 _NOTE = (
-    " Synthetic nodule, not read by a person. The five scores are those that the generator was asked for; 0 stands "
-    "for not given. "
+    " Synthetic nodule, not read by a person. The scores are those that the generator was asked for; characteristics "
+    "that are not there were not given. "
 )
 
 
@@ -94,24 +94,30 @@ def _add_header(root: Element, ct: Dataset, stamp: Stamp) -> None:
     header = SubElement(root, "ResponseHeader")
     _add(header, "Version", "1.8.1")
     _add(header, "MessageId", stamp.uid("XML"))
-    for event in ("Request", "Service"):
-        _add(header, f"Date{event}", stamp.made.strftime("%Y-%m-%d"))
-        _add(header, f"Time{event}", stamp.made.strftime("%H:%M:%S"))
+    _add_moment(header, "Request", stamp)
     _add(header, "RequestingSite", PROGRAM)
     _add(header, "ServicingSite", PROGRAM)
     _add(header, "TaskDescription", "Synthetic nodule")
     _add(header, "SeriesInstanceUid", str(ct.SeriesInstanceUID))
-    _add(header, "StudyInstanceUID", str(ct.StudyInstanceUID))
+    _add_moment(header, "Service", stamp)
     _add(header, "ResponseDescription", "Made by a diffusion model, not read by a person")
+    _add(header, "StudyInstanceUID", str(ct.StudyInstanceUID))
+
+
+def _add_moment(header: Element, event: str, stamp: Stamp) -> None:
+    _add(header, f"Date{event}", stamp.made.strftime("%Y-%m-%d"))
+    _add(header, f"Time{event}", stamp.made.strftime("%H:%M:%S"))
 
 
 def _add_nodule(session: Element, ct: Dataset, number: int, result: GenerationResult, mask: NDArray[np.bool_]) -> None:
     nodule = SubElement(session, "unblindedReadNodule")
     _add(nodule, "noduleID", str(number))
-    characteristics = SubElement(nodule, "characteristics")
     scores = dict(zip(SCORE_NAMES, result.request.attributes.scores, strict=True))
+    # There even if it is empty: readers of the LIDC take nodules without it for those below 3 mm.
+    characteristics = SubElement(nodule, "characteristics")
     for name in _CHARACTERISTICS:
-        _add(characteristics, name, str(scores.get(name) or 0))
+        if scores.get(name) is not None:
+            _add(characteristics, name, str(scores[name]))
     for points, included in outlines(mask):
         roi = SubElement(nodule, "roi")
         _add(roi, "imageZposition", str(ct.ImagePositionPatient[2]))

@@ -12,14 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.events import GenerationResult
-from engine.export_ct import (
-    SR_SERIES_NUMBER,
-    algorithm_name,
-    algorithm_version,
-    mark_as_synthetic,
-    synthesizing_equipment,
-)
-from engine.export_seg import tracking_uid, without_name
+from engine.export_ct import SR_SERIES_NUMBER, mark_as_synthetic
+from engine.export_seg import MEASUREMENT, equipment_with_options, measurement_family, without_name
 from engine.export_stamp import Stamp
 from engine.nodule import SCORE_NAMES
 from engine.versions import PROGRAM, VERSION
@@ -60,8 +54,8 @@ SESSION = "Scores asked of the generator"
 def structured_report(ct: Dataset, segments: Dataset, result: GenerationResult, stamp: Stamp) -> Dataset:
     """Return a report of diameter, mean HU and the five scores asked for, tied to the nodule's segment.
 
-    Without a nodule in the mask there is no diameter, and mean HU are those of the middle of the box
-    (`engine.measurement`). Scores that were not given are left out.
+    Scores that were not given are left out. Without a nodule in the mask, the report says that the nodule is absent,
+    and nothing else: there is nothing that figures or scores could be of.
 
     Parameters
     ----------
@@ -83,10 +77,10 @@ def structured_report(ct: Dataset, segments: Dataset, result: GenerationResult, 
         is_complete=True,
         is_final=True,
         series_description="Synthetic nodule: measurements",
-        manufacturer_model_name=algorithm_name(result),
+        manufacturer_model_name=PROGRAM,
         software_versions=VERSION,
-        device_serial_number=result.checkpoint_sha256[:16] or VERSION,
-        contributing_equipment=[_any(synthesizing_equipment(result, stamp))],
+        device_serial_number=VERSION,
+        contributing_equipment=[_any(equipment_with_options(result, stamp))],
     )
     report.PatientName = ct.PatientName
     mark_as_synthetic(report, stamp)
@@ -114,36 +108,57 @@ def _content(ct: Dataset, segments: Dataset, result: GenerationResult, stamp: St
     from pydicom.sr.codedict import codes
 
     device = sr.DeviceObserverIdentifyingAttributes(
-        uid=Stamp(result.checkpoint_sha256, stamp.made.min).uid("device"),
-        name=algorithm_name(result),
+        uid=Stamp(f"{MEASUREMENT} {VERSION}", stamp.made.min).uid("device"),
+        name=MEASUREMENT,
         manufacturer_name=PROGRAM,
-        model_name=result.checkpoint_name[:64] or PROGRAM,
-        serial_number=algorithm_version(result),
+        model_name=PROGRAM,
+        serial_number=VERSION,
     )
     observer = sr.ObserverContext(_any(codes.DCM.Device), device)
+    found = result.measurement.mask.any()
     return sr.MeasurementReport(
         observation_context=sr.ObservationContext(observer_device_context=observer),
         procedure_reported=sr.CodedConcept("24627-2", "LN", "CT Chest"),
-        imaging_measurements=[_nodule(ct, segments, result, stamp)],
+        imaging_measurements=[_nodule(ct, segments, result) if found else _no_nodule(ct, segments)],
         title=_any(codes.DCM.ImagingMeasurementReport),
     )
 
 
-def _nodule(ct: Dataset, segments: Dataset, result: GenerationResult, stamp: Stamp) -> Any:
+def _nodule(ct: Dataset, segments: Dataset, result: GenerationResult) -> Any:
     from highdicom import sr
     from pydicom.sr.codedict import codes
 
     return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(tracking_uid(1, stamp), f"Nodule, measured by {PROGRAM}"),
+        tracking_identifier=_tracking(segments),
         referenced_segment=_segment_of_nodule(ct, segments),
         finding_type=_any(codes.SCT.Nodule),
         finding_category=_any(codes.SCT.MorphologicallyAbnormalStructure),
         finding_sites=[sr.FindingSite(_any(codes.SCT.Lung))],
-        algorithm_id=_algorithm(result),
         session=SESSION,
         measurements=_measurements(result),
         qualitative_evaluations=_evaluations(result),
     )
+
+
+def _no_nodule(ct: Dataset, segments: Dataset) -> Any:
+    """Return what says that the measurement found no nodule: a report must hold one group of measurements."""
+    from highdicom import sr
+    from pydicom.sr.codedict import codes
+
+    return sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(segments),
+        finding_sites=[sr.FindingSite(_any(codes.SCT.Lung))],
+        qualitative_evaluations=[sr.QualitativeEvaluation(_any(codes.SCT.Nodule), _any(codes.cid240.Absent))],
+        source_images=[sr.SourceImageForMeasurementGroup(ct.SOPClassUID, ct.SOPInstanceUID)],
+    )
+
+
+def _tracking(segments: Dataset) -> Any:
+    """Return that the report speaks of the nodule of the segment."""
+    from highdicom.sr import TrackingIdentifier
+
+    nodule = segments.SegmentSequence[0]
+    return TrackingIdentifier(nodule.TrackingUID, nodule.TrackingID)
 
 
 def _segment_of_nodule(ct: Dataset, segments: Dataset) -> Any:
@@ -161,39 +176,30 @@ def _segment_of_nodule(ct: Dataset, segments: Dataset) -> Any:
     return segment
 
 
-def _algorithm(result: GenerationResult) -> Any:
+def _algorithm() -> Any:
     from highdicom.sr import AlgorithmIdentification
-    from pydicom.sr.codedict import codes
 
-    options = result.request.options
-    parameters = [f"seed={options.seed}", f"steps={options.steps}", f"guidance={options.guidance:g}"]
-    return AlgorithmIdentification(
-        name=algorithm_name(result),
-        version=algorithm_version(result),
-        parameters=[*parameters, f"solver={options.solver}"],
-        family=_any(codes.cid7162.ArtificialIntelligence),
-        manufacturer=PROGRAM,
-    )
+    return AlgorithmIdentification(MEASUREMENT, VERSION, family=measurement_family(), manufacturer=PROGRAM)
 
 
 def _measurements(result: GenerationResult) -> list[Measurement]:
+    """Return diameter and mean HU; each names its algorithm, for the scores beside them are not of it."""
     from highdicom.sr import CodedConcept, Measurement
     from pydicom.sr.codedict import codes
 
-    measured = result.measurement
-    mean_hu = Measurement(
-        name=_any(codes.DCM.AttenuationCoefficient),
-        value=float(np.round(measured.mean_hu, 2)),
-        unit=_any(codes.UCUM.HounsfieldUnit),
-        derivation=_any(codes.SCT.Mean),
-    )
-    if not measured.mask.any():
-        return [mean_hu]
     diameter = Measurement(
         name=_any(codes.SCT.Diameter),
-        value=float(np.round(measured.diameter_mm, 3)),
+        value=float(np.round(result.measurement.diameter_mm, 3)),
         unit=_any(codes.UCUM.Millimeter),
+        algorithm_id=_algorithm(),
         method=CodedConcept("circle-of-area", "99NODSTUDIO", "Diameter of the circle with the area of the mask"),
+    )
+    mean_hu = Measurement(
+        name=_any(codes.DCM.AttenuationCoefficient),
+        value=float(np.round(result.measurement.mean_hu, 2)),
+        unit=_any(codes.UCUM.HounsfieldUnit),
+        algorithm_id=_algorithm(),
+        derivation=_any(codes.SCT.Mean),
     )
     return [diameter, mean_hu]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from engine.ct import CTVolume
@@ -37,6 +39,10 @@ class Stamp:
 
         return str(generate_uid(entropy_srcs=[self.entropy, self.made.isoformat(), *role]))
 
+    def of_marks(self, what: str) -> Stamp:
+        """Return the stamp of what marks one nodule in images of this one: of the same moment, with UIDs of its own."""
+        return replace(self, entropy=f"{self.entropy} {what}")
+
     @property
     def dicom_date(self) -> str:
         """The day, as a DICOM Date."""
@@ -48,18 +54,17 @@ class Stamp:
         return self.made.strftime("%H%M%S")
 
 
-def stamp_of(volume: CTVolume, slice_index: int, result: GenerationResult, made: datetime | None = None) -> Stamp:
-    """Return the stamp of an export: of the moment `made`, or of now."""
-    entropy = " ".join(
-        [
-            study_entropy(volume),
-            str(slice_index),
-            result.slice.sha256(),
-            result.checkpoint_sha256,
-            repr(result.request.box),
-            repr(result.request.options),
-        ]
-    )
+def stamp_of(volume: CTVolume, results: Mapping[int, GenerationResult], made: datetime | None = None) -> Stamp:
+    """Return the stamp of images of those results, by slice index: of the moment `made`, or of now.
+
+    Another choice of results has other UIDs.
+    """
+    parts = [study_entropy(volume)]
+    for index, result in sorted(results.items()):
+        request = result.request
+        parts += [str(index), result.slice.sha256(), result.checkpoint_sha256, repr(request.box), repr(request.options)]
+    # A hash of it, as short as it is: `request.json` keeps it.
+    entropy = hashlib.sha256(" ".join(parts).encode()).hexdigest()
     return Stamp(entropy, made) if made else Stamp(entropy)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def made_whole_beside(volume: CTVolume) -> GenerationResult | None:
     if not volume.is_made_whole or not volume.headers or len(volume) > 1:
         return None
     folder = volume.source if volume.source.is_dir() else volume.source.parent
-    beside = next((found for found in (folder, folder.parent) if (found / REQUEST).is_file()), None)
+    beside = next((found for found in (folder, folder.parent) if os.path.isfile(found / REQUEST)), None)
     if beside is None:
         return None
     whole = volume.slice_at(0)
@@ -92,7 +93,7 @@ def exported_slice(saved: SavedRequest, folder: Path) -> CTSlice | None:
     """
     hu = exported_hu(saved, folder)
     if hu is None:
-        hu = _picture_hu(folder / "after-16bit.png")
+        hu = _picture_hu(folder / "after-16bit.png", saved)
     return _with_hash(hu, saved, saved.output_sha256)
 
 
@@ -104,7 +105,7 @@ def exported_before(saved: SavedRequest, folder: Path) -> CTSlice | None:
     InputError
         If the picture is damaged.
     """
-    return _with_hash(_picture_hu(folder / "before-16bit.png"), saved, saved.input_sha256)
+    return _with_hash(_picture_hu(folder / "before-16bit.png", saved), saved, saved.input_sha256)
 
 
 def input_slice(saved: SavedRequest, folder: Path, volume: CTVolume, index: int) -> CTSlice | None:
@@ -121,18 +122,30 @@ def input_slice(saved: SavedRequest, folder: Path, volume: CTVolume, index: int)
     return ct_slice if ct_slice.sha256() == saved.input_sha256 else exported_before(saved, folder)
 
 
-def _picture_hu(path: Path) -> NDArray[np.int32] | None:
-    """Return the HU of an exported 16-bit picture; None if there is none."""
+def _picture_hu(path: Path, saved: SavedRequest) -> NDArray[np.int32] | None:
+    """Return the HU of an exported 16-bit picture; None if there is none.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, or another picture.
+    """
     from PIL import Image
 
     from engine.export_pictures import OFFSET_16_BIT
 
-    if not path.is_file():
+    if not os.path.isfile(path):
         return None
+    rows, columns = saved.record["output"]["shape"]
     try:
         with Image.open(path) as picture:
+            # Before its pixels are unpacked, of which another picture may have any number.
+            if picture.size != (columns, rows) or not picture.mode.startswith("I"):
+                raise InputError(f"{path} is not the picture that was exported; restore it from a copy.")
             return np.asarray(picture).astype(np.int32) - OFFSET_16_BIT
-    except (OSError, SyntaxError) as error:  # What Pillow raises of a file that is damaged.
+    except InputError:
+        raise
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # What Pillow raises.
         raise InputError(f"{path} cannot be read; restore it from a copy.") from error
 
 

@@ -7,7 +7,7 @@
 | DICOM        | slice.dcm                             | CT image of the finished slice                           |
 |              | mask.dcm                              | segmentation (SEG): 1 nodule as measured, 2 box asked for |
 |              | report.dcm                            | structured report (TID 1500): diameter, mean HU, scores  |
-| DICOM series | series/0001.dcm ...                   | every slice as one new series; slice.dcm is among them   |
+| DICOM series | series/0001.dcm ...                   | every slice as one new series, slice.dcm among them      |
 | NIfTI        | slice.nii.gz, mask.nii.gz, box.nii.gz | HU, nodule, box                                          |
 | NRRD         | slice.nrrd, mask.nrrd, box.nrrd       | the same                                                 |
 | PNG          | before.png, after.png                 | 8 bit, in the window                                     |
@@ -23,6 +23,10 @@ Marks and tables but `nodule.csv` are of all nodules that were put into the slic
 that was made whole has no `before` and no difference; what is put into it later is marked beside its own nodule, and
 all of the slice is declared synthetic. A whole series with several nodules (`export_series`) has no `request.json`:
 that comes with each nodule's own folder of single-slice exports. Every function here writes all of its files or none.
+
+One export has one series: functions that are handed the same `ExportedSeries` write the same images of it, and marks
+that refer to them. A result on which a later one was built is an image of a series of its own. `request.json` keeps
+what UIDs and stored values of the series follow from: a result that is made again alone has the same.
 """
 
 from __future__ import annotations
@@ -37,7 +41,8 @@ from typing import TYPE_CHECKING, Any
 from engine.ct import LUNG, CTVolume, WindowLevel
 from engine.events import GenerationResult
 from engine.export_folder import all_or_nothing
-from engine.export_stamp import Stamp, stamp_of
+from engine.export_series import ExportedSeries, series_image, series_of, write_series
+from engine.export_stamp import Stamp, study_entropy
 from engine.known_inputs import remember_input
 from engine.request_file import ExportNote, write_request
 
@@ -72,13 +77,14 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class _Export:
-    """What the writers of all formats share."""
+    """What the writers of all formats share; `stamp` is that of the marks."""
 
     volume: CTVolume
     slice_index: int
     result: GenerationResult
     earlier: Sequence[GenerationResult]
     options: ExportOptions
+    series: ExportedSeries
     stamp: Stamp
     image: Dataset
 
@@ -107,6 +113,7 @@ def export_files(
     formats: Collection[str],
     options: ExportOptions = ExportOptions(),
     earlier: Sequence[GenerationResult] = (),
+    series: ExportedSeries | None = None,
 ) -> list[Path]:
     """Write a finished slice in the formats asked for; return what was written.
 
@@ -125,6 +132,9 @@ def export_files(
     earlier : results that `result` was built on, the first one first
         The slice shows their nodules, too: COCO, YOLO and LIDC's XML mark them all. Masks are of `result` alone. In a
         slice that was made whole, that is the first one: it has a nodule of its own.
+    series : ExportedSeries or None
+        Of which the slice is an image, made at that one's moment. If it shows another result on the slice, or is None,
+        the slice is of a series of its own.
 
     Raises
     ------
@@ -134,7 +144,7 @@ def export_files(
         If a format is none of `FORMATS`.
     """
     files = all_or_nothing(
-        lambda into: write_files(volume, slice_index, result, into, formats, options, earlier),
+        lambda into: write_files(volume, slice_index, result, into, formats, options, earlier, series),
         folder,
         volume.source,
         series=SERIES in formats,
@@ -151,6 +161,7 @@ def write_files(
     formats: Collection[str],
     options: ExportOptions,
     earlier: Sequence[GenerationResult] = (),
+    series: ExportedSeries | None = None,
 ) -> None:
     """Write what `export_files` does into a folder that is there, for those who see to it that it is whole.
 
@@ -164,46 +175,35 @@ def write_files(
     unknown = set(formats) - set(FORMATS)
     if unknown:
         raise ValueError(f"formats has {sorted(unknown)}; give some of {FORMATS}")
-    from engine.export_ct import ct_image
-
+    if series is None or series.results.get(slice_index) is not result:
+        series = series_of(volume, {slice_index: result}, series.stamp.made if series else options.made)
     safe = _identity_handled(volume, range(len(volume)) if SERIES in formats else [slice_index], options)
-    stamp = stamp_of(safe, slice_index, result, options.made)
-    image = ct_image(safe, slice_index, result, stamp)
+    image = series_image(safe, slice_index, series)
     _write_identity(volume, slice_index, image, options, into)
-    export = _Export(safe, slice_index, result, earlier, options, stamp, image)
+    stamp = series.stamp.of_marks(f"slice {slice_index}")
+    export = _Export(safe, slice_index, result, earlier, options, series, stamp, image)
     for name in formats:
         _WRITERS[name](export, into)
     chosen = tuple(name for name in FORMATS if name in formats)
-    note = ExportNote(export.stamp.made, chosen, options.window, options.keep_identity)
+    made, entropy = series.stamp.made, series.stamp.entropy
+    note = ExportNote(made, chosen, options.window, options.keep_identity, entropy, series.encoding)
     write_request(export.volume, slice_index, result, note, into / "request.json")
 
 
 def export_series(
-    volume: CTVolume,
-    results: Mapping[int, GenerationResult],
-    folder: Path,
-    options: ExportOptions = ExportOptions(),
+    volume: CTVolume, series: ExportedSeries, folder: Path, options: ExportOptions = ExportOptions()
 ) -> list[Path]:
     """Write `series/`: every slice of the volume, with the nodules of several results. See `export_files`.
 
     `deidentification.json` is of the last slice that was edited. There is no `request.json`: it is of one result, and
     comes with each nodule's own folder, which `export_files` writes.
-
-    Parameters
-    ----------
-    results : by slice index
-        Where a slice has several nodules: the result that has them all.
     """
-    last = max(results)
+    last = max(series.results)
 
     def write(into: Path) -> None:
-        from engine.export_ct import ct_image
-        from engine.export_series import write_series
-
         safe = _identity_handled(volume, range(len(volume)), options)
-        stamp = _stamp_of_all(safe, last, results, options)
-        write_series(safe, results, stamp, into / "series")
-        _write_identity(volume, last, ct_image(safe, last, results[last], stamp), options, into)
+        write_series(safe, series, into / "series")
+        _write_identity(volume, last, series_image(safe, last, series), options, into)
 
     return all_or_nothing(write, folder, volume.source, series=True)
 
@@ -211,11 +211,13 @@ def export_series(
 def export_extended(
     volume: CTVolume,
     index: int,
-    results: Mapping[int, GenerationResult],
+    parts: Mapping[int, GenerationResult],
+    series: ExportedSeries,
     folder: Path,
     options: ExportOptions = ExportOptions(),
+    with_series: bool = False,
 ) -> list[Path]:
-    """Write one nodule over several slices: `series/`, `mask.dcm` and `nodule.json`. See `export_series`.
+    """Write one nodule over several slices: `mask.dcm` and `nodule.json`. See `export_series`.
 
     `mask.dcm` is one segmentation with a frame of the nodule, and one of the box, in each of its slices; `nodule.json`
     says which slices these are, and what the nodule measures over all of them.
@@ -223,35 +225,30 @@ def export_extended(
     Parameters
     ----------
     index : int
-        Of the slice in which the nodule was placed; one of those of `results`.
+        Of the slice in which the nodule was placed; one of those of `parts`.
+    parts : results of the nodule, by slice index
+    series : ExportedSeries
+        To whose images the segmentation refers: they may show other nodules that were put in after this one.
+    with_series : bool
+        Write `series/` beside them, too: where `export_series` writes it nowhere else.
     """
 
     def write(into: Path) -> None:
-        from engine.export_ct import ct_image
         from engine.export_seg import segmentation_over_slices
-        from engine.export_series import write_series
         from engine.extension import extension_record
 
-        safe = _identity_handled(volume, range(len(volume)), options)
-        stamp = _stamp_of_all(safe, index, results, options)
-        indices = sorted(results)
-        images = {near: ct_image(safe, near, results[near], stamp) for near in indices}
-        write_series(safe, results, stamp, into / "series")
-        segments = segmentation_over_slices(list(images.values()), [results[near] for near in indices], stamp)
+        indices = sorted(parts)
+        safe = _identity_handled(volume, range(len(volume)) if with_series else indices, options)
+        if with_series:
+            write_series(safe, series, into / "series")
+        images = {near: series_image(safe, near, series) for near in indices}
+        stamp = series.stamp.of_marks(f"nodule {parts[index].nodule_sha256()}")
+        segments = segmentation_over_slices(list(images.values()), [parts[near] for near in indices], stamp)
         segments.save_as(into / "mask.dcm", enforce_file_format=True)
-        _write_json(extension_record(volume, index, results), into / "nodule.json")
+        _write_json(extension_record(volume, index, parts), into / "nodule.json")
         _write_identity(volume, index, images[index], options, into)
 
-    return all_or_nothing(write, folder, volume.source, series=True)
-
-
-def _stamp_of_all(
-    volume: CTVolume, index: int, results: Mapping[int, GenerationResult], options: ExportOptions
-) -> Stamp:
-    """Return the stamp of several results: another choice of them has other UIDs."""
-    entropy = " ".join(result.slice.sha256() for _, result in sorted(results.items()))
-    single = stamp_of(volume, index, results[index], options.made)
-    return replace(single, entropy=f"{single.entropy} {entropy}")
+    return all_or_nothing(write, folder, volume.source, series=with_series)
 
 
 def remember_export(
@@ -282,7 +279,10 @@ def _identity_handled(volume: CTVolume, needed: Collection[int], options: Export
 
     if options.keep_identity or not volume.headers:
         return volume
-    headers = (deidentified(header) if index in needed else Dataset() for index, header in enumerate(volume.headers))
+    otherwise = study_entropy(volume)
+    headers = (
+        deidentified(header, otherwise) if index in needed else Dataset() for index, header in enumerate(volume.headers)
+    )
     return replace(volume, headers=tuple(headers))
 
 
@@ -303,9 +303,7 @@ def _write_dicom(export: _Export, folder: Path) -> None:
 
 
 def _write_series(export: _Export, folder: Path) -> None:
-    from engine.export_series import write_series
-
-    write_series(export.volume, {export.slice_index: export.result}, export.stamp, folder / "series")
+    write_series(export.volume, export.series, folder / "series")
 
 
 def _write_itk(suffix: str) -> Callable[[_Export, Path], None]:

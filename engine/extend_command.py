@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from engine.command_line import generating
 from engine.ct import CTVolume
 from engine.errors import InputError
 from engine.events import Finished, GenerationResult, Preview
+from engine.export_series import ExportedSeries
 from engine.exports import ALL_FORMATS, ExportOptions, export_extended, export_files
 
 #: Inside the folder of the nodule: of the whole nodule.
@@ -84,20 +85,19 @@ def extend(
 
 
 def export_extension(
-    volume: CTVolume,
-    index: int,
-    results: Mapping[int, GenerationResult],
-    folder: Path,
-    options: ExportOptions,
+    volume: CTVolume, index: int, series: ExportedSeries, folder: Path, options: ExportOptions
 ) -> dict[str, Any]:
     """Write a nodule that goes on in other slices; return what is printed of it, as JSON types.
 
     `folder` gets `nodule`, with the whole series, for all slices, and `slice-NNN`, counted from 001, for each but the
-    one in which it was placed: that one's files are to lie in `folder` itself.
+    one in which it was placed: that one's files are to lie in `folder` itself. Each `slice.dcm` is one of the series.
 
     Parameters
     ----------
-    results : by slice index; that of `index`, too
+    index : int
+        Of the slice in which the nodule was placed.
+    series : ExportedSeries
+        Its results are those of the nodule: that of `index`, too.
 
     Raises
     ------
@@ -106,13 +106,14 @@ def export_extension(
     """
     from engine.extension import extension_record
 
+    parts = series.results
     # The whole first: it replaces a series, which may be refused.
-    export_extended(volume, index, results, folder / WHOLE_NODULE, options)
-    for near in sorted(results.keys() - {index}):
-        export_files(volume, near, results[near], folder / _slice_folder(near), ALL_FORMATS, options)
-    record = extension_record(volume, index, results)
+    export_extended(volume, index, parts, series, folder / WHOLE_NODULE, options, with_series=True)
+    for near in sorted(parts.keys() - {index}):
+        export_files(volume, near, parts[near], folder / _slice_folder(near), ALL_FORMATS, options, series=series)
+    record = extension_record(volume, index, parts)
     return {
-        "slices": sorted(results),
+        "slices": sorted(parts),
         **{name: record[name] for name in ("diameter_mm", "length_mm", "volume_mm3")},
         "out": str(folder / WHOLE_NODULE),
     }

@@ -12,7 +12,6 @@ A deleted entry is kept for 30 days after its deletion and can be put back until
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
@@ -26,6 +25,7 @@ from typing import Any
 from engine.errors import InputError
 from engine.events import GenerationResult, SamplingOptions, SliceSource
 from engine.journal import JSON_NAME, entries, is_whole, read, read_source
+from engine.json_files import parse_json, text_of, time_of
 from engine.measurement_record import scores_of
 from engine.nodule import NoduleAttributes
 from engine.score_reading import ReadBack, distance_from_request
@@ -96,21 +96,21 @@ def read_entry(path: Path) -> Entry:
         If its `result.json` is missing or altered.
     """
     try:
-        written: Any = json.loads((path / JSON_NAME).read_text(encoding="utf-8"))
+        written: Any = parse_json((path / JSON_NAME).read_bytes())
         return Entry(
             path=path,
-            recorded=datetime.fromisoformat(written["recorded"]),
+            recorded=time_of(written["recorded"]),
             attributes=NoduleAttributes(**written["attributes"]),
             options=SamplingOptions(**written["options"]),
             diameter_mm=float(written["measurement"]["diameter_mm"]),
             mean_hu=float(written["measurement"]["mean_hu"]),
             scores=scores_of(written["measurement"]),
             seconds=float(written["seconds"]),
-            checkpoint_name=written["checkpoint"]["name"],
+            checkpoint_name=text_of(written["checkpoint"]["name"]),
             source=read_source(written),
             is_starred=(path / _STAR).exists(),
             is_whole_slice=written.get("input", "") is None,
-            output_sha256=written.get("output", {}).get("sha256", ""),
+            output_sha256=text_of(written.get("output", {}).get("sha256", "")),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(

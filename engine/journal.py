@@ -23,6 +23,7 @@ import os
 import shutil
 import uuid
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -44,12 +45,20 @@ from engine.events import (
     SliceRequest,
     SliceSource,
 )
+from engine.json_files import number_of, parse_json, text_of
 from engine.measurement_record import measurement_of, measurement_record
 from engine.nodule import BoundingBox, NoduleAttributes
 from engine.whole_slices import is_made_name
 
 FORMAT_VERSION = 1
 JSON_NAME, _ARRAYS = "result.json", "result.npz"
+#: What is raised of files that were altered. One flipped bit in a zip's header makes `zipfile` take it for encrypted
+#: (`RuntimeError`) or for compressed in a way that it does not know (`NotImplementedError`), one in an array's header
+#: makes numpy ask for more memory than there is.
+_DAMAGED = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, EOFError),
+    *(RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error),
+)
 
 
 def journal_folder() -> Path:
@@ -91,11 +100,11 @@ def read(path: Path) -> GenerationResult:
         If the entry is missing, incomplete or altered, or of a later version of this format.
     """
     try:
-        written = json.loads((path / JSON_NAME).read_text(encoding="utf-8"))
+        written = parse_json((path / JSON_NAME).read_bytes())
         # Opened here, since `np.load` leaves the file open where it is no whole archive.
         with (path / _ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return _restored(written, arrays)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, IndexError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         raise InputError(
             f"The saved result {path} cannot be read ({error}): restore its files from a copy, or delete it."
         ) from error
@@ -109,7 +118,8 @@ def entries(folder: Path) -> list[Path]:
     folder : Path
         The journal. One that does not exist has no entries.
     """
-    if not folder.is_dir():
+    # Not `Path.is_dir`: it raises where a path may not be looked at.
+    if not os.path.isdir(folder):
         return []
     found = (path for path in folder.iterdir() if not path.name.startswith("."))
     return sorted(path for path in found if is_whole(path))
@@ -169,8 +179,9 @@ def read_source(written: Mapping[str, Any]) -> SliceSource | None:
     source = written.get("source")
     if not source:
         return None
-    path = Path(source["path"])
-    opened = path, source["series_uid"], source["slice_index"], source["description"]
+    path = Path(text_of(source["path"]))
+    series_uid = None if source["series_uid"] is None else text_of(source["series_uid"])
+    opened = path, series_uid, int(source["slice_index"]), text_of(source["description"])
     # Entries of older versions tell slices that were made whole by their names alone.
     is_synthetic = source.get("is_synthetic", is_made_name(path))
     return SliceSource(*opened, source.get("sha256", ""), is_synthetic)
@@ -180,13 +191,13 @@ def _restored(written: Mapping[str, Any], arrays: Mapping[str, Any]) -> Generati
     if written["format_version"] != FORMAT_VERSION:
         raise ValueError(f"its format is {written['format_version']}, not {FORMAT_VERSION}")
     request = _request(written, arrays)
-    hu, before = arrays["finished_hu"], None if isinstance(request, SliceRequest) else request.slice
+    hu, before = _hu(arrays["finished_hu"]), None if isinstance(request, SliceRequest) else request.slice
     shape: tuple[int, int] = hu.shape
     return GenerationResult(
         request=request,
         slice=before.with_hu(hu) if before else CTSlice(hu, _spacing(written["output"])),
         measurement=measurement_of(written["measurement"], _mask(arrays["mask_pixels"], shape)),
-        seconds=written["seconds"],
+        seconds=number_of(written["seconds"]),
         checkpoint_name=written["checkpoint"]["name"],
         checkpoint_sha256=written["checkpoint"]["sha256"],
         device=written["device"],
@@ -199,7 +210,7 @@ def _request(written: Mapping[str, Any], arrays: Mapping[str, Any]) -> Request:
     box = BoundingBox(**written["box"], slice_shape=arrays["finished_hu"].shape)
     if written["input"] is None:
         return SliceRequest(box, attributes, options, _spacing(written["output"])[0])
-    before = CTSlice(arrays["input_hu"], _spacing(written["input"]))
+    before = CTSlice(_hu(arrays["input_hu"]), _spacing(written["input"]))
     extension = written.get("extension")
     source = read_source(written)
     return GenerationRequest(before, box, attributes, options, source, Extension(**extension) if extension else None)
@@ -207,7 +218,13 @@ def _request(written: Mapping[str, Any], arrays: Mapping[str, Any]) -> Request:
 
 def _spacing(written: Mapping[str, Any]) -> tuple[float, float]:
     row_mm, column_mm = written["pixel_spacing_mm"]
-    return row_mm, column_mm
+    return number_of(row_mm), number_of(column_mm)
+
+
+def _hu(array: Any) -> Any:
+    if array.dtype not in (np.int16, np.float32):
+        raise TypeError(f"HU are of the type {array.dtype}")
+    return array
 
 
 def _mask(pixels: Any, shape: tuple[int, int]) -> NDArray[np.bool_]:

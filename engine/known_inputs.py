@@ -8,9 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
 
 import platformdirs
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+def is_hash(text: object) -> bool:
+    """Tell whether a text is a SHA-256 as it is written here; anything else might name a file elsewhere."""
+    return isinstance(text, str) and _HASH.fullmatch(text) is not None
 
 
 def _folder() -> Path:
@@ -27,8 +35,11 @@ def remember_input(input_sha256: str, source: Path) -> None:
 
 def known_input(input_sha256: str) -> Path | None:
     """Return what was opened, if it is still there."""
+    if not is_hash(input_sha256):
+        return None
     try:
         source = Path(os.fsdecode((_folder() / input_sha256).read_bytes()))
     except OSError:
         return None
-    return source if source.exists() else None
+    # Not `Path.exists`: it raises where a path may not be looked at, as on a share that is gone.
+    return source if os.path.exists(source) else None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from engine.json_files import number_of
 from engine.measurement import Mask, NoduleMeasurement
 from engine.nodule import ATTRIBUTE_NAMES
 from engine.plain_measures import PlainMeasures
@@ -34,14 +35,26 @@ def measurement_of(record: Mapping[str, Any], mask: Mask) -> NoduleMeasurement:
     plain = record.get("plain")
     return NoduleMeasurement(
         mask,
-        record["diameter_mm"],
-        record["mean_hu"],
+        number_of(record["diameter_mm"]),
+        number_of(record["mean_hu"]),
         PlainMeasures(**plain) if plain else None,
         scores_of(record),
     )
 
 
 def scores_of(record: Mapping[str, Any]) -> ReadBack | None:
-    """Return the scores that a record holds, if it does."""
+    """Return the scores that a record holds, if it does.
+
+    Raises
+    ------
+    KeyError, TypeError
+        If they are none.
+    """
     scores = record.get("scores")
-    return {name: ScoreReading(**scores[name]) for name in ATTRIBUTE_NAMES} if scores else None
+    if not scores:
+        return None
+    readings = {name: ScoreReading(**scores[name]) for name in ATTRIBUTE_NAMES}
+    for reading in readings.values():
+        number_of(reading.score)
+        number_of(reading.deviation)
+    return readings

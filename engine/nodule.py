@@ -23,6 +23,11 @@ SCORE_NAMES: dict[str, tuple[str, str, str, str, str]] = {
 ATTRIBUTE_NAMES: tuple[str, ...] = tuple(SCORE_NAMES)
 
 
+def is_whole_number(value: object) -> bool:
+    """Tell whether a value is an integer, of Python or numpy; 4.0 and True are none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 @dataclass(frozen=True)
 class NoduleAttributes:
     """Five scores from 1 to 5, or None where a score is not given (paper, Table 1).
@@ -42,7 +47,7 @@ class NoduleAttributes:
     def __post_init__(self) -> None:
         for field in fields(self):
             score = getattr(self, field.name)
-            if score is not None and (isinstance(score, bool) or score not in (1, 2, 3, 4, 5)):
+            if score is not None and not (is_whole_number(score) and 1 <= score <= 5):
                 raise InputError(f"{field.name} is {score!r}; give a whole number from 1 to 5.")
 
     @classmethod

@@ -82,8 +82,9 @@ def fetch_series(
         opened. Of a download that is not whole nothing is left; if it was killed, until the next one to that place.
     """
     service, study_uid, series_uid = service_of(connection), checked_uid(study_uid), checked_uid(series_uid)
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise InputError(f"{folder} is there already; choose another folder for what is fetched.")
+    with writing_to(folder):
+        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+            raise InputError(f"{folder} is there already; choose another folder for what is fetched.")
     expected = _images(service, study_uid, series_uid)
     with writing_to(folder), unfinished_in(folder.parent) as temporary:
         made = temporary / folder.name

@@ -134,7 +134,8 @@ def parse_address(text: str, calling: str = OWN_TITLE, login: Login | None = Non
     text = text.strip()
     parts = _split(text)
     if parts.scheme in ("http", "https"):
-        return WebServer(text.rstrip("/"), login)
+        # In small letters, as `urlsplit` has it: the libraries know no other.
+        return WebServer(parts.scheme + text[len(parts.scheme) :].rstrip("/"), login)
     if parts.scheme != "dicom":
         raise InputError(f'"{text}" is not the address of a PACS; write it as {_EXAMPLES}.')
     title, _, _ = parts.netloc.rpartition("@")

@@ -32,7 +32,7 @@ from pynetdicom.status import code_to_category
 from engine.errors import InputError
 from engine.pacs_connection import DimseServer
 from engine.pacs_objects import DicomObject, whole_file
-from engine.pacs_service import Level, Progress, Refusal, Take
+from engine.pacs_service import NO_SYNTAX, Level, Progress, Refusal, Take
 
 if TYPE_CHECKING:
     from pynetdicom.association import Association
@@ -197,6 +197,8 @@ class DimseService:
             status = association.send_c_store(file if isinstance(file, Path) else dcmread(file))
         except ValueError:
             return f"{UID(one.sop_class).name} is not taken there"
+        except AttributeError:  # pynetdicom looks for it in the file, without which there is no such attribute.
+            return NO_SYNTAX
         except RuntimeError:  # The association ended between two objects.
             status = Dataset()
         if "Status" not in status:

@@ -12,6 +12,8 @@ from engine.pacs_objects import DicomObject
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+#: Why a file is not sent that nobody could read there.
+NO_SYNTAX = "it has no Transfer Syntax UID; export it again"
 Level = Literal["STUDY", "SERIES", "IMAGE"]
 #: Called with (objects done, objects in all); what it raises ends the work.
 Progress = Callable[[int, int], None]

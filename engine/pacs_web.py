@@ -17,7 +17,7 @@ from requests.auth import AuthBase
 from engine.errors import InputError
 from engine.pacs_connection import Login, WebServer
 from engine.pacs_objects import DicomObject, whole_file
-from engine.pacs_service import Level, Progress, Refusal, Take
+from engine.pacs_service import NO_SYNTAX, Level, Progress, Refusal, Take
 
 #: Seconds until a computer that does not answer is given up, and an answer that does not go on.
 _CONNECT_SECONDS, _ANSWER_SECONDS = 10, 60
@@ -125,12 +125,17 @@ class WebService:
             ) from error
         except InputError:
             raise
-        except (ValueError, LookupError, AttributeError, TypeError, EOFError) as error:
-            raise InputError(
-                f"{self._name} sent what is no DICOMweb answer {when}; check the address and try again."
-            ) from error
+        except ValueError as error:  # Some `requests.RequestException`, too: an answer that is no JSON.
+            raise self._no_answer(when) from error
         except requests.RequestException as error:
             raise InputError(f"{self._name} broke off {when}; try again, which does no harm.") from error
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # pydicom lets through whatever damaged bytes set off
+            raise self._no_answer(when) from error
+
+    def _no_answer(self, when: str) -> InputError:
+        return InputError(f"{self._name} sent what is no DICOMweb answer {when}; check the address and try again.")
 
     def _status_sentence(self, status: int) -> str:
         known = _STATUS_SENTENCES.get(status)
@@ -172,6 +177,8 @@ def _strip_parameters(response: requests.Response) -> None:
 def _store(client: Any, one: DicomObject) -> str:
     """Send one object; return why it was refused, empty if it was not."""
     dataset: Dataset = dcmread(whole_file(one))
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        return NO_SYNTAX
     try:
         answer = client.store_instances([dataset])
     except requests.HTTPError as error:

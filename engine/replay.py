@@ -7,7 +7,8 @@ may differ by `TOLERANCE_HU` on average: outside the box they never do.
 
 from __future__ import annotations
 
-import json
+import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ from engine.checkpoint import read_manifest
 from engine.ct import CTVolume
 from engine.errors import InputError
 from engine.events import GenerationResult
+from engine.export_series import ExportedSeries
+from engine.export_stamp import Stamp
 from engine.exports import ExportOptions
+from engine.json_files import parse_json
 from engine.known_inputs import known_input
 from engine.request_file import SavedRequest, read_request
 from engine.versions import library_versions
@@ -64,7 +68,7 @@ def saved_request(folder: Path) -> SavedRequest:
     InputError
         If there is none.
     """
-    return read_request(folder / REQUEST if folder.is_dir() else folder)
+    return read_request(folder / REQUEST if os.path.isdir(folder) else folder)
 
 
 def find_input(saved: SavedRequest, given: Path | None = None) -> tuple[CTVolume, int]:
@@ -185,6 +189,22 @@ def export_options(saved: SavedRequest) -> tuple[list[str], ExportOptions]:
     return list(export.formats), ExportOptions(export.window, export.identity_kept, export.made)
 
 
+def exported_series(saved: SavedRequest, index: int, result: GenerationResult) -> ExportedSeries | None:
+    """Return the series that an exported slice is of: with results in other slices, too, it has other UIDs.
+
+    None for an export of an older version, which is of a series of its own.
+
+    Parameters
+    ----------
+    index : of the slice
+    result : the same, made again
+    """
+    export = saved.export
+    if export.encoding is None:
+        return None
+    return ExportedSeries({index: result}, Stamp(export.series_entropy, export.made), export.encoding)
+
+
 def compare_files(exported: Path, repeated: Path) -> tuple[list[str], list[str]]:
     """Return the names of the files in `repeated` that are the same in `exported`, and of those that are not.
 
@@ -203,7 +223,10 @@ def compare_files(exported: Path, repeated: Path) -> tuple[list[str], list[str]]
 def _content(file: Path) -> Any:
     if file.name != REQUEST:
         return file.read_bytes()
-    record = json.loads(file.read_text("utf-8-sig"))
+    try:
+        record = parse_json(file.read_bytes())
+    except ValueError:  # Damaged since it was read: its bytes are compared.
+        return file.read_bytes()
     return {key: value for key, value in record.items() if key != "seconds"}
 
 
@@ -211,7 +234,8 @@ def _named_input(saved: SavedRequest) -> Path:
     named = saved.record["input"].get("path")
     known = (known_input(sha256) for sha256 in (saved.input_sha256, saved.sha256_as_read) if sha256)
     for path in (Path(named) if named else None, *known):
-        if path is not None and path.exists():
+        # Not `Path.exists`: it raises where a path may not be looked at, as on a share that is gone.
+        if path is not None and os.path.exists(path):
             return path
     if named:
         raise InputError(f"{named} is not there any more; give what was opened with --input.")
@@ -240,7 +264,7 @@ def index_of_input(volume: CTVolume, saved: SavedRequest) -> int | None:
 def _exported_file(saved: SavedRequest, folder: Path) -> Path | None:
     """Return the first file of the slice that the export wrote; files of an earlier one may lie beside it."""
     files = (folder / name for format_name, name in _SLICE_FILES.items() if format_name in saved.export.formats)
-    return next((file for file in files if file.is_file()), None)
+    return next((file for file in files if os.path.isfile(file)), None)
 
 
 def _rounded_hu(file: Path | None) -> float:
@@ -258,18 +282,26 @@ def exported_hu(saved: SavedRequest, folder: Path) -> NDArray[np.float64] | None
     Raises
     ------
     InputError
-        If it is damaged.
+        If it is damaged, or not one slice of the size that was exported.
     """
     import SimpleITK as sitk
 
     file = _exported_file(saved, folder)
     if file is None:
         return None
+    reader: Any = sitk.ImageFileReader()
+    reader.SetFileName(str(file))
     try:
-        pixels = sitk.GetArrayFromImage(sitk.ReadImage(file))
+        reader.ReadImageInformation()
+        # Looked at before the pixels are read, of which another file may have any number.
+        columns, rows, *others = reader.GetSize()
+        is_slice = [rows, columns] == saved.record["output"]["shape"] and math.prod(others) == 1
+        if not is_slice or reader.GetNumberOfComponents() != 1:
+            raise InputError(f"{file} is not the slice that was exported; restore it from a copy.")
+        pixels = sitk.GetArrayFromImage(reader.Execute())
     except RuntimeError as error:
         raise InputError(f"{file} cannot be read; restore it from a copy.") from error
-    return pixels.reshape(pixels.shape[-2:]).astype(np.float64)
+    return pixels.reshape(rows, columns).astype(np.float64)
 
 
 def _other_versions(saved: SavedRequest, result: GenerationResult) -> tuple[str, ...]:

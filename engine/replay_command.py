@@ -20,6 +20,7 @@ from engine.replay import (
     compare,
     compare_files,
     export_options,
+    exported_series,
     find_input,
     saved_request,
 )
@@ -53,7 +54,8 @@ def _replay(options: argparse.Namespace) -> None:
 
         own = made_whole_beside(volume)
         formats, how = export_options(saved)
-        export_files(volume, index, result, options.out, formats, how, [own] if own else [])
+        series = exported_series(saved, index, result)
+        export_files(volume, index, result, options.out, formats, how, [own] if own else [], series)
         same, different = compare_files(folder, options.out)
         printed |= {"same_files": same, "different_files": different, "out": str(options.out)}
     check_tolerance(compared, saved.is_whole_slice)

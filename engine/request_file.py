@@ -23,10 +23,14 @@ from engine.events import (
     SliceRequest,
     SliceSource,
 )
+from engine.json_files import number_of, parse_json, text_of, time_of, window_of
+from engine.known_inputs import is_hash
 from engine.measurement_record import measurement_record, scores_of
 from engine.nodule import SCORE_NAMES, BoundingBox, NoduleAttributes
+from engine.stored_values import Encoding, encoding_from
 from engine.synthetic_data import is_synthetic
 from engine.versions import library_versions
+from engine.volume_headers import is_plausible_mm
 
 FORMAT_VERSION = 1
 Record = dict[str, Any]
@@ -116,12 +120,19 @@ class ExportNote:
         Of the pictures.
     identity_kept : bool
         If so, the record names what was opened, and where that is.
+    series_entropy : str
+        `engine.export_stamp.Stamp.entropy` of the series that the slice is of, from which its UIDs follow; empty in
+        exports of older versions.
+    encoding : Encoding or None
+        Of that series; None likewise.
     """
 
     made: datetime
     formats: tuple[str, ...]
     window: WindowLevel
     identity_kept: bool
+    series_entropy: str = ""
+    encoding: Encoding | None = None
 
 
 def request_record(volume: CTVolume, slice_index: int, result: GenerationResult, note: ExportNote) -> Record:
@@ -164,6 +175,7 @@ def request_record(volume: CTVolume, slice_index: int, result: GenerationResult,
             "formats": list(note.formats),
             "window": {"width": note.window.width, "level": note.window.level},
             "identity_kept": note.identity_kept,
+            "series": _series_record(note),
         },
         "seconds": result.seconds,
         "device": result.device,
@@ -217,12 +229,12 @@ def _input_record(volume: CTVolume, slice_index: int, before: CTSlice, box: Boun
     series_uid = header.get("SeriesInstanceUID") if header is not None else None
     sha256 = before.sha256()
     return {
-        # Names of files and folders are often those of patients; warnings quote them.
+        # Names of files and folders are often those of patients; warnings that name one put it between quotes.
         "name": volume.source.name if note.identity_kept else f"input-{sha256[:12]}",
         "path": str(volume.source.absolute()) if note.identity_kept else None,
         "series_uid": str(series_uid) if series_uid else None,
         "slice_index": slice_index,
-        "warnings": list(volume.warnings) if note.identity_kept else [],
+        "warnings": [warning for warning in volume.warnings if note.identity_kept or '"' not in warning],
         "shape": list(before.shape),
         "pixel_spacing_mm": list(before.pixel_spacing),
         "sha256": sha256,
@@ -241,10 +253,16 @@ def _attributes_record(attributes: NoduleAttributes) -> Record:
     }
 
 
+def _series_record(note: ExportNote) -> Record | None:
+    if note.encoding is None:
+        return None
+    return {"entropy": note.series_entropy, **note.encoding.record()}
+
+
 def _parse(path: Path) -> Record:
     try:
-        # Some editors put a mark before the text that they save.
-        record: Any = json.loads(path.read_text("utf-8-sig"))
+        # Also with the mark that some editors put before the text that they save.
+        record: Any = parse_json(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path} cannot be read; check that the file is there.") from error
     except ValueError as error:
@@ -294,19 +312,30 @@ def _check_types(record: Record) -> None:
     whole = (box["row"], box["column"], box["side"], place["slice_index"], options["seed"], options["steps"])
     numbers = (row_mm, column_mm, options["guidance"], measured["diameter_mm"], record["seconds"])
     texts = (record["checkpoint"]["name"], record["checkpoint"]["sha256"], output["sha256"], options["solver"])
-    named = (*texts, record["device"], place.get("name", ""), place.get("path") or "")
-    if not all(type(number) is int for number in whole) or not all(type(number) in (int, float) for number in numbers):
+    named = (*texts, record["device"], place.get("name", ""), place.get("path") or "", place.get("series_uid") or "")
+    hashes = [place["sha256"], place.get("sha256_as_read") or place["sha256"]]
+    if not all(type(number) is int for number in (*whole, *place["shape"])):
         raise TypeError("a number is none")
-    if not all(isinstance(text, str) for text in named) or min(row_mm, column_mm) <= 0:
-        raise ValueError("a text is none, or a pixel has no size")
+    for number in numbers:
+        number_of(number)
+    for text in named:
+        text_of(text)
+    if not all(map(is_plausible_mm, (row_mm, column_mm))) or not all(map(is_hash, hashes)):
+        raise ValueError("a pixel has no size, or a hash is none")
+    if extension := record.get("extension"):
+        text_of(extension["continues"])
+        number_of(extension["offset_mm"])
+    if type(record["export"]["identity_kept"]) is not bool:
+        raise TypeError("a switch is none")
     scores_of(measured)
 
 
 def _export_note(record: Record) -> ExportNote:
     from engine.exports import FORMATS  # It imports this file.
 
-    export, made = record["export"], datetime.fromisoformat(record["date"])
-    window = WindowLevel(export["window"]["width"], export["window"]["level"])
+    export, made, window = record["export"], time_of(record["date"]), window_of(record["export"]["window"])
     if not set(export["formats"]) <= set(FORMATS):
         raise ValueError("there is no such format")
-    return ExportNote(made, tuple(export["formats"]), window, export["identity_kept"])
+    series: Record = export.get("series") or {}
+    entropy, encoding = str(series.get("entropy", "")), encoding_from(series) if series else None
+    return ExportNote(made, tuple(export["formats"]), window, export["identity_kept"], entropy, encoding)

@@ -17,6 +17,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any
 
 from engine.errors import InputError
+from engine.json_files import parse_json
 from engine.study_answer import MOST_CONFIDENCE, MOST_SCORE, SIDES, Answer, Value, check_answer
 from engine.study_trials import (
     ANSWERS,
@@ -173,7 +174,7 @@ def _read(study: Study, reader: str) -> tuple[dict[int, Answer], int]:
 
 def _parsed(study: Study, line: bytes, where: str) -> Answer:
     try:
-        written: Any = json.loads(line)
+        written: Any = parse_json(line)
         uid = written.pop("study")
         if isinstance(written["value"], list):
             written["value"] = tuple(written["value"])

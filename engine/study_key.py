@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.errors import InputError
+from engine.json_files import parse_json
 from engine.study_trials import Study
 
 FORMAT_VERSION = 1
@@ -89,7 +90,7 @@ def read_key(study: Study, path: Path) -> Key:
             "written with the study."
         )
     try:
-        return _key(study, json.loads(content))
+        return _key(study, parse_json(content))
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is no key of this study; give the file that was written with it.") from error
 

@@ -15,6 +15,7 @@ Paths go from the folder of the plan.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,7 +47,8 @@ def read_plan(path: Path) -> StudyPlan:
         typed: Any = yaml.load(text, yaml.BaseLoader)
     except OSError as error:
         raise InputError(f"The plan {path} cannot be read; check that the file is there.") from error
-    except (yaml.YAMLError, ValueError) as error:
+    # What a tag such as !!int or !!timestamp does not fit raises whatever its constructor stumbles over.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
         raise InputError(f"The plan {path} is not YAML; nodule-engine study build --help shows one.") from error
     if not isinstance(record, dict):
         raise InputError(f"The plan {path} holds no names with values; give {', '.join(_NEEDED)}.")
@@ -106,6 +108,9 @@ def _window(value: Any) -> WindowLevel:
     if value is None:
         return LUNG
     try:
-        return WindowLevel(float(value["width"]), float(value["level"]))
-    except (KeyError, TypeError, ValueError) as error:
+        width, level = float(value["width"]), float(value["level"])
+        if not (math.isfinite(width) and math.isfinite(level)):
+            raise ValueError("not finite")
+        return WindowLevel(width, level)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"window is {value!r}; give width and level in HU.") from error

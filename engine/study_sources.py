@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -177,9 +178,12 @@ def _rooted(source: Source, before: Mapping[str, str], with_nodule: Set[str]) ->
 
 
 def _results_in(path: Path) -> list[Path]:
-    if journal.is_whole(path) or (path / "request.json").is_file():
+    if journal.is_whole(path) or os.path.isfile(path / "request.json"):
         return [path]
-    found = [*journal.entries(path), *sorted(file.parent for file in path.rglob("request.json"))]
+    try:
+        found = [*journal.entries(path), *sorted(file.parent for file in path.rglob("request.json"))]
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check the name, or copy it elsewhere.") from error
     if not found:
         raise InputError(f"{path} holds no result; name a journal entry, or a folder that nodules were exported to.")
     return found

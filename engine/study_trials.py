@@ -25,7 +25,8 @@ import numpy as np
 from engine.ct import CTSlice, WindowLevel
 from engine.errors import InputError
 from engine.export_folder import all_or_nothing
-from engine.nodule import BoundingBox
+from engine.json_files import parse_json, text_of, window_of
+from engine.nodule import BoundingBox, is_whole_number
 
 FORMAT_VERSION = 1
 STUDY_JSON, TRIALS, ANSWERS = "study.json", "trials", "answers"
@@ -148,7 +149,7 @@ def open_study(folder: Path) -> Study:
     """
     path = folder / STUDY_JSON
     try:
-        record: Any = json.loads(path.read_text("utf-8"))
+        record: Any = parse_json(path.read_bytes())
     except OSError as error:
         raise InputError(f"{folder} is no reader study; open the folder that holds {STUDY_JSON}.") from error
     except ValueError as error:
@@ -328,12 +329,14 @@ def _study(folder: Path, record: dict[str, Any]) -> Study:
         raise ValueError("trials are not numbered from 1")
     readers = tuple(str(code) for code in record["readers"])
     check_readers(readers)
-    window = WindowLevel(record["window"]["width"], record["window"]["level"])
-    return Study(folder, record["title"], readers, trials, window, record["uid"], record["seed"], record["key_sha256"])
+    window, title, uid = window_of(record["window"]), text_of(record["title"]), text_of(record["uid"])
+    return Study(folder, title, readers, trials, window, uid, record["seed"], record["key_sha256"])
 
 
 def _trial(written: dict[str, Any]) -> Trial:
     rows, columns = written["shape"]
+    if not all(map(is_whole_number, (written["number"], rows, columns))):
+        raise TypeError("a number is none")
     box = None
     if written["box"] is not None:
         row, column, side = written["box"]

@@ -14,7 +14,7 @@ from engine.ct import CTVolume
 from engine.errors import InputError
 from engine.hounsfield import compact, require_hu
 from engine.orientation import Geometry, Plane, as_vector, radiological
-from engine.volume_headers import VolumeHeader, damaged, read_header
+from engine.volume_headers import VolumeHeader, damaged, read_header, require_geometry
 
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 _META_SUFFIXES = (".mha", ".mhd")
@@ -71,7 +71,7 @@ def inspect_volume_file(path: Path) -> VolumeFile:
     Raises
     ------
     InputError
-        If the file is damaged or cut short.
+        If the file is damaged or cut short, or its geometry is none.
     """
     header = read_header(path)
     reader = _reader(path)
@@ -81,6 +81,7 @@ def inspect_volume_file(path: Path) -> VolumeFile:
         raise _unreadable(path, error) from error
     if reader.GetDimension() < 2 or not all(0 < size <= _LONGEST_AXIS for size in reader.GetSize()):
         raise damaged(path)
+    require_geometry(path, reader.GetSpacing()[:3], reader.GetOrigin()[:3])
     geometry = _geometry(reader)
     return VolumeFile(path, geometry, _problem(reader, header, geometry), tuple(_warnings(reader, header)))
 

@@ -54,7 +54,9 @@ def export_nodules(
     """Write each nodule to a new folder of its own inside `folder`; return the new folders.
 
     Each holds `request.json` and `deidentification.json` besides. The whole series gets one folder, for all that were
-    accepted: it is the scan as it is now. So does each nodule that goes on in other slices, if a part of it is chosen.
+    accepted: it is the scan as it is now. `slice.dcm` of the last nodule on each slice is one of its images, and all
+    marks but those of nodules below it refer to them. So does the one mask of a nodule that goes on in other slices,
+    which gets a folder of its own, with the whole series, if a part of the nodule is chosen.
 
     Parameters
     ----------
@@ -69,26 +71,29 @@ def export_nodules(
         If the folder cannot be written to.
     """
     from engine import exports  # Writing DICOM and NIfTI takes libraries that are slow to import.
+    from engine.export_series import series_of
 
     options = exports.ExportOptions(choices.window, choices.keep_identity)
     formats = [name for name in FORMATS if name in choices.formats and name != SERIES]
-    parts = len(nodules) + (SERIES in choices.formats)
+    # The last nodule that was accepted on a slice is on all those before it.
+    last = {nodule.slice_index: nodule.result for nodule in accepted}
+    series = series_of(volume, last) if SERIES in choices.formats else None
+    parts = len(nodules) + (series is not None)
     written: list[Path] = []
     for nodule in nodules:
         progress(len(written) / parts)
         into = unused(folder / f"slice-{nodule.slice_index + 1:03}")
         earlier = _earlier(nodule, accepted)
-        exports.export_files(volume, nodule.slice_index, nodule.result, into, formats, options, earlier)
+        exports.export_files(volume, nodule.slice_index, nodule.result, into, formats, options, earlier, series)
         written.append(into)
-    if SERIES in choices.formats:
+    if series is not None:
         progress(len(written) / parts)
         into = unused(folder / "whole-series")
-        # The last nodule that was accepted on a slice is on all those before it.
-        exports.export_series(volume, {nodule.slice_index: nodule.result for nodule in accepted}, into, options)
+        exports.export_series(volume, series, into, options)
         written.append(into)
         for index, results in _extended(nodules, accepted):
             into = unused(folder / f"nodule-{index + 1:03}")
-            exports.export_extended(volume, index, results, into, options)
+            exports.export_extended(volume, index, results, series, into, options)
             written.append(into)
     progress(1.0)
     return written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +56,12 @@ def without_preamble(file: Path, bare: Path) -> None:
     dataset = pydicom.Dataset()
     dataset.update({element.tag: element for element in pydicom.dcmread(file)})
     pydicom.dcmwrite(bare, dataset, implicit_vr=False, little_endian=True)
+
+
+def without_syntax(source: Path, folder: Path) -> int:
+    """Write two images of a series, 0.dcm without file meta information; return how many."""
+    files = sorted(source.iterdir())[:2]
+    without_preamble(files[0], folder / "0.dcm")
+    (folder / "0.dcm").write_bytes(b"\0" * 128 + b"DICM" + (folder / "0.dcm").read_bytes())
+    shutil.copyfile(files[1], folder / "1.dcm")
+    return len(files)

@@ -29,6 +29,7 @@ def source_header(**changes: object) -> Dataset:
     header.SOPClassUID, header.SOPInstanceUID = CTImageStorage, "1.2.3.4.5"
     header.StudyInstanceUID, header.SeriesInstanceUID = "1.2.3.4", "1.2.3.4.1"
     header.FrameOfReferenceUID = "1.2.3.4.9"
+    header.ImagePositionPatient, header.ImageOrientationPatient = [-12.5, 7.25, 100], [1, 0, 0, 0, 1, 0]
     header.PatientName, header.PatientID = "Müller^Jürgen", "P-17"
     header.PatientBirthDate, header.PatientSex, header.PatientAge = "19610203", "M", "059Y"
     header.StudyDate, header.StudyTime, header.StudyID = "20200102", "101112", "S1"

@@ -8,7 +8,7 @@ import SimpleITK as sitk
 
 from engine.ct_files import read_volume
 from engine.exports import ExportOptions, export_files
-from engine.stored_values import stored_values
+from engine.stored_values import encoding_of, stored_values
 from engine.synthetic_data import synthetic_warning
 from tests.engine.placed_nodules import make_result, make_second, make_volume, make_whole_slice, source_header
 
@@ -206,7 +206,7 @@ def test_what_is_no_number_gives_a_sound_image(tmp_path, content):
     for image in exported(make_volume(headers), tmp_path):
         assert pydicom.uid.UID(image.StudyInstanceUID).is_valid
     image = pydicom.dcmread(tmp_path / "slice.dcm")
-    assert (image.SliceThickness, image.KVP) == (2.5, None)
+    assert (image.SliceThickness, image.KVP) == (None, None)
 
 
 def test_the_two_segments(any_volume, tmp_path):
@@ -227,14 +227,16 @@ def test_the_two_segments(any_volume, tmp_path):
 
 def test_the_segments_name_their_algorithm(volume, tmp_path):
     _, mask = exported(volume, tmp_path)
-    for segment in mask.SegmentSequence:
-        assert segment.SegmentAlgorithmType == "AUTOMATIC"
-        assert segment.SegmentAlgorithmName == "Nodule Studio disc"
-        algorithm = segment.SegmentationAlgorithmIdentificationSequence[0]
-        assert algorithm.AlgorithmVersion == "0.1.0 0123456789abcdef"
-        assert algorithm.AlgorithmFamilyCodeSequence[0].CodeMeaning == "Artificial Intelligence"
-        assert algorithm.AlgorithmParameters == "seed=7,steps=12,guidance=2.5,solver=dpm++2m"
-    nodule = mask.SegmentSequence[0]
+    nodule, box = mask.SegmentSequence
+    assert nodule.SegmentAlgorithmType == "AUTOMATIC"
+    assert nodule.SegmentAlgorithmName == "Nodule Studio measurement"
+    algorithm = nodule.SegmentationAlgorithmIdentificationSequence[0]
+    assert algorithm.AlgorithmVersion == "0.1.0"
+    assert algorithm.AlgorithmFamilyCodeSequence[0].CodeMeaning == "Morphological Operations"
+    assert box.SegmentAlgorithmType == "MANUAL"
+    assert "SegmentAlgorithmName" not in box
+    assert "SegmentationAlgorithmIdentificationSequence" not in box
+    assert mask.ManufacturerModelName == "Nodule Studio"
     assert nodule.SegmentedPropertyCategoryCodeSequence[0].CodeValue == "49755003"
     assert nodule.SegmentedPropertyTypeCodeSequence[0].CodeValue == "27925004"
     assert nodule.AnatomicRegionSequence[0].CodeValue == "39607008"
@@ -274,24 +276,29 @@ def test_hu_with_fractions_keep_the_source_s_rescale(tmp_path):
 )
 def test_how_hu_are_stored(hu, slope, exact):
     values = np.array([hu], np.float32 if isinstance(hu[0], float) else np.int16)
-    stored = stored_values(values, np.ones(values.shape, bool), None)
-    assert (stored.slope, stored.exact) == (slope, exact)
+    plane = values, np.ones(values.shape, bool)
+    encoding = encoding_of([plane])
+    stored = stored_values(*plane, encoding)
+    assert (encoding.slope, stored.exact) == (slope, exact)
     assert stored.array.dtype.itemsize == 2
-    assert len(stored.slope) <= 16
-    back = stored.array.astype(float) * float(stored.slope) + float(stored.intercept)
+    assert len(encoding.slope) <= 16
+    back = stored.array.astype(float) * float(encoding.slope) + float(encoding.intercept)
     np.testing.assert_allclose(back, values, atol=0 if exact else float(slope) / 2)
 
 
 def test_what_lies_in_the_box_does_not_choose_the_steps():
     hu = np.array([[-1000, 30, 0.3]], np.float32)
-    stored = stored_values(hu, np.array([[True, True, False]]), None)
-    assert (stored.slope, stored.exact, stored.array.tolist()) == ("1", True, [[-1000, 30, 0]])
+    plane = hu, np.array([[True, True, False]])
+    encoding = encoding_of([plane])
+    stored = stored_values(*plane, encoding)
+    assert (encoding.slope, stored.exact, stored.array.tolist()) == ("1", True, [[-1000, 30, 0]])
 
 
-def test_hu_that_are_no_numbers():
-    hu = np.array([[np.nan, 1]], np.float32)
-    with pytest.raises(ValueError, match=r"finite|NaN"):
-        stored_values(hu, np.ones((1, 2), bool), None)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_hu_that_are_no_numbers(value):
+    hu = np.array([[value, 1]], np.float32)
+    with pytest.raises(ValueError, match="not finite numbers"):
+        encoding_of([(hu, np.zeros((1, 2), bool))])
 
 
 def test_rounded_hu_are_owned_up_to(tmp_path):

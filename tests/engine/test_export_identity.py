@@ -12,8 +12,9 @@ import pytest
 from pydicom.dataset import Dataset
 
 from engine import export_identity
+from engine.batch_sources import patient_identity
 from engine.errors import InputError
-from engine.export_identity import deidentified, new_uid, pseudonym
+from engine.export_identity import deidentified, identity_of, new_uid, pseudonym
 from engine.exports import FORMATS, ExportOptions, export_all, export_files
 from engine.pacs_objects import find_objects, identity_warning
 from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice, source_header
@@ -132,6 +133,67 @@ def test_without_a_patient_id_the_study_stands_for_the_patient():
     one = deidentified(header(PatientID="", StudyInstanceUID="1.2.3.4"))
     other = deidentified(header(PatientID="", StudyInstanceUID="1.2.3.5"))
     assert one.PatientID != other.PatientID
+
+
+def issuers(*names):
+    items = [Dataset() for _ in names]
+    for item, name in zip(items, names, strict=True):
+        item.UniversalEntityID, item.UniversalEntityIDType = name, "DNS"
+    return items
+
+
+def test_headers_that_name_nobody_are_of_the_patient_of_their_volume():
+    nobody = header(PatientID="", StudyInstanceUID="", SeriesInstanceUID="")
+    one, other = deidentified(nobody, "one volume"), deidentified(nobody, "another one")
+    assert one.PatientID == pseudonym("one volume") != other.PatientID
+
+
+def test_the_same_number_of_two_hospitals_is_two_patients():
+    bare = {"IssuerOfPatientIDQualifiersSequence": []}
+    said = [
+        bare,
+        {**bare, "IssuerOfPatientID": "HOSPITAL A"},
+        {**bare, "IssuerOfPatientID": "HOSPITAL B"},
+        {"IssuerOfPatientIDQualifiersSequence": issuers("a.org")},
+        {"IssuerOfPatientIDQualifiersSequence": issuers("b.org")},
+        {"IssuerOfPatientIDQualifiersSequence": issuers("b.org", "c.org")},
+        {"IssuerOfPatientIDQualifiersSequence": issuers("b.org"), "IssuerOfPatientID": "HOSPITAL B"},
+    ]
+    assert len({deidentified(header(**changes)).PatientID for changes in said}) == len(said)
+
+
+def test_what_is_said_of_the_issuer_is_taken_without_what_is_private_or_damaged():
+    item, plain = issuers("a.org", "a.org")
+    item.private_block(0x0011, "SCANNERS INC", create=True).add_new(1, "LO", "secret")
+    tag = pydicom.tag.Tag("PregnancyStatus")
+    item._dict[tag] = pydicom.dataelem.RawDataElement(tag, "US", 1, b"\0", 0, False, True)
+    one, other = (header(IssuerOfPatientIDQualifiersSequence=[changes]) for changes in (item, plain))
+    names = {deidentified(one).PatientID, deidentified(other).PatientID, pseudonym(identity_of(one))}
+    assert len(names) == 1
+
+
+@pytest.mark.parametrize("issuer", [[], [Dataset()]])
+def test_without_an_issuer_the_number_alone_is_the_patient(issuer):
+    safe = deidentified(header(IssuerOfPatientIDQualifiersSequence=issuer, IssuerOfPatientID=""))
+    assert safe.PatientID == pseudonym("P-17")
+
+
+def test_an_issuer_without_a_number_says_nothing():
+    assert identity_of(header(PatientID="", IssuerOfPatientID="HOSPITAL A")) == "1.2.3.4"
+
+
+def test_files_without_headers_are_of_different_patients_as_in_a_batch(tmp_path):
+    names = []
+    for seed in (1, 2):
+        hu = np.random.default_rng(seed).integers(-1000, 400, (2, 40, 48)).astype(np.int16)
+        volume = make_volume(hu=hu)
+        export_files(volume, 1, make_result(volume), tmp_path, ["DICOM"])
+        for name in ("slice", "mask", "report"):
+            image = pydicom.dcmread(tmp_path / f"{name}.dcm")
+            assert image.PatientID == pseudonym(patient_identity(volume))
+            assert image.PatientName == f"{image.PatientID}^Anonymous"
+        names.append(image.PatientID)
+    assert len(set(names)) == 2
 
 
 def test_what_the_scanner_did_stays():

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy import ndimage
 
 from engine.export_lidc_xml import outlines
 from engine.exports import export_files
+from engine.nodule import NoduleAttributes
 from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice, source_header
 from training.pylidc_compatibility import import_pylidc
 
@@ -116,9 +118,24 @@ def test_the_scores_and_no_others(volume, tmp_path):
     marks = root.find(".//lidc:characteristics", NAMES)
     scores = {mark.tag.split("}")[1]: int(mark.text) for mark in marks}
     assert scores == {
-        **{"subtlety": 0, "internalStructure": 0, "calcification": 0, "malignancy": 0},
-        **{"sphericity": 4, "margin": 5, "lobulation": 1, "spiculation": 0, "texture": 3},
+        **{"sphericity": 4, "margin": 5, "lobulation": 1, "texture": 3},
     }
+
+
+def test_a_nodule_without_scores_is_no_small_one(volume, tmp_path):
+    """Those below 3 mm have no element of characteristics in the LIDC."""
+    result = make_result(volume)
+    request = replace(result.request, attributes=NoduleAttributes(*[None] * 5))
+    root, _ = written(volume, replace(result, request=request), tmp_path)
+    assert list(root.find(".//lidc:characteristics", NAMES)) == []
+
+
+def test_the_header_is_in_the_order_of_the_lidc(volume, tmp_path):
+    root, _ = written(volume, make_result(volume), tmp_path)
+    assert " ".join(element.tag.split("}")[1] for element in root.find("lidc:ResponseHeader", NAMES)) == (
+        "Version MessageId DateRequest TimeRequest RequestingSite ServicingSite TaskDescription SeriesInstanceUid "
+        "DateService TimeService ResponseDescription StudyInstanceUID"
+    )
 
 
 def test_x_is_the_column_and_y_the_row(volume, tmp_path):

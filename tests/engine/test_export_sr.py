@@ -7,6 +7,7 @@ import pytest
 from engine.export_sr import SESSION, attribute_concept, score_concept
 from engine.exports import export_files
 from engine.nodule import ATTRIBUTE_NAMES
+from engine.versions import VERSION
 from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice, source_header
 
 
@@ -71,9 +72,41 @@ def test_it_points_at_the_segment_of_the_nodule(volume, tmp_path):
     assert mask.PerFrameFunctionalGroupsSequence[0].SegmentIdentificationSequence[0].ReferencedSegmentNumber == 1
 
 
-def test_without_a_nodule_there_is_no_diameter(volume, tmp_path):
-    _, group = reported(volume, make_result(volume, nodule=False), tmp_path)
-    assert [item.name.meaning for item in group.get_measurements()] == ["Attenuation Coefficient"]
+def test_without_a_nodule_it_is_absent_and_nothing_is_measured(volume, tmp_path):
+    export_files(volume, 1, make_result(volume, nodule=False), tmp_path, ["DICOM"])
+    report = hd.sr.srread(tmp_path / "report.dcm")
+    assert report.content.get_planar_roi_measurement_groups() == []
+    (group,) = report.content.get_image_measurement_groups()
+    (said,) = group.get_qualitative_evaluations()
+    assert (said.name.meaning, said.value.meaning) == ("Nodule", "Absent")
+    assert group.get_measurements() == []
+    assert group.finding_type is None
+    (source,) = group.source_images
+    assert source.referenced_sop_instance_uid == pydicom.dcmread(tmp_path / "slice.dcm").SOPInstanceUID
+    assert not [element for element in report.iterall() if element.keyword == "NumericValue"]
+    assert "Texture" not in str(report)
+
+
+def test_the_measurement_is_this_program_s_and_no_network_s(volume, tmp_path):
+    report, group = reported(volume, make_result(volume), tmp_path)
+    families = {"Morphological Operations"}
+    for item in group.get_measurements():
+        said = {child.name.meaning: child.value for child in item[0].ContentSequence}
+        assert (said["Algorithm Name"], said["Algorithm Version"]) == ("Nodule Studio measurement", VERSION)
+        assert {said["Algorithm Family"].meaning} == families
+    assert "Artificial Intelligence" not in str(report)
+    (observer,) = report.content.get_observer_contexts()
+    attributes = observer.observer_identifying_attributes
+    assert (attributes.name, attributes.serial_number) == ("Nodule Studio measurement", VERSION)
+    assert report.ManufacturerModelName == "Nodule Studio"
+
+
+def test_what_made_the_nodule_is_named_as_equipment(volume, tmp_path):
+    reported(volume, make_result(volume), tmp_path)
+    for name in ("mask", "report"):
+        items = pydicom.dcmread(tmp_path / f"{name}.dcm").ContributingEquipmentSequence
+        (maker,) = [item for item in items if item.ManufacturerModelName == "Nodule Studio disc"]
+        assert maker.ContributionDescription.endswith("seed=7, steps=12, guidance=2.5, solver=dpm++2m")
 
 
 def test_of_a_slice_that_was_made_whole(tmp_path):

@@ -17,6 +17,7 @@ import engine.volume_files
 from engine.ct import CTSlice, WindowLevel
 from engine.errors import InputError
 from engine.export_pictures import difference_map, to_16_bit, to_grey
+from engine.export_series import series_of
 from engine.exports import ALL_FORMATS, FORMATS, ExportOptions, export_all, export_extended, export_files, export_series
 from engine.known_inputs import known_input, remember_input
 from engine.request_file import read_request
@@ -285,10 +286,11 @@ def test_a_series_is_replaced_as_a_whole(volume, result, tmp_path):
 def test_a_folder_of_other_files_is_not_replaced_by_a_series(volume, result, tmp_path):
     (tmp_path / "series").mkdir()
     (tmp_path / "series" / "IM7").write_text("a scan")
+    series = series_of(volume, {1: result})
     for export in (
         lambda: export_files(volume, 1, result, tmp_path, ["DICOM series"]),
-        lambda: export_series(volume, {1: result}, tmp_path),
-        lambda: export_extended(volume, 1, {1: result}, tmp_path),
+        lambda: export_series(volume, series, tmp_path),
+        lambda: export_extended(volume, 1, {1: result}, series, tmp_path, with_series=True),
     ):
         with pytest.raises(InputError, match=r"series holds IM7, which no export wrote; give another folder\.$"):
             export()

@@ -37,10 +37,18 @@ def test_the_nodule_goes_on_and_can_be_repeated(series, tmp_path, capsys):
     written = [pydicom.dcmread(file).pixel_array for file in sorted((tmp_path / "nodule" / "series").iterdir())]
     read = [pydicom.dcmread(file).pixel_array for file in sorted(series.iterdir())]
     assert [index for index in range(3) if not np.array_equal(written[index], read[index])] == slices
-    assert np.array_equal(written[1], pydicom.dcmread(tmp_path / "slice.dcm").pixel_array)
+    for number, folder in enumerate(("slice-001", ".", "slice-003"), start=1):
+        image = tmp_path / "nodule" / "series" / f"{number:04}.dcm"
+        assert (tmp_path / folder / "slice.dcm").read_bytes() == image.read_bytes()
+    masks = [pydicom.dcmread(file) for file in tmp_path.rglob("mask.dcm")]
+    assert len({mask.SOPInstanceUID for mask in masks}) == len(masks) == 4
+    assert len({mask.SegmentSequence[0].TrackingUID for mask in masks}) == 1
 
-    assert main(["replay", str(tmp_path / min(others)), "--input", str(series)]) == 0
-    assert json.loads(capsys.readouterr().out)["same_hu"] is True
+    again = ["--input", str(series), "--out", str(tmp_path / "again")]
+    assert main(["replay", str(tmp_path / min(others)), *again]) == 0
+    repeated = json.loads(capsys.readouterr().out)
+    assert repeated["same_hu"] is True
+    assert repeated["different_files"] == []
 
     before = contents(tmp_path)
     for left, arguments in (("slice-001", ["--slice", "0", "--extend"]), ("nodule", [])):

@@ -15,7 +15,7 @@ from engine.pacs import check_connection, fetch_series, send_objects
 from engine.pacs_connection import DimseServer
 from engine.pacs_objects import find_objects
 from engine.pacs_search import MOST_FOUND, Study, StudyFilter, find_studies
-from tests.engine.pacs_exports import SLICES, datasets_of, send_export, without_preamble
+from tests.engine.pacs_exports import SLICES, datasets_of, send_export, without_preamble, without_syntax
 from tests.pacs_servers import TITLE, closed_port, dimse_server, image_match
 
 OBJECTS = SLICES + 2
@@ -319,3 +319,13 @@ def test_a_search_that_finds_too_much_is_cut_off(modality, shown):
     assert is_cut_off
     assert len(found) == shown
     assert found[:1] == [Study("1.2.0", "", "", "2024-01-31", "", ("MR",))][:shown]
+
+
+def test_a_file_without_a_transfer_syntax_is_refused_and_the_others_sent(pacs_source, tmp_path):
+    files, received = without_syntax(pacs_source, tmp_path), {}
+    with (
+        dimse_server(storing(received)) as server,
+        pytest.raises(InputError, match=r"1 of 2 objects were refused: 0.dcm"),
+    ):
+        send_export(tmp_path, server)
+    assert len(received) == files - 1

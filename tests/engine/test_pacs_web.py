@@ -18,7 +18,7 @@ from engine.errors import InputError
 from engine.pacs import check_connection, fetch_series
 from engine.pacs_connection import DimseServer, Login, WebServer, parse_address
 from engine.pacs_search import StudyFilter, find_series, find_studies
-from tests.engine.pacs_exports import SLICES, datasets_of, send_export, without_preamble
+from tests.engine.pacs_exports import SLICES, datasets_of, send_export, without_preamble, without_syntax
 from tests.pacs_servers import closed_port, image_match, multipart, web_server
 
 OBJECTS = SLICES + 2
@@ -242,7 +242,7 @@ def test_addresses():
     assert parse_address(" dicom://A B@[::1] ", "ME") == DimseServer("::1", 104, "A B", "ME")
     for text in ("dicom://PACS@host:4242", "dicom://PACS@[::1]:104", "https://host/dicom-web"):
         assert parse_address(text).address == text
-    assert parse_address("HTTPS://host/dicom-web/").address == "HTTPS://host/dicom-web"
+    assert parse_address("HTTPS://host/dicom-web/").address == "https://host/dicom-web"
 
 
 @pytest.mark.parametrize(
@@ -279,3 +279,33 @@ def test_a_login_over_http_is_warned_of():
     assert WebServer("https://pacs.example/dicom-web", login).warning == ""
     assert WebServer("http://127.0.0.1:8042/dicom-web", login).warning == ""
     assert WebServer("http://pacs.example/dicom-web").warning == ""
+
+
+@pytest.mark.parametrize("part", [b"<html>an error page</html>", b"", b"\0" * 500, b"\0" * 128 + b"DICM" + b"\1" * 99])
+def test_what_is_no_dicom_in_the_middle_of_a_series(tmp_path, part):
+    def answer(request):
+        if "instances" in request.path:
+            return found(image_match("1.2.3.4"))
+        return 200, *multipart([part])
+
+    sentence = refusal_of(answer, lambda server: fetch_series(server, *SERIES, tmp_path / "fetched"))
+    assert "in the middle of the series" in sentence or "did not arrive" in sentence or "damaged" in sentence
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_answer_that_is_nested_too_deeply():
+    sentence = refusal_of(lambda request: (200, JSON, b"[" * 100_000), find_studies)
+    assert sentence.startswith("URL sent what is no DICOMweb answer during the search")
+
+
+def test_a_file_without_a_transfer_syntax_is_refused_and_the_others_sent(pacs_source, tmp_path):
+    files = without_syntax(pacs_source, tmp_path)
+
+    def answer(request):
+        return found() if request.command == "GET" else (200, JSON, b"{}")
+
+    sentence = refusal_of(answer, lambda server: send_export(tmp_path, server))
+    assert (
+        sentence == f"1 of {files} objects were refused: 0.dcm (it has no Transfer Syntax UID; export it again); "
+        "the others are there."
+    )

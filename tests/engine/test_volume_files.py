@@ -185,6 +185,8 @@ META = "ObjectType = Image\nNDims = 3\nDimSize = 32 24 4\nElementType = MET_SHOR
     [
         ("nrrd", NRRD + "\n"),
         ("nrrd", NRRD + "space: left-posterior-superior\n\n"),
+        ("nrrd", NRRD + "spacings: 1 nan 1\n\n"),
+        ("nrrd", NRRD + "space: left-posterior-superior\nspace directions: (0.7,0,0) none (0,0,1)\n\n"),
         ("mha", META + "ElementDataFile = LOCAL\n"),
     ],
 )
