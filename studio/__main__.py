@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import locale
 import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QLocale, QTimer
 from PySide6.QtWidgets import QApplication
 
 from engine.checkpoint import DEFAULT_CHECKPOINT, DEFAULT_SLICE_CHECKPOINT
@@ -28,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     start_logging(log_file())
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
+    _use_decimal_points()
     app.setApplicationName("Nodule Studio")
     app.setOrganizationName("Nodule Studio")
     app.setDesktopFileName("nodule-studio")
@@ -42,6 +44,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Results and sessions name it, and the next start may be in another folder.
         window.open_path(options.path.absolute())
     return app.exec()
+
+
+def _use_decimal_points() -> None:
+    """Read and write numbers in one way on all systems, with a point. Call it once the application is there.
+
+    That has taken over the habits of the system, where there may be a comma: the readers of ITK, which are in this
+    process, would then read a spacing of 1.5 mm as 1 mm and say nothing, and fields would differ from texts beside.
+    """
+    locale.setlocale(locale.LC_NUMERIC, "C")
+    QLocale.setDefault(QLocale.c())  # It groups no digits.
 
 
 def _parser() -> argparse.ArgumentParser:

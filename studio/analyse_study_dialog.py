@@ -6,21 +6,22 @@ from pathlib import Path
 
 from PySide6.QtCore import QSettings, QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QDialog, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QProgressBar, QPushButton, QVBoxLayout, QWidget
 
-from studio.background import Task
+from studio.background import Task, start_telling
 from studio.dialog_parts import PathField, choose_file, choose_folder, heading, row, wrapped
+from studio.session import Session, Severity
+from studio.writing_dialog import WritingDialog
 
 _FOLDER_KEY, _KEY_KEY = "analysed study folder", "analysed study key"
 
 
-class AnalyseStudyDialog(QDialog):
+class AnalyseStudyDialog(WritingDialog):
     """Analyses a study in the background, and opens the report when it is written."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
         self.setWindowTitle("Analyse a study")
-        self._task: Task | None = None
         self._report: Path | None = None
         self.folder = PathField("Folder of the study", choose_folder, str(QSettings().value(_FOLDER_KEY) or ""))
         self.key = PathField("Key", choose_file, str(QSettings().value(_KEY_KEY) or ""))
@@ -96,7 +97,7 @@ class AnalyseStudyDialog(QDialog):
         self._task = Task(lambda progress: _analyse(folder, key, out), "The study could not be analysed", self)
         self._task.succeeded.connect(self._finish)
         self._task.failed.connect(self._fail)
-        self._task.start()
+        start_telling(self._task, self._session, "Analysing the study")
         self._show_state()
 
     def _finish(self, files: tuple[Path, ...]) -> None:
@@ -107,21 +108,17 @@ class AnalyseStudyDialog(QDialog):
         self._show_state()
         if self.isVisible():
             self._open_report()
+        self._tell_unseen(f"The report of the study was written to {self._report.parent}.")
 
     def _fail(self, message: str) -> None:
         self._task = None
         self.outcome.setText(message)
         self._show_state()
+        self._tell_unseen(message, Severity.ERROR)
 
     def _open_report(self) -> None:
         if self._report:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._report)))
-
-    def done(self, result: int) -> None:
-        """Let what is being written become whole, however the dialog is closed."""
-        if self._task:
-            self._task.wait(60)
-        super().done(result)
 
 
 def _analyse(folder: Path, key: Path, out: Path) -> tuple[Path, ...]:

@@ -18,6 +18,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 from PySide6.QtCore import QObject, QTimer
 
 from engine.errors import InputError
+from engine.json_files import parse_json
 from engine.whole_files import write_whole
 from studio.history import History
 from studio.saved_session import SavedSession, from_record, saved_session, to_record
@@ -71,7 +72,7 @@ def _saved_at(path: Path) -> float:
 def read_session(path: Path) -> SavedSession | None:
     """Return what was open last; None if nothing was, or if it cannot be read."""
     try:
-        return from_record(json.loads(path.read_text(encoding="utf-8")), path.parent)
+        return from_record(parse_json(path.read_bytes()), path.parent)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, InputError) as error:

@@ -129,6 +129,15 @@ class Task(QObject):
             self.succeeded.emit(result)
 
 
+def stop_tasks(owner: QObject) -> None:
+    """Abandon the tasks of an object, also those that others have taken the place of, and wait for their threads."""
+    tasks = owner.findChildren(Task)
+    for task in tasks:
+        task.abandon()
+    for task in tasks:
+        task.wait()
+
+
 def start_telling(task: Task, session: Session, doing: str) -> None:
     """Start a task; `session.doing` has it until it ends, "Saving the project": the status line shows it."""
     session.doing = (*session.doing, doing)

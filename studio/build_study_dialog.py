@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtWidgets import (
     QCheckBox,
-    QDialog,
     QDoubleSpinBox,
     QGridLayout,
     QHBoxLayout,
     QLineEdit,
     QProgressBar,
     QPushButton,
+    QScrollArea,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -25,13 +26,15 @@ from PySide6.QtWidgets import (
 from engine.errors import InputError
 from engine.history import Entry
 from engine.study_trials import check_readers
-from studio.background import Progress, Task
-from studio.dialog_parts import PathField, choose_folder, choose_new_file, heading, row, wrapped
+from studio.background import Progress, Task, start_telling
+from studio.dialog_parts import PathField, choose_folder, choose_new_file, heading, on_screen, row, wrapped
 from studio.placing import LARGEST_SEED
 from studio.real_picker import RealPicker
 from studio.result_picker import ResultPicker
+from studio.session import Session, Severity
 from studio.study_survey import Survey, survey
 from studio.trial_counts import TrialCounts, why_not_counts
+from studio.writing_dialog import WritingDialog
 
 if TYPE_CHECKING:
     from engine.study_building import StudyPlan
@@ -40,9 +43,10 @@ if TYPE_CHECKING:
 #: Changes are looked into so many ms later, all at once.
 _DELAY_MS = 300
 _USUAL_CROP_MM = 60.0
+_SIZE = QSize(980, 640)
 
 
-class BuildStudyDialog(QDialog):
+class BuildStudyDialog(WritingDialog):
     """Builds a study of results of the history and of real images.
 
     Parameters
@@ -50,9 +54,8 @@ class BuildStudyDialog(QDialog):
     entries : of the history
     """
 
-    def __init__(self, entries: Sequence[Entry], parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._task: Task | None = None
+    def __init__(self, session: Session, entries: Sequence[Entry], parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
         self._looking: Task | None = None
         self._found: Survey | None = None
         self._sources: Sources | None = None
@@ -101,19 +104,29 @@ class BuildStudyDialog(QDialog):
         right.addWidget(heading("Key, which they must not see"))
         right.addWidget(self.key)
         right.addStretch(1)
-        columns = QHBoxLayout()
+        body = QWidget()
+        columns = QHBoxLayout(body)
+        columns.setContentsMargins(24, 24, 24, 8)
         columns.setSpacing(32)
         for column in (left, right):
             column.setSpacing(6)
             columns.addLayout(column, 1)
-        rows = QVBoxLayout(self)
-        rows.setContentsMargins(24, 24, 24, 24)
-        rows.setSpacing(8)
-        rows.addLayout(columns, 1)
+        area = QScrollArea(widgetResizable=True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.verticalScrollBar().setAccessibleName("Scroll what the study is made of")
+        area.setWidget(body)
+        below = QVBoxLayout()
+        below.setContentsMargins(24, 0, 24, 24)
+        below.setSpacing(8)
         for widget in (self.progress, self.outcome, self.reason):
-            rows.addWidget(widget)
-        rows.addLayout(row(None, self.close_button, self.build))
-        self.resize(980, 640)
+            below.addWidget(widget)
+        below.addLayout(row(None, self.close_button, self.build))
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(0)
+        rows.addWidget(area, 1)
+        rows.addLayout(below)
+        self.resize(on_screen(_SIZE, self))
 
     def _form(self) -> QGridLayout:
         form = QGridLayout()
@@ -247,25 +260,24 @@ class BuildStudyDialog(QDialog):
         self._task = Task(build, "The study could not be built", self)
         self._task.progressed.connect(self._show_progress)
         self._task.succeeded.connect(self._finish)
-        self._task.failed.connect(self._finish)
-        self._task.start()
+        self._task.failed.connect(partial(self._finish, severity=Severity.ERROR))
+        start_telling(self._task, self._session, "Building the study")
         self._show_state()
 
     def _show_progress(self, part: float) -> None:
         self.progress.setValue(round(100 * part))
 
-    def _finish(self, message: str) -> None:
+    def _finish(self, message: str, severity: Severity = Severity.INFO) -> None:
         self._task = None
         self.outcome.setText(message)
         self._show_state()
+        self._tell_unseen(message, severity)
 
     def done(self, result: int) -> None:
-        """Look no further, and let what is being written become whole, however the dialog is closed."""
+        """Look no further, however the dialog is closed; what is being written becomes whole."""
         self._timer.stop()
         if self._looking:
             self._looking.abandon()
-        for task in self.findChildren(Task):
-            task.wait(60)
         super().done(result)
 
 

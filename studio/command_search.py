@@ -20,8 +20,24 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
+from engine.ct import WINDOW_PRESETS
 from studio.menu_actions import MenuAction, menu_actions
+from studio.shown import Comparison
 from studio.theme import colour
+
+#: Text of an action -> other words for it, which people may look for.
+ALSO: dict[str, str] = {
+    Comparison.SIDE_BY_SIDE.value: "compare side by side",
+    Comparison.SWIPE.value: "compare",
+    Comparison.DIFFERENCE.value: "compare subtract",
+    "Ruler": "measure distance length",
+    "Delete box or nodule": "remove erase",
+    "Discard": "delete remove reject nodule",
+    "Delete result": "remove erase",
+    "Star": "favourite mark",
+    "Deleted": "trash removed",
+    **dict.fromkeys(WINDOW_PRESETS, "window width level preset"),
+}
 
 _SIZE = QSize(620, 460)
 _ROW_HEIGHT = 34
@@ -122,8 +138,9 @@ def best_matches(words: str, actions: Sequence[MenuAction]) -> list[MenuAction]:
 
 def _score(word: str, found: MenuAction) -> float:
     """Return how well a word fits an action; 0 if it does not."""
+    own = f"{found.text} {ALSO.get(found.text, '')}"
     elsewhere = _fit(word, " ".join((*found.menus, found.action.toolTip(), found.keys)), can_scatter=False)
-    return max(_fit(word, found.text, can_scatter=True), _ELSEWHERE * elsewhere)
+    return max(_fit(word, own, can_scatter=True), _ELSEWHERE * elsewhere)
 
 
 def _fit(word: str, text: str, can_scatter: bool) -> float:

@@ -29,7 +29,7 @@ class Scene:
 
 
 class ChangeScene(QUndoCommand):
-    """One scene instead of another; undo and redo also go to the slice where it happened.
+    """One scene instead of another; undo and redo also go to the slice where the box of what they show is.
 
     Parameters
     ----------
@@ -48,8 +48,6 @@ class ChangeScene(QUndoCommand):
         self._before = before or Scene.of(session)
         self._after = after
         self._is_new = True
-        place = after.box or self._before.box
-        self._slice_index = place.slice_index if place else session.slice_index
 
     def id(self) -> int:
         """Tell which commands may be merged: -1 is none."""
@@ -58,22 +56,23 @@ class ChangeScene(QUndoCommand):
     def mergeWith(self, other: QUndoCommand) -> bool:
         """Take over where a later command leads to."""
         assert isinstance(other, ChangeScene)
-        self._after, self._slice_index = other._after, other._slice_index
+        self._after = other._after
         # Qt deletes the other one, but PySide keeps its Python half as long as the stack: not its results, too.
         other._before = other._after = Scene(None, None, ())
         return True
 
     def redo(self) -> None:
         """Show the scene after the change."""
-        self._show(self._after)
+        self._show(self._after, instead_of=self._before)
 
     def undo(self) -> None:
         """Show the scene before the change."""
-        self._show(self._before)
+        self._show(self._before, instead_of=self._after)
 
-    def _show(self, scene: Scene) -> None:
-        if not self._is_new:  # A change that just happened must not take the user to another slice.
-            self._session.go_to_slice(self._slice_index)
+    def _show(self, scene: Scene, instead_of: Scene) -> None:
+        place = scene.box or instead_of.box
+        if place and not self._is_new:  # A change that just happened must not take the user to another slice.
+            self._session.go_to_slice(place.slice_index)
         self._is_new = False
         self._session.candidate = scene.candidate
         self._session.accepted = scene.accepted
@@ -139,7 +138,7 @@ def look_back(session: Session, nodule: PlacedNodule) -> None:
 def accept(session: Session) -> None:
     """Keep the candidate in its slice, or say why not; not while something else is shown in its place."""
     live = "What is shown is live, to be looked at only; G makes the nodule." if session.sketch else ""
-    why = _why_none_waits(session) or live
+    why = _why_none_waits_here(session) or live
     if why or session.candidate is None:
         session.say(why)
     else:
@@ -158,15 +157,20 @@ def accept_over_slices(session: Session, nodule: PlacedNodule, others: tuple[Pla
     _change(session, "extension", replace(Scene.of(session), candidate=candidate, accepted=accepted))
 
 
-def _why_none_waits(session: Session) -> str:
+def _why_none_waits_here(session: Session) -> str:
     if session.job:
         return "The nodule is still forming; Esc cancels it."
-    return "" if session.candidate else "No nodule waits to be accepted or discarded; G makes one in the box."
+    if session.candidate is None:
+        return "No nodule waits to be accepted or discarded; G makes one in the box."
+    if session.candidate.slice_index != session.slice_index:
+        where = session.candidate.slice_index + 1
+        return f"The nodule that waits is on slice {where}; go there to accept or discard it."
+    return ""
 
 
 def discard(session: Session) -> None:
     """Take the candidate away, or say why not; the box stays."""
-    why = _why_none_waits(session)
+    why = _why_none_waits_here(session)
     if why:
         session.say(why)
     else:

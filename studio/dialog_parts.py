@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QPushButton, QWidget
 
 from studio.buttons import small_button
+
+#: What the window's frame takes of the screen's height.
+_TITLE_BAR = 40
 
 
 class PathField(QWidget):
@@ -66,6 +69,11 @@ def choose_new_file(parent: QWidget, title: str, start: str) -> str:
 def choose_file(parent: QWidget, title: str, start: str) -> str:
     """Ask for a file that is there; return "" if none was chosen."""
     return QFileDialog.getOpenFileName(parent, title, start, "JSON (*.json);;All files (*)")[0]
+
+
+def on_screen(wanted: QSize, widget: QWidget) -> QSize:
+    """Return that size of a window, or as much of it as the screen of a widget has room for."""
+    return wanted.boundedTo(widget.screen().availableGeometry().size() - QSize(0, _TITLE_BAR))
 
 
 def heading(text: str) -> QLabel:

@@ -10,7 +10,6 @@ from PySide6.QtCore import QSettings, QStandardPaths, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QCheckBox,
-    QDialog,
     QFileDialog,
     QLineEdit,
     QListWidget,
@@ -30,6 +29,7 @@ from studio.placed import PlacedNodule
 from studio.session import Session, Severity
 from studio.slice_texts import nodule_text
 from studio.theme import icon
+from studio.writing_dialog import WritingDialog
 
 _FOLDER_KEY = "export folder"
 #: More files than these are counted, not named.
@@ -39,7 +39,7 @@ _TITLE_BAR = 40
 _CHECKED, _UNCHECKED = Qt.CheckState.Checked, Qt.CheckState.Unchecked
 
 
-class ExportDialog(QDialog):
+class ExportDialog(WritingDialog):
     """Exports the nodules of a session: those that were accepted, and the one that the slice was made with.
 
     Attributes
@@ -51,11 +51,9 @@ class ExportDialog(QDialog):
     send_wanted = Signal(list)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._session = session
+        super().__init__(session, parent)
         # As they are now: a job that ends while the dialog is open may change them, and then the list is of others.
         self._volume, self._nodules = session.volume, exportable(session)
-        self._task: Task | None = None
         self._written: list[Path] = []
         self.setWindowTitle("Export")
         self.setMinimumWidth(620)
@@ -192,9 +190,7 @@ class ExportDialog(QDialog):
         remember_folder(folders[0].parent)
         self.outcome.setText(_what_was_written(folders))
         self._show_state()
-        if not self.isVisible():
-            self._session.say(f"The nodules were written to {folders[0].parent}.")
-            self.deleteLater()
+        self._tell_unseen(f"The nodules were written to {folders[0].parent}.")
 
     def _show_progress(self, part: float) -> None:
         self.progress.setValue(round(100 * part))
@@ -203,9 +199,7 @@ class ExportDialog(QDialog):
         self._task = None
         self.outcome.setText(message)
         self._show_state()
-        if not self.isVisible():
-            self._session.say(message, Severity.ERROR)
-            self.deleteLater()
+        self._tell_unseen(message, Severity.ERROR)
 
     def _send(self) -> None:
         self.close()
@@ -214,24 +208,6 @@ class ExportDialog(QDialog):
     def _open_folder(self) -> None:
         folder = self._written[0] if len(self._written) == 1 else self._written[0].parent
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
-
-    def done(self, result: int) -> None:
-        """Close, also by Esc; what is being written becomes whole, and its end is told in the window."""
-        if self._task:
-            self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose, False)
-            self.hide()
-        else:
-            super().done(result)
-
-    @property
-    def is_writing(self) -> bool:
-        """Whether an export is being written; the dialog may have been closed meanwhile."""
-        return self._task is not None
-
-    def stop(self) -> None:
-        """Let what is being written become whole."""
-        if self._task:
-            self._task.wait(60)
 
 
 def _height_of(rows: QVBoxLayout, width: int) -> int:

@@ -26,7 +26,7 @@ class HintBubble(QFrame):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
-        self._points_right = False
+        self._tip_at: float | None = None
         self.text = QLabel(wordWrap=True)
         self.text.setFixedWidth(_TEXT_WIDTH)
         self.close_button = ReturnButton(icon("close"), "")
@@ -49,10 +49,15 @@ class HintBubble(QFrame):
         self.text.setFixedHeight(self.text.heightForWidth(_TEXT_WIDTH))
         self.adjustSize()
 
-    def point_right(self, points_right: bool) -> None:
-        """Have a tip at the right, or none."""
-        self._points_right = points_right
+    def point_right(self, at: float | None) -> None:
+        """Have a tip at the right, so far below the upper edge; none without a number."""
+        self._tip_at = at
         self.update()
+
+    @property
+    def tip_range(self) -> tuple[float, float]:
+        """How far below the upper edge a tip may be, at least and at most."""
+        return _TIP + 8.0, self.height() - _TIP - 8.0
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the plate, with its tip."""
@@ -61,9 +66,9 @@ class HintBubble(QFrame):
         plate = QRectF(self.rect()).adjusted(1, 1, -1 - _TIP, -1)
         shape = QPainterPath()
         shape.addRoundedRect(plate, 6, 6)
-        if self._points_right:
+        if self._tip_at is not None:
             tip = QPainterPath()
-            middle = QPointF(plate.right(), plate.center().y())
+            middle = QPointF(plate.right(), self._tip_at)
             up, out = QPointF(-1, -_TIP), QPointF(_TIP, 0)
             tip.addPolygon(QPolygonF([middle + up, middle + out, middle + QPointF(-1, _TIP)]))
             tip.closeSubpath()

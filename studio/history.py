@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import weakref
 from collections.abc import Sequence
 from dataclasses import replace
@@ -46,6 +47,7 @@ class History(QAbstractListModel):
         self._entries: list[Entry] = []
         # Weak: the list must not keep the images of every result in memory.
         self._paths: weakref.WeakKeyDictionary[GenerationResult, Path] = weakref.WeakKeyDictionary()
+        self._adopting = threading.Lock()  # Two threads may ask for a copy of the same entry.
         self._task: Task | None = None
         self._recorded.connect(self._add, Qt.ConnectionType.QueuedConnection)
 
@@ -131,7 +133,8 @@ class History(QAbstractListModel):
 
     def adopt(self, path: Path) -> Path:
         """Copy an entry from elsewhere into the journal, unless it is there; return the copy. For any thread."""
-        copy = history.adopt(path, self.folder)
+        with self._adopting:
+            copy = history.adopt(path, self.folder)
         self._recorded.emit(copy)
         return copy
 

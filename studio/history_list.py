@@ -47,10 +47,12 @@ class FilteredHistory(QSortFilterProxyModel):
 
     def want(self, which: Which) -> None:
         """List these."""
+        # Unsorted, they are in the order of the history: the newest first. Those that come in may have no rank.
+        self.sort(-1)
         self.which = which
         self.invalidate()
-        # Unsorted, they are in the order of the history: the newest first.
-        self.sort(0 if which is Which.RANKED else -1)
+        if which is Which.RANKED:
+            self.sort(0)
 
     def lessThan(
         self, source_left: QModelIndex | QPersistentModelIndex, source_right: QModelIndex | QPersistentModelIndex

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtCore import QPoint, QSettings, QSize, Qt
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
     QHBoxLayout,
     QLabel,
+    QMainWindow,
     QMenu,
     QPushButton,
     QSizePolicy,
@@ -23,7 +25,7 @@ from engine.history import Entry
 from studio.buttons import ReturnButton, keep_from_wheel
 from studio.history import History
 from studio.history_list import FilteredHistory, HistoryList, Which
-from studio.looking_back import LookingBack
+from studio.looking_back import RESTORE, SHOW, TAKE, USE, LookingBack
 from studio.queue import SEEDS, JobQueue
 from studio.queue_panel import QueuePanel
 from studio.session import Session
@@ -37,7 +39,7 @@ _EMPTY = {
     Which.RANKED: f"Best of {SEEDS} seeds (Ctrl+Shift+G) lists here what it has made, the best one first.",
     Which.DELETED: "Nothing was deleted in the last 30 days.",
 }
-_HINT = "Click a result to see it in its slice; double-click takes its settings, too."
+_HINT = "Click a result to show it in its slice; double-click to show and take settings."
 
 
 class HistoryStrip(QFrame):
@@ -55,6 +57,8 @@ class HistoryStrip(QFrame):
         self.setObjectName("historyStrip")
         self._session = session
         self._looking = looking
+        #: What was asked for when the list was chosen that is shown: the job in the slice, and those of the queue.
+        self._asked = (session.job, session.queue.numbers)
         self._filtered = FilteredHistory(session, history)
         self._filtered.setParent(self)
         self.list = HistoryList(self._filtered, looking)
@@ -68,7 +72,7 @@ class HistoryStrip(QFrame):
         keep_from_wheel(self.which)
         self.which.addItems([which.value for which in Which])
         self.hint = _muted("")
-        self.use = self._button("Take settings", "settings", "Return, or double-click", looking.use)
+        self.use = self._button(USE, "show-settings", "Return, or double-click", looking.use)
         self.star = self._button("Star", "star", "S", looking.star)
         self.delete = self._button("Delete", "delete", "Del", looking.delete)
         self._empty = _muted("")
@@ -128,6 +132,11 @@ class HistoryStrip(QFrame):
             signal.connect(self._leave_ranking)
 
     @property
+    def entry(self) -> Entry | None:
+        """The entry that is chosen; none while it is out of sight."""
+        return self.list.entry if self.is_open else None
+
+    @property
     def is_open(self) -> bool:
         """Whether more than the first line is shown."""
         return not self._body.isHidden()
@@ -143,6 +152,7 @@ class HistoryStrip(QFrame):
 
     def want(self, which: Which) -> None:
         """List these results."""
+        self._asked = (self._session.job, self._session.queue.numbers)
         self._filtered.want(which)
         self.which.setCurrentIndex(list(Which).index(which))
         self.show_state()
@@ -159,9 +169,10 @@ class HistoryStrip(QFrame):
             self.list.scrollToTop()
 
     def _leave_ranking(self) -> None:
-        """List all results again once something new is being made: it would be out of sight."""
-        is_making = self._session.job is not None or not self._session.queue.is_empty
-        if is_making and self._filtered.which is Which.RANKED:
+        """List all results again once something is being made that was asked for since: it would be out of sight."""
+        job, numbers = self._asked
+        is_new_job = self._session.job is not None and self._session.job is not job
+        if self._filtered.which is Which.RANKED and (is_new_job or self._session.queue.numbers - numbers):
             self.want(Which.ALL)
 
     def _want_row(self, row: int) -> None:
@@ -169,15 +180,16 @@ class HistoryStrip(QFrame):
 
     def do(self, act: Callable[[Entry], object]) -> None:
         """Do something with the chosen entry, or say that none is chosen."""
-        entry = self.list.entry
-        if entry is None:
+        if self.entry:
+            act(self.entry)
+        elif self.is_open:
             self._session.say("Choose a result in the history first: click it, or Alt+Left and Alt+Right.")
         else:
-            act(entry)
+            self._session.say("The history is hidden: show it (H), and choose a result.")
 
     def show_state(self) -> None:
         """Show how many results there are, and what can be done with the chosen one."""
-        count, entry = self._filtered.rowCount(), self.list.entry if self.is_open else None
+        count, entry = self._filtered.rowCount(), self.entry
         self.fold.setIcon(icon("chevron-down" if self.is_open else "chevron-up"))
         self.fold.setText(f"History  {count}" if count else "History")
         self.fold.setToolTip("Hide the history (H)" if self.is_open else "Show the history (H)")
@@ -189,7 +201,7 @@ class HistoryStrip(QFrame):
         self._results.setCurrentWidget(self.list if count else self._empty)
         self._empty.setText(_EMPTY[self._filtered.which])
         if entry:
-            self.star.setText("Take star away" if entry.is_starred else "Star")
+            self.star.setText("Unstar" if entry.is_starred else "Star")
             self.star.setIcon(icon("star-filled" if entry.is_starred else "star"))
             self.delete.setText("Put back" if entry.is_deleted else "Delete")
             self.delete.setIcon(icon("put-back" if entry.is_deleted else "delete"))
@@ -206,14 +218,37 @@ def entry_menu(entry: Entry, looking: LookingBack, parent: QWidget) -> QMenu:
     """Return the context menu of an entry. What stands behind the tabs are the keys of the list."""
     menu = QMenu(parent)
     actions: tuple[tuple[str, str, Callable[[Entry], object]], ...] = (
-        ("Show in its slice\tClick", "compare", looking.show),
-        ("Show and take its settings\tReturn", "settings", looking.use),
-        ("Restore all: open its CT, show it, take its settings\tCtrl+Shift+R", "restore", looking.restore_all),
-        ("Take its star away\tS" if entry.is_starred else "Star\tS", "star", looking.star),
+        (f"{SHOW}\tClick", "show", looking.show),
+        (f"{USE}\tReturn", "show-settings", looking.use),
+        (f"{TAKE}\tCtrl+R", "settings", looking.take_settings),
+        (f"{RESTORE}\tCtrl+Shift+R", "restore", looking.restore_all),
+        ("Unstar\tS" if entry.is_starred else "Star\tS", "star", looking.star),
         ("Put back\tDel" if entry.is_deleted else "Delete\tDel", "delete", looking.delete),
     )
     for text, icon_name, do in actions:
         menu.addAction(icon(icon_name), text).triggered.connect(partial(_act, do, entry))
+    return menu
+
+
+def filter_menu(window: QMainWindow, strip: HistoryStrip) -> QMenu:
+    """Return the menu of which results are listed, on the keys Ctrl+4 to Ctrl+8; to choose one shows the strip."""
+    menu, group = QMenu("Filter", window), QActionGroup(window)
+
+    def choose(which: Which) -> None:
+        strip.set_open(True)
+        strip.want(which)
+
+    for number, which in enumerate(Which, start=4):  # The three before change presets.
+        action = QAction(which.value, window, checkable=True, shortcut=QKeySequence(f"Ctrl+{number}"))
+        action.triggered.connect(lambda _=False, which=which: choose(which))
+        group.addAction(action)
+    menu.addActions(group.actions())
+
+    def show(row: int) -> None:
+        group.actions()[row].setChecked(True)
+
+    strip.which.currentIndexChanged.connect(show)
+    show(strip.which.currentIndex())
     return menu
 
 

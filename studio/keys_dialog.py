@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
+from studio.dialog_parts import on_screen
+from studio.looking_back import SHOW, USE
 from studio.menu_actions import MenuAction, menu_actions
 
 #: What is no action of a menu: it depends on where the mouse or the focus is.
@@ -26,8 +28,8 @@ GESTURES = {
         "Ctrl, Shift and arrows": "Resize the box",
     },
     "In the history": {
-        "Click, Left, Right": "Show a result in its slice",
-        "Double-click, Return": "Take its settings, too",
+        "Click, Left, Right": SHOW,
+        "Double-click, Return": USE,
         "S, Del": "Star; delete, or put back what was deleted",
         "Right button": "Menu of all that can be done",
     },
@@ -39,12 +41,15 @@ GESTURES = {
         "Del": "Cancel a waiting job",
     },
     "In a ladder or grid": {
-        "Click, arrows": "Show a result; retry a failed one",
-        "Double-click, Return": "Take its settings, too",
+        "Click, arrows": SHOW,
+        "Double-click, Return": USE,
+        "Click or Return on a failed one": "Make it again",
     },
 }
 
-_COLUMNS = 3
+#: Columns have at least this width, and there are no more of them than the screen has room for.
+_COLUMN_WIDTH = 390
+_MOST_COLUMNS = 3
 #: A heading takes as much room as this many rows.
 _HEADING_ROWS = 2
 #: What is longer scrolls.
@@ -59,11 +64,12 @@ class KeysDialog(QDialog):
     def __init__(self, window: QMainWindow) -> None:
         super().__init__(window)
         self.setWindowTitle("Keys and mouse")
-        body = QWidget()
+        size, body = on_screen(_SIZE, window), QWidget()
         columns = QHBoxLayout(body)
         columns.setContentsMargins(24, 4, 24, 16)
         columns.setSpacing(28)
-        for sections in _in_columns([*action_sections(menu_actions(window)), *_gesture_sections()]):
+        count = max(1, min(_MOST_COLUMNS, size.width() // _COLUMN_WIDTH))
+        for sections in _in_columns([*action_sections(menu_actions(window)), *_gesture_sections()], count):
             columns.addLayout(_column(sections), 1)
         area = QScrollArea(widgetResizable=True)
         area.setWidget(body)
@@ -74,7 +80,7 @@ class KeysDialog(QDialog):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(area)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.resize(_SIZE)
+        self.resize(size)
 
 
 def action_sections(actions: Sequence[MenuAction]) -> list[Section]:
@@ -90,14 +96,14 @@ def _gesture_sections() -> list[Section]:
     return [(title, list(rows.items())) for title, rows in GESTURES.items()]
 
 
-def _in_columns(sections: list[Section]) -> list[list[Section]]:
+def _in_columns(sections: list[Section], count: int) -> list[list[Section]]:
     """Share the sections out to columns of about the same height, in their order."""
     heights = [len(rows) + _HEADING_ROWS for _, rows in sections]
-    columns: list[list[Section]] = [[] for _ in range(_COLUMNS)]
+    columns: list[list[Section]] = [[] for _ in range(count)]
     above = 0
     for section, height in zip(sections, heights, strict=True):
         middle = above + height / 2
-        columns[min(_COLUMNS - 1, int(middle / sum(heights) * _COLUMNS))].append(section)
+        columns[min(count - 1, int(middle / sum(heights) * count))].append(section)
         above += height
     return columns
 

@@ -15,7 +15,7 @@ from studio.slice_making import SliceMaking
 def may_leave(
     session: Session, export: Callable[[], object], parent: QWidget, slices: SliceMaking | None = None
 ) -> bool:
-    """Ask, if accepted nodules would be lost from view without having been exported; return whether to go on.
+    """Ask, if accepted nodules would be lost from view that no export and no project has; return whether to go on.
 
     Parameters
     ----------
@@ -24,12 +24,13 @@ def may_leave(
     slices : SliceMaking, optional
         Where its way back would be lost, too: the nodules that it leads to count as well.
     """
-    here, behind = count_whole(session.not_exported), slices.behind.not_exported if slices and slices.behind else 0
+    here, behind = count_whole(session.not_kept), slices.behind.not_kept if slices and slices.behind else 0
     count = here + behind
     if count == 0:
         return True
     which = "1 accepted nodule has" if count == 1 else f"{count} accepted nodules have"
-    box = QMessageBox(QMessageBox.Icon.NoIcon, "Nodule Studio", f"{which} not been exported.", parent=parent)
+    how = "neither been exported nor saved" if session.in_project else "not been exported"
+    box = QMessageBox(QMessageBox.Icon.NoIcon, "Nodule Studio", f"{which} {how}.", parent=parent)
     kept = "Every result stays in the history, but not as DICOM, NIfTI or PNG files."
     share = "it" if count == 1 else f"{behind} of them" if here else "all of them"
     where = f"{slices.way_back}, whose place the slice has taken, holds {share}." if slices and behind else ""

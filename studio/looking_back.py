@@ -14,13 +14,16 @@ from engine.events import GenerationResult, SliceRequest, SliceSource
 from engine.history import Entry
 from engine.whole_slices import is_made_name, volume_of
 from studio import commands
-from studio.background import Progress, Task, start_telling
+from studio.background import Progress, Task, start_telling, stop_tasks
 from studio.history import History
 from studio.layers import in_place_of
 from studio.placed import BoxOnSlice, PlacedNodule
 from studio.rebasing import is_from_open_series, place_now, source_of
 from studio.session import Notice, Session, Severity
 from studio.settings_commands import DeleteResult, TakeSettings
+
+#: What can be done with a result, as the strip, the menus and the sheet of keys call it.
+SHOW, USE, TAKE, RESTORE = "Show in its slice", "Show and take settings", "Take settings only", "Restore all of it"
 
 Then = Callable[[GenerationResult], None]
 
@@ -107,8 +110,7 @@ class LookingBack(QObject):
 
     def stop(self) -> None:
         """Show nothing any more, and wait for the reading to end."""
-        if self._task:
-            self._task.stop()
+        stop_tasks(self)
 
     def _read(self, entry: Entry, then: Then) -> None:
         self._start(lambda progress: self._history.read(entry.path), then)
@@ -133,6 +135,10 @@ class LookingBack(QObject):
         if placed:
             session.go_to_slice(placed.slice_index)
             commands.select(session, placed)
+            return
+        if session.candidate and self._is_it(session.candidate, result, path):  # Nothing that could be undone.
+            session.notice = None
+            session.go_to_slice(session.candidate.slice_index)
             return
         nodule = place_now(session, result)
         if nodule is None:
@@ -181,25 +187,27 @@ class LookingBack(QObject):
 
     def _already_placed(self, result: GenerationResult, path: Path | None) -> PlacedNodule | None:
         """Return the accepted nodule that is this result: the slice as it is now holds it."""
+        return next((nodule for nodule in self._session.accepted if self._is_it(nodule, result, path)), None)
 
-        def is_it(nodule: PlacedNodule) -> bool:
-            its = self._history.path_of(nodule.result)
-            return nodule.result is result or (its is not None and path is not None and its.name == path.name)
-
-        return next(filter(is_it, self._session.accepted), None)
+    def _is_it(self, nodule: PlacedNodule, result: GenerationResult, path: Path | None) -> bool:
+        """Whether a nodule is that result, whose entry is there."""
+        its = self._history.path_of(nodule.result)
+        return nodule.result is result or (its is not None and path is not None and its.name == path.name)
 
     def _take_settings(self, result: GenerationResult) -> None:
         session, request = self._session, result.request
         nodule = place_now(session, result)
         place = BoxOnSlice(0, request.box) if self._is_open_slice(result) else nodule.place if nodule else None
-        stack = session.undo_stack
-        stack.beginMacro("settings of an earlier result")
-        stack.push(TakeSettings(session, request))
+        stack, taken = session.undo_stack, TakeSettings(session, request)
         if place:
             session.go_to_slice(place.slice_index)
-            if session.box != place:
+        moves_box = place is not None and session.box != place
+        if taken.changes_anything or moves_box:  # Or undo would have a step that shows nothing.
+            stack.beginMacro("settings of an earlier result")
+            stack.push(taken)
+            if moves_box:
                 commands.set_box(session, request.box)
-        stack.endMacro()
+            stack.endMacro()
         if place is None:
             session.say("Scores, seed and steps are set; the box is not, for its slice is not open.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -46,7 +47,7 @@ from studio.plausibility import Plausibility
 from studio.presets import stored_presets
 from studio.project_actions import ProjectActions
 from studio.queue import JobQueue
-from studio.reasons import why_not_export
+from studio.reasons import WITHOUT_SLICE, why_not_export
 from studio.regions import order_tabs
 from studio.reopening import ResultOpener
 from studio.restoring import Restorer
@@ -64,6 +65,7 @@ from studio.sweeping import Sweeping
 from studio.view_actions import preset_actions
 from studio.welcome import Welcome
 from studio.window_entry import WindowEntry
+from studio.window_place import restore_place, store_place
 
 
 class MainWindow(QMainWindow):
@@ -117,7 +119,6 @@ class MainWindow(QMainWindow):
         self.notice_bar = NoticeBar(self.session)
         self.opening_bar = OpeningBar(self.session, self.opener.cancel)
         self.dropping = Dropping(self.session, self.open_path, self.welcome.show_dropping, self)
-        self.resize(1280, 900)
         centre = self._lay_out()
         self.setCentralWidget(centre)
         self.presets = preset_actions(self, self.session)
@@ -135,6 +136,7 @@ class MainWindow(QMainWindow):
         self.statusBar().addPermanentWidget(self._series_label)
         self._connect()
         self._show_session()
+        restore_place(self)
         self.welcome.take_focus()
 
     def _lay_out(self) -> QWidget:
@@ -160,7 +162,7 @@ class MainWindow(QMainWindow):
         session = self.session
         for signal in (session.volume_changed, session.engine_changed):
             signal.connect(self._show_session)
-        for signal in (session.accepted_changed, session.exported_changed):
+        for signal in (session.accepted_changed, session.exported_changed, session.in_project_changed):
             signal.connect(self._show_session)
         self.panel.placing.export_wanted.connect(self.export)
         self.panel.placing.best_wanted.connect(self.best_of.start)
@@ -170,6 +172,9 @@ class MainWindow(QMainWindow):
         self.welcome.slice_wanted.connect(self.slices.generate)
         self.welcome.path_chosen.connect(self.open_path)
         self.welcome.last_wanted.connect(self.projects.reopen_last)
+        self.commands["Generate"].triggered.connect(self.hints.note_generate)
+        for name, why in WITHOUT_SLICE.items():
+            self.commands[name].triggered.connect(partial(self._say_why_not, why))
         self.looking.source_wanted.connect(self.files.open_source)
         self.results.source_wanted.connect(self.files.open_source)
         self.looking.slice_wanted.connect(self.slices.open)
@@ -187,8 +192,14 @@ class MainWindow(QMainWindow):
             self.view.setFocus()
         name = volume.description or volume.source.name if volume else ""
         self.setWindowTitle(f"{name}[*] – Nodule Studio" if name else "Nodule Studio[*]")
-        self.setWindowModified(bool(session.not_exported))
+        self.setWindowModified(bool(session.not_kept))
         self._series_label.setText(series_text(volume) if volume else "")
+
+    def _say_why_not(self, why_not: Callable[[Session], str | None]) -> None:
+        """Say why what was asked for has done nothing, if there is a reason."""
+        why = why_not(self.session)
+        if why:
+            self.session.say(why)
 
     # --- opening -------------------------------------------------------------------------------------
 
@@ -252,6 +263,7 @@ class MainWindow(QMainWindow):
         if not (leaving.may_drop_queue(self.session, self) and self.may_leave()):
             event.ignore()
             return
+        store_place(self)
         self.hide()
         self.slices.stop()
         self.autosave.stop()

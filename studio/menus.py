@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMenu, QToolBar
+from PySide6.QtWidgets import QMenu
 
 from engine.nodule import ATTRIBUTE_NAMES, BoundingBox
 from engine.versions import PROGRAM
 from studio import commands
 from studio.about_dialog import AboutDialog
+from studio.history_strip import filter_menu
 from studio.live_controls import live_action
 from studio.log import log_file, show_log
+from studio.looking_back import RESTORE, SHOW, TAKE, USE
 from studio.menu_actions import LISTS_FILES
 from studio.queue import SEEDS
 from studio.reasons import why_not_make_slices
@@ -25,8 +26,9 @@ from studio.regions import step_region
 from studio.samples import SampleMenu
 from studio.series_strip import series_actions
 from studio.session import Session
-from studio.theme import ICON_SIZE, icon
+from studio.theme import icon
 from studio.theme_menu import theme_menu
+from studio.tool_bar import ToolBar
 from studio.view_actions import comparison_actions, comparison_button, preset_menu, switch_actions
 
 if TYPE_CHECKING:
@@ -81,6 +83,9 @@ def build_menus(window: MainWindow, presets: list[QAction]) -> Actions:
     view_menu.addMenu(theme_menu(window))
     view_menu.addActions([_action(window, entry) for entry in _part_entries(window)])
     _add_recent_menu(window, actions)
+    history_menu = actions["Newer result"].associatedObjects()[0]
+    assert isinstance(history_menu, QMenu)
+    history_menu.insertMenu(actions["Newer result"], filter_menu(window, window.strip))
     _add_tool_bar(window, actions, presets, comparisons)
     _follow_undo_stack(window, actions)
     nodule_menu = actions["Generate"].associatedObjects()[0]
@@ -118,7 +123,7 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
             Entry("Suggest scores", window.suggesting.suggest_scores, ("Shift+P",)),
             None,
             Entry("Box in the middle", lambda: put_box_in_middle(session), ("B",)),
-            Entry("Delete box", placing.delete, ("Del",)),
+            Entry("Delete box or nodule", placing.delete, ("Del",)),
         ],
         "&Nodule": [
             Entry("Generate", placing.generate, ("G", "Return", "Enter", "Ctrl+Return"), "generate-light"),
@@ -162,8 +167,10 @@ def _menus(window: MainWindow) -> dict[str, Sequence[Entry | None]]:
             Entry("Newer result", lambda: strip.list.step(-1), ("Alt+Left",), repeats=True),
             Entry("Older result", lambda: strip.list.step(1), ("Alt+Right",), repeats=True),
             None,
-            Entry("Take its settings", lambda: strip.do(looking.take_settings), ("Ctrl+R",), "settings"),
-            Entry("Restore all of it", lambda: strip.do(looking.restore_all), ("Ctrl+Shift+R",), "restore"),
+            Entry(SHOW, lambda: strip.do(looking.show), ("Shift+H",), "show"),
+            Entry(USE, lambda: strip.do(looking.use), ("Ctrl+Shift+H",), "show-settings"),
+            Entry(TAKE, lambda: strip.do(looking.take_settings), ("Ctrl+R",), "settings"),
+            Entry(RESTORE, lambda: strip.do(looking.restore_all), ("Ctrl+Shift+R",), "restore"),
             Entry("Star", lambda: strip.do(looking.star), ("S",), "star"),
             Entry("Delete result", lambda: strip.do(looking.delete), ("Shift+Del",), "delete"),
         ],
@@ -222,7 +229,8 @@ def _add_recent_menu(window: MainWindow, actions: Actions) -> None:
     def fill() -> None:
         menu.clear()
         for path in recent_files():
-            menu.addAction(str(path)).triggered.connect(lambda _=False, path=path: window.open_path(path))
+            text = str(path).replace("&", "&&")  # A single one marks a letter.
+            menu.addAction(text).triggered.connect(lambda _=False, path=path: window.open_path(path))
         if menu.isEmpty():
             menu.addAction("Nothing was opened lately").setEnabled(False)
 
@@ -237,16 +245,13 @@ def _add_recent_menu(window: MainWindow, actions: Actions) -> None:
 
 
 def _add_tool_bar(window: MainWindow, actions: Actions, presets: list[QAction], comparisons: list[QAction]) -> None:
-    bar = QToolBar("Tools", window)
-    bar.setMovable(False)
-    bar.setIconSize(ICON_SIZE)
-    bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-    bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
-    groups = [["Open file…", "Open folder…"], ["Undo", "Redo"], ["Fit"]]
-    for names in groups:
+    bar = ToolBar(window)
+    for names in (["Open file…", "Open folder…"], ["Undo", "Redo"]):
         bar.addActions([actions[name] for name in names])
         bar.addSeparator()
-    bar.insertWidget(bar.actions()[-1], comparison_button(comparisons, bar))
+    bar.addAction(actions["Fit"])
+    bar.add_button(comparison_button(comparisons, bar))
+    bar.addSeparator()
     bar.addActions(presets)
     bar.addWidget(window.window_entry)
     window.addToolBar(bar)
@@ -256,7 +261,8 @@ def _follow_undo_stack(window: MainWindow, actions: Actions) -> None:
     placing, stack = window.placing, window.session.undo_stack
 
     def show() -> None:
-        undone = "change of a nodule" if placing.is_editing else stack.undoText()
+        edit = "deletion" if placing.is_removing else "change of a nodule"
+        undone = edit if placing.is_editing else stack.undoText()
         for name, can, text in (
             ("Undo", stack.canUndo() or placing.is_editing, undone),
             ("Redo", stack.canRedo(), stack.redoText()),

@@ -26,6 +26,7 @@ from typing import Any
 from engine.errors import InputError
 from engine.history import adopt, located
 from engine.journal import entries, is_whole
+from engine.json_files import parse_json, text_of
 from engine.whole_files import names_file, partial_name, write_whole
 from studio.saved_session import SavedNodule, SavedSession, from_record, to_record
 
@@ -79,7 +80,7 @@ def read_project(path: Path) -> SavedSession:
     """
     folder = path.parent if path.is_file() else path
     try:
-        record: Any = json.loads((folder / FILE_NAME).read_text(encoding="utf-8"))
+        record: Any = parse_json((folder / FILE_NAME).read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(f"{folder} is not a project that can be read ({error}); choose another folder.") from error
     saved = from_record(record, folder)
@@ -87,11 +88,18 @@ def read_project(path: Path) -> SavedSession:
         return saved
     beside = record["source"].get("relative_path")
     if not os.path.exists(saved.path) and beside:
-        saved = replace(saved, path=(folder / beside).resolve())
+        saved = replace(saved, path=_beside(folder, beside))
     if not os.path.exists(saved.path):
         name = record["source"]["path"]
         raise InputError(f"The CT of this project is not in {name} any more; put it there, or beside the project.")
     return saved
+
+
+def _beside(folder: Path, relative: object) -> Path:
+    try:
+        return (folder / text_of(relative)).resolve()
+    except (TypeError, ValueError, OSError, RuntimeError) as error:  # RuntimeError: links that lead in a circle.
+        raise InputError(f"{folder} is not a project that can be read ({error}); choose another folder.") from error
 
 
 def project_entries(path: Path) -> list[Path]:

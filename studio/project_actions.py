@@ -18,6 +18,8 @@ from studio import project
 from studio.background import Task, start_telling
 from studio.history import History
 from studio.leaving import may_replace_project
+from studio.placed import PlacedNodule
+from studio.recent_files import remember
 from studio.restoring import Restorer
 from studio.saved_session import SavedSession, saved_session
 from studio.session import Session, Severity
@@ -119,12 +121,13 @@ class ProjectActions(QObject):
             self._session.say(self._why_not_save() or "")
             return
         in_slices = (*self._session.accepted, *([self._session.candidate] if self._session.candidate else []))
+        kept = tuple(nodule for nodule in self._session.accepted if self._history.path_of(nodule.result))
         left_out = len(in_slices) - len(saved.accepted) - (saved.candidate is not None)
         starred = [entry.path for entry in self._history.entries if self._belongs(entry)]
         self._task = Task(
             lambda progress: project.save_project(folder, saved, starred), "The project could not be saved", self
         )
-        self._task.succeeded.connect(partial(self._tell_saved, folder, self._session.volume, left_out))
+        self._task.succeeded.connect(partial(self._tell_saved, folder, self._session.volume, kept, left_out))
         self._task.failed.connect(self._fail)
         start_telling(self._task, self._session, "Saving the project")
 
@@ -150,10 +153,13 @@ class ProjectActions(QObject):
         is_of_series = source is not None and source == self._session.source_of(source.slice_index)
         return entry.is_starred and not entry.is_deleted and is_of_series
 
-    def _tell_saved(self, folder: Path, volume: CTVolume | None, left_out: int, _: object) -> None:
+    def _tell_saved(
+        self, folder: Path, volume: CTVolume | None, kept: tuple[PlacedNodule, ...], left_out: int, _: object
+    ) -> None:
         self._task = None
+        remember(folder)
         if volume is self._session.volume:  # Another series, opened meanwhile, is another project.
-            self._folder = folder
+            self._folder, self._session.in_project = folder, kept
         which = (
             "1 nodule was left out, for it is" if left_out == 1 else f"{left_out} nodules were left out, for they are"
         )
@@ -168,6 +174,8 @@ class ProjectActions(QObject):
     def _keep_folder(self, folder: Path, is_whole: bool) -> None:
         """Save to that folder from now on; without a question only if nothing that it holds would be lost."""
         self._folder = folder if is_whole else None
+        remember(folder)
+        self._session.in_project = self._session.accepted
 
     def _forget_folder(self) -> None:
         """Another series is another project."""

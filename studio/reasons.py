@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from engine.checkpoint import DEFAULT_SLICE_CHECKPOINT
 from engine.errors import InputError
 from engine.events import EngineState, SliceRequest
@@ -9,6 +11,7 @@ from engine.nodule import BoundingBox
 from engine.read_back import DEFAULT_SCORER
 from studio.session import Session
 
+_OPEN_FIRST = "Open a chest CT first."
 _FORMING = "The slice is being made; Esc cancels it."
 _STOPPED = "The engine has stopped; start the program again."
 
@@ -16,7 +19,7 @@ _STOPPED = "The engine has stopped; start the program again."
 def why_not_generate(session: Session, dragged: BoundingBox | None = None) -> str | None:
     """Return why nothing can be generated now, as one sentence; None if it can. `dragged`: in that box."""
     if session.volume is None:
-        return "Open a chest CT first."
+        return _OPEN_FIRST
     if session.is_slice_forming:
         return _FORMING
     box = dragged or session.box_here
@@ -60,11 +63,25 @@ def why_not_extend(session: Session) -> str | None:
     return _STOPPED if session.engine.state is EngineState.STOPPED else None
 
 
+def why_not_look(session: Session) -> str | None:
+    """Return why there is nothing to look at or to delete, as one sentence; None if something is open."""
+    return _OPEN_FIRST if session.volume is None else None
+
+
 def why_not_suggest_place(session: Session) -> str | None:
-    """Return why no place can be suggested now, as one sentence; None if one can."""
-    if session.volume is None:
-        return "Open a chest CT first."
-    return _FORMING if session.is_slice_forming else None
+    """Return why no place can be suggested now, and none be taken, as one sentence; None if one can."""
+    return why_not_look(session) or (_FORMING if session.is_slice_forming else None)
+
+
+#: What does nothing without a slice, by the texts of the menu, and why not.
+WITHOUT_SLICE: dict[str, Callable[[Session], str | None]] = {
+    "Box in the middle": why_not_suggest_place,
+    "Delete box or nodule": why_not_look,
+    "Fit": why_not_look,
+    "One to one": why_not_look,
+    "Zoom in": why_not_look,
+    "Zoom out": why_not_look,
+}
 
 
 def why_not_make_slices() -> str | None:
@@ -88,7 +105,7 @@ def why_not_export(session: Session) -> str | None:
     if session.candidate:
         return "Accept the nodule first (A)."
     if session.volume is None:
-        return "Open a chest CT first."
+        return _OPEN_FIRST
     return None if session.made_whole else "Generate a nodule (G) and accept it (A) first."
 
 

@@ -14,7 +14,7 @@ from engine.events import GenerationRequest, SliceRequest
 from engine.history import read_entry
 from engine.whole_files import names_file
 from studio import commands
-from studio.background import Progress, Task, start_telling
+from studio.background import Progress, Task, start_telling, stop_tasks
 from studio.history import History
 from studio.looking_back import LookingBack
 from studio.placing import Placing
@@ -72,9 +72,14 @@ class ResultOpener(QObject):
 
     def stop(self) -> None:
         """Open nothing any more, and wait until that is so."""
+        self._forget()
+        stop_tasks(self)
+
+    def _forget(self) -> None:
+        """Open nothing of what was asked for before; the window goes on while its search ends."""
         self._waiting = self._expected = None
         if self._task:
-            self._task.stop()
+            self._task.abandon()
 
     def _find(self, path: Path, only_opened: bool = False) -> None:
         session = self._session
@@ -82,7 +87,7 @@ class ResultOpener(QObject):
         self._start(lambda progress: find_result(path, self._history, opened, only_opened, progress), path)
 
     def _start(self, work: Callable[[Progress], Found], path: Path) -> None:
-        self.stop()
+        self._forget()
         self._task = Task(lambda progress: _found_or_not(work, progress), "The result could not be read", self)
         self._task.succeeded.connect(partial(self._show, path))
         self._task.failed.connect(self._fail)

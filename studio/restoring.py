@@ -14,7 +14,7 @@ from engine.ct import CTVolume
 from engine.errors import InputError
 from engine.events import GenerationResult, SliceRequest
 from engine.nodule import BoundingBox
-from studio.background import Progress, Task, start_telling
+from studio.background import Progress, Task, start_telling, stop_tasks
 from studio.history import History
 from studio.opening import Opener
 from studio.placed import BoxOnSlice, PlacedNodule
@@ -67,7 +67,8 @@ class Restorer(QObject):
         Results from outside the journal, those of a project, are copied into it, and `others` with them; where that
         cannot be, they are shown all the same. What is opened or accepted while they are read is not replaced.
         """
-        self.stop()
+        if self._task:
+            self._task.abandon()
         self._opener.cancel()
         work = partial(self._read, saved, others)
         before = self._session.volume, self._session.accepted
@@ -78,9 +79,8 @@ class Restorer(QObject):
 
     def stop(self) -> None:
         """Restore no further."""
-        if self._task:
-            self._task.stop()
-            self._task = None
+        stop_tasks(self)
+        self._task = None
 
     def _read(self, saved: SavedSession, others: Sequence[Path], progress: Progress) -> _Read:
         found: dict[Path, GenerationResult] = {}

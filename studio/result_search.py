@@ -76,6 +76,7 @@ def find_result(
     before, source = (None, None) if saved.is_whole_slice else _input_of(saved, folder, opened, only_opened)
     result = exported_result(saved, folder, before, source)
     if result:
+        progress(1.0)  # Another search, which has taken the place of this one, records it by itself.
         return Found(read_entry(history.record(result)))
     return Found(None, saved.request(before, source), saved.output_sha256)
 

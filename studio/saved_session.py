@@ -33,6 +33,7 @@ from typing import Any
 from engine.ct import WindowLevel
 from engine.errors import InputError
 from engine.events import SamplingOptions
+from engine.json_files import number_of, text_of, time_of, window_of
 from engine.nodule import NoduleAttributes
 from studio.history import History
 from studio.placed import PlacedNodule
@@ -160,7 +161,7 @@ def from_record(record: Any, place: Path) -> SavedSession:
         if record["format_version"] != FORMAT_VERSION:
             raise ValueError(f"its format is {record['format_version']}, not {FORMAT_VERSION}")
         return _restored(record, place)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"What is saved in {place} cannot be read ({error}): open the CT itself.") from error
 
 
@@ -170,20 +171,20 @@ _BOX = ("slice_index", "row", "column", "side")
 def _restored(record: Mapping[str, Any], place: Path) -> SavedSession:
     source, box, candidate = record["source"], record["box"], record["candidate"]
     return SavedSession(
-        saved=datetime.fromisoformat(record["saved"]),
+        saved=time_of(record["saved"]),
         ended=bool(record["ended"]),
-        path=place / source["path"],
-        series_uid=source["series_uid"],
-        description=source["description"],
+        path=place / text_of(source["path"]),
+        series_uid=None if source["series_uid"] is None else text_of(source["series_uid"]),
+        description=text_of(source["description"]),
         slice_index=int(record["slice_index"]),
-        window=WindowLevel(**record["window"]),
+        window=window_of(record["window"]),
         box=tuple(int(box[name]) for name in _BOX) if box else None,  # pyright: ignore[reportArgumentType]
         attributes=NoduleAttributes(**record["attributes"]),
         options=SamplingOptions(**record["options"]),
         accepted=tuple(_nodule(nodule, place) for nodule in record["accepted"]),
         candidate=_nodule(candidate, place) if candidate else None,
         shown=_shown(record.get("shown") or {}),
-        made=place / source["made"] if source.get("made") else None,
+        made=place / text_of(source["made"]) if source.get("made") else None,
         behind=_restored(record["behind"], place) if record.get("behind") else None,
     )
 
@@ -193,6 +194,8 @@ def _shown(record: Mapping[str, Any]) -> Shown:
     known = {field.name: record[field.name] for field in fields(Shown) if field.name in record}
     if "comparison" in known:
         known["comparison"] = Comparison(known["comparison"])
+    if "divider" in known:
+        known["divider"] = number_of(known["divider"])
     return Shown(**known)
 
 
@@ -206,5 +209,6 @@ def _nodule_record(nodule: SavedNodule) -> Record:
 
 
 def _nodule(record: Mapping[str, Any], place: Path) -> SavedNodule:
-    entry, name = record["result"], record.get("nodule")
-    return SavedNodule(int(record["slice_index"]), place / entry, bool(record["exported"]), name or entry)
+    entry = text_of(record["result"])
+    name = text_of(record.get("nodule") or entry)
+    return SavedNodule(int(record["slice_index"]), place / entry, bool(record["exported"]), name)

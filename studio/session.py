@@ -91,6 +91,7 @@ class Session(QObject):
     `sweep` is the last ladder or grid of the open series, and `is_sweep_shown` whether it is in sight.
     `ranking` names the entries of the history that the last Best of N has ranked, the best one first.
     `accepted` is in the order of acceptance: on each slice, a nodule is built on those accepted before it.
+    `in_project` are those of them that the project holds, as it was saved or opened last.
     """
 
     volume_changed = Signal()
@@ -111,6 +112,7 @@ class Session(QObject):
     candidate_changed = Signal()
     accepted_changed = Signal()
     exported_changed = Signal()
+    in_project_changed = Signal()
     original_shown_changed = Signal()
     doing_changed = Signal()
     notice_changed = Signal()
@@ -143,6 +145,7 @@ class Session(QObject):
     candidate = Field[PlacedNodule | None](None)
     accepted = Field[tuple[PlacedNodule, ...]](())
     exported = Field[tuple[PlacedNodule, ...]](())
+    in_project = Field[tuple[PlacedNodule, ...]](())
     original_shown = Field[bool](False)
     doing = Field[tuple[str, ...]](())
     notice = Field[Notice | None](None)
@@ -175,7 +178,7 @@ class Session(QObject):
         self.box = self.candidate = self.sketch = self.preview = self.notice = self.generated = self.sweep = None
         self.is_sweep_shown = False
         self.made_whole = None
-        self.accepted = self.exported = ()
+        self.accepted = self.exported = self.in_project = ()
         self.volume = self.series_uid = self.lungs = None
 
     def go_to_slice(self, index: int) -> None:
@@ -250,6 +253,11 @@ class Session(QObject):
     def not_exported(self) -> tuple[PlacedNodule, ...]:
         """The accepted nodules that have not been exported."""
         return tuple(nodule for nodule in self.accepted if nodule not in self.exported)
+
+    @property
+    def not_kept(self) -> tuple[PlacedNodule, ...]:
+        """The accepted nodules that have neither been exported nor saved in a project."""
+        return tuple(nodule for nodule in self.not_exported if nodule not in self.in_project)
 
     @property
     def box_side_mm(self) -> float | None:

@@ -27,6 +27,11 @@ class TakeSettings(QUndoCommand):
             options = replace(options, solver=session.options.solver)
         self._after = (request.attributes, options)
 
+    @property
+    def changes_anything(self) -> bool:
+        """Whether other settings were set before."""
+        return self._after != self._before
+
     def redo(self) -> None:
         """Set those of the request."""
         self._set(*self._after)

@@ -20,10 +20,12 @@ from studio.slice_texts import side_text, slice_text
 from studio.theme import image_colour
 from studio.viewport import Viewport
 
+#: Width and height in widget pixels: with a ladder or a grid, the window has to fit on a screen of 960 x 540.
+_LEAST = (200, 100)
 #: Widget pixels of the slice that are to be seen around a box.
 _AROUND_BOX = 48.0
-#: Widget pixels around a box in which its handles, its progress and its words are painted.
-_BOX_WORDS = QMarginsF(8, 80, 200, 12)
+#: Widget pixels around a box in which its handles, its progress and its words are painted, wherever there is room.
+_BOX_WORDS = QMarginsF(200, 80, 200, 80)
 
 
 class SliceCanvas(QWidget):
@@ -43,7 +45,7 @@ class SliceCanvas(QWidget):
         self._tint: QImage | None = None
         self.ruler = Ruler()
         self.setAccessibleName("CT slice")
-        self.setMinimumSize(240, 240)
+        self.setMinimumSize(*_LEAST)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         for signal in (
             session.window_changed,
@@ -89,6 +91,13 @@ class SliceCanvas(QWidget):
     def _pane_size(self) -> tuple[float, float]:
         area = self.panes[0].area
         return area.width(), area.height()
+
+    @property
+    def scale_bar_area(self) -> QRectF:
+        """Where the last scale bar is, in widget pixels; empty if nothing is open."""
+        if self._viewport is None:
+            return QRectF()
+        return slice_painter.scale_bar_area(self.font(), self.panes[-1].area, self._viewport.zoom)
 
     def fit(self) -> None:
         """Show the whole slice."""

@@ -90,8 +90,10 @@ def paint_words(
         texts["top right"] = "Before"
     elif picture is Picture.AFTER:
         texts["top left"] = "After"
+    letters = slice_texts.orientation_letters(session.volume)
+    texts["top left"] = slice_painter.beside(painter.font(), area, texts["top left"], texts["top right"], letters[2])
     slice_painter.paint_corners(painter, area, texts)
-    slice_painter.paint_letters(painter, area, slice_texts.orientation_letters(session.volume))
+    slice_painter.paint_letters(painter, area, letters)
     slice_painter.paint_scale_bar(painter, area, viewport.zoom)
     if picture is Picture.DIFFERENCE:
         comparison_painter.paint_colour_bar(painter, area, session.window)

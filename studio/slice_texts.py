@@ -9,13 +9,13 @@ from studio.placed import PlacedNodule
 from studio.session import Session
 from studio.shown import Comparison
 
-_MINUS = "\N{MINUS SIGN}"
+MINUS = "\N{MINUS SIGN}"
 
 
 def signed(number: float, digits: int = 0) -> str:
     """Return a number with a real minus sign, and without one for zero."""
     text = f"{number:.{digits}f}"
-    return f"{_MINUS}{text[1:]}" if text.startswith("-") and float(text) != 0 else text.lstrip("-")
+    return f"{MINUS}{text[1:]}" if text.startswith("-") and float(text) != 0 else text.lstrip("-")
 
 
 def slice_text(volume: CTVolume, index: int) -> str:

@@ -13,6 +13,7 @@ from engine.errors import InputError
 from engine.whole_files import names_file
 from studio.history import History
 from studio.session import Session, Severity
+from studio.writing_dialog import WritingDialog
 
 if TYPE_CHECKING:
     from engine.study import Study
@@ -50,7 +51,10 @@ class StudyActions(QObject):
         """Ask what a study is to be made of, and build it."""
         from studio.build_study_dialog import BuildStudyDialog
 
-        self._show_dialog(BuildStudyDialog(self._history.entries, self._window))
+        if any(dialog.is_writing for dialog in self._window.findChildren(BuildStudyDialog)):
+            self._session.say("The last study is still being written; build another one in a moment.")
+        else:
+            self._show_dialog(BuildStudyDialog(self._session, self._history.entries, self._window))
 
     def choose_study(self, path: Path | None = None) -> None:
         """Ask which study is to be read and by whom; `path` is proposed."""
@@ -81,12 +85,17 @@ class StudyActions(QObject):
         """Ask for a study and its key, and write the report."""
         from studio.analyse_study_dialog import AnalyseStudyDialog
 
-        self._show_dialog(AnalyseStudyDialog(self._window))
+        if any(dialog.is_writing for dialog in self._window.findChildren(AnalyseStudyDialog)):
+            self._session.say("The last report is still being written; analyse another study in a moment.")
+        else:
+            self._show_dialog(AnalyseStudyDialog(self._session, self._window))
 
     def stop(self) -> None:
-        """Close the reader mode; what was confirmed is on the disk."""
+        """Close the reader mode; what was confirmed is on the disk. Let what is being written become whole."""
         if self.reading:
             self.reading.close()
+        for dialog in self._window.findChildren(WritingDialog):
+            dialog.stop()
 
     def _forget(self) -> None:
         self.reading = None

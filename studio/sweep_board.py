@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from PySide6.QtCore import QSizeF, Qt
-from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+from PySide6.QtCore import QSize, QSizeF, Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QGridLayout, QLabel, QScrollArea, QWidget
 
 from engine.events import Preview
 from engine.nodule import SCORE_NAMES
@@ -19,13 +20,23 @@ from studio.sweeping import Sweeping
 from studio.thumbnails import around
 
 _ROW_NAMES = 84
+#: Room for a ladder that is high enough, and for a few cells of a grid: with less nothing can be judged.
+_LEAST = QSize(260, 120)
 
 
-class SweepBoard(QWidget):
-    """Shows one sweep as it is filled in, in the window of the session. A cell is chosen by a click or an arrow key."""
+class SweepBoard(QScrollArea):
+    """Shows one sweep as it is filled in, in the window of the session. A cell is chosen by a click or an arrow key.
+
+    It scrolls where there is less room than for the smallest cells: it makes no window larger than the screen.
+    """
 
     def __init__(self, session: Session, sweeping: Sweeping, sweep: Sweep, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._body = QWidget()
+        self._body.setObjectName("sweepBody")
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.horizontalScrollBar().setAccessibleName("Scroll the ladder or grid sideways")
+        self.verticalScrollBar().setAccessibleName("Scroll the ladder or grid")
         self._session = session
         self._sweeping = sweeping
         self.number = sweep.number
@@ -53,7 +64,7 @@ class SweepBoard(QWidget):
         self.show_all()
 
     def _lay_out(self, sweep: Sweep) -> None:
-        layout = QGridLayout(self)
+        self._grid = layout = QGridLayout(self._body)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         first = 1 if sweep.down else 0
@@ -73,6 +84,18 @@ class SweepBoard(QWidget):
             row, column = divmod(number, len(SCORES))
             layout.addWidget(cell, row + 1, column + first)
             layout.setRowStretch(row + 1, 1)
+        self.setWidget(self._body)
+
+    def minimumSizeHint(self) -> QSize:
+        """As large as the smallest cells together, but no larger than all screens have room for."""
+        return self._body.minimumSizeHint().boundedTo(_LEAST)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fill the room with cells; do not scroll before they are as small as can be, which Qt would by itself."""
+        super().resizeEvent(event)
+        room = self.viewport().size()
+        width = max(room.width(), self._body.minimumSizeHint().width())
+        self._body.resize(width, max(room.height(), self._grid.minimumHeightForWidth(width)))
 
     def _start(self, sweep: Sweep) -> int:
         """Return the cell whose scores are those of the sliders."""
@@ -145,6 +168,7 @@ class SweepBoard(QWidget):
     def take_focus(self) -> None:
         """Let the arrow keys lead from cell to cell."""
         self._stop.setFocus()
+        self.ensureWidgetVisible(self._stop, 0, 0)
 
     def _step(self, number: int, down: int, right: int) -> None:
         """Go to a neighbour, if there is one; show it if it is done."""
@@ -190,7 +214,7 @@ def _tip(cell: Cell, look: Look, name: str, words: str) -> str:
     if look.can_retry:
         return f"{what}\nClick to make it again"
     is_done = look.state is CellState.DONE
-    return f"{what}\nClick to see it in the slice, double-click to take its settings, too" if is_done else what
+    return f"{what}\nClick to see it in the slice, double-click to show and take its settings" if is_done else what
 
 
 def _score_text(attribute: str, score: int) -> str:

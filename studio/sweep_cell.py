@@ -108,7 +108,7 @@ class SweepCell(QAbstractButton):
         picture = _fitted(self.look.size_mm, area.adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN - beneath))
         _paint_picture(painter, picture, self.look)
         if self._is_small and self.look.lines:
-            painter.fillRect(below, QColor(0, 0, 0, 150))
+            painter.fillRect(below, QColor(0, 0, 0, 175))
         painter.setFont(_small(self.font()))
         ink = image_colour if self._is_small else colour
         painter.setPen(ink("text"))

@@ -24,6 +24,7 @@ class Open:
     slice_index: int
     scene: Scene
     exported: tuple[PlacedNodule, ...]
+    in_project: tuple[PlacedNodule, ...]
     generated: SliceRequest | None
     made_whole: GenerationResult | None
     attributes: NoduleAttributes
@@ -39,6 +40,7 @@ def what_is_open(session: Session) -> Open:
         session.slice_index,
         Scene.of(session),
         session.exported,
+        session.in_project,
         session.generated,
         session.made_whole,
         session.attributes,
@@ -58,6 +60,7 @@ def show_again(session: Session, before: Open) -> None:
     session.go_to_slice(before.slice_index)
     session.generated, session.made_whole = before.generated, before.made_whole
     session.accepted, session.exported = before.scene.accepted, before.exported
+    session.in_project = before.in_project
     session.candidate, session.box = before.scene.candidate, before.scene.box
     session.sweep, session.is_sweep_shown = before.sweep, before.is_sweep_shown
 
@@ -92,8 +95,9 @@ class WayBack:
         return path.name or self.saved.description
 
     @property
-    def not_exported(self) -> int:
-        """How many of its accepted nodules have not been exported; also those that could not be recorded."""
+    def not_kept(self) -> int:
+        """How many of its accepted nodules were neither exported nor saved; also those that could not be recorded."""
         if self.before:
-            return count_whole(nodule for nodule in self.before.scene.accepted if nodule not in self.before.exported)
+            kept = (*self.before.exported, *self.before.in_project)
+            return count_whole(nodule for nodule in self.before.scene.accepted if nodule not in kept)
         return len({nodule.name for nodule in self.saved.accepted if not nodule.is_exported})

@@ -140,7 +140,7 @@ class Welcome(QFrame):
             self.recent.addWidget(heading, 0, _CENTRE)
         for path in paths:
             name = self.fontMetrics().elidedText(_short(path), Qt.TextElideMode.ElideMiddle, _NAME_WIDTH)
-            button = ReturnButton(name)
+            button = ReturnButton(name.replace("&", "&&"))  # A single one marks a letter.
             button.setProperty("role", "quiet")
             button.setToolTip(str(path))
             button.clicked.connect(lambda _=False, path=path: self.path_chosen.emit(path))

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent
+from PySide6.QtGui import QValidator
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSpinBox, QWidget
 
 from engine.ct import WindowLevel
 from studio.buttons import keep_from_wheel, takes_return
 from studio.session import Session
+from studio.slice_texts import MINUS, signed
 
 _LEAST, _MOST = -4000, 8000
 
 
 class _Bound(QSpinBox):
-    """A field in which Return ends the typing, although it is a key of a menu."""
+    """A field with the minus sign of the texts, in which Return ends the typing, although it is a key of a menu."""
+
+    def textFromValue(self, val: int) -> str:
+        """Return the number as the slice says it."""
+        return signed(val)
+
+    def valueFromText(self, text: str) -> int:
+        """Return the number of a text with either sign."""
+        return super().valueFromText(text.replace(MINUS, "-"))
+
+    def validate(self, input: str, pos: int) -> tuple[QValidator.State, str, int]:
+        """Take either sign; both are one letter."""
+        state, _, pos = super().validate(input.replace(MINUS, "-"), pos)
+        return state, input, pos
 
     def event(self, event: QEvent) -> bool:
         """Take Return before the action of the menu does."""

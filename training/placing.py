@@ -17,8 +17,7 @@ from engine.conditioning import score_levels
 from engine.ct import CTSlice
 from engine.events import GenerationRequest
 from engine.paste import paste
-from engine.window import Window, cut_out, window_for
-from training.nodule_samples import Samples
+from engine.window import cut_out, window_for
 from training.window_sampling import generate_windows
 
 
@@ -50,32 +49,18 @@ def place_many(
 
 def _place_batch(checkpoint: Checkpoint, requests: Sequence[GenerationRequest]) -> list[CTSlice]:
     windows = [window_for(request.slice, request.box, checkpoint.grid) for request in requests]
-    samples = _samples(requests, windows)
-    options = requests[0].options
+    pairs = zip(requests, windows, strict=True)
+    hu = torch.cat([cut_out(torch.tensor(request.slice.hu), window) for request, window in pairs])
     generated = generate_windows(
         checkpoint,
-        samples,
+        hu,
+        torch.tensor([window.box for window in windows]),
+        torch.tensor([window.spacing_mm for window in windows]),
         torch.cat([score_levels(request.attributes.scores) for request in requests]),
-        seed=[request.options.seed for request in requests],
-        steps=options.steps,
-        guidance=options.guidance,
-        solver=options.solver,
-        most=len(requests),
+        [request.options.seed for request in requests],
+        requests[0].options,
     )
     return [
         paste(request.slice, request.box, window, before[None], after[None], checkpoint.codec)
-        for request, window, before, after in zip(requests, windows, samples.hu, generated, strict=True)
+        for request, window, before, after in zip(requests, windows, hu, generated, strict=True)
     ]
-
-
-def _samples(requests: Sequence[GenerationRequest], windows: Sequence[Window]) -> Samples:
-    pairs = zip(requests, windows, strict=True)
-    hu = torch.cat([cut_out(torch.tensor(request.slice.hu), window) for request, window in pairs])
-    return Samples(
-        hu=hu,
-        nodule=torch.zeros_like(hu, dtype=torch.bool),
-        known=torch.ones_like(hu, dtype=torch.bool),
-        boxes=torch.tensor([window.box for window in windows]),
-        spacing_mm=torch.tensor([window.spacing_mm for window in windows]),
-        levels=torch.zeros(len(requests), 5, dtype=torch.int64),
-    )

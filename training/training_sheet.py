@@ -10,6 +10,7 @@ from torch import Tensor
 from engine.checkpoint import Checkpoint
 from engine.conditioning import box_mask
 from engine.ct import LUNG
+from engine.events import SamplingOptions
 from engine.export_pictures import to_grey
 from training.nodule_crops import NoduleCrops, sampling_weights
 from training.nodule_samples import fixed_batch
@@ -29,9 +30,12 @@ def make_contact_sheet(checkpoint: Checkpoint, held_out: NoduleCrops, columns: i
     units = np.random.default_rng(1).choice(len(held_out), count, replace=False, p=sampling_weights(held_out))
     samples = fixed_batch(held_out, units, checkpoint.grid, seed=1)
     in_box = box_mask(samples.boxes, checkpoint.grid.size) > 0
-    generated = [generate_windows(checkpoint, samples, samples.levels, list(range(count)))]
+    windows = samples.hu, samples.boxes, samples.spacing_mm
+    options = SamplingOptions()
+    generated = [generate_windows(checkpoint, *windows, samples.levels, range(count), options)]
     for scores in _SWEPT:
-        generated.append(generate_windows(checkpoint, samples, torch.tensor([scores] * count), seed=0))
+        levels = torch.tensor([scores] * count)
+        generated.append(generate_windows(checkpoint, *windows, levels, [0] * count, options))
     filled = [torch.where(in_box, hu, samples.hu) for hu in (torch.tensor(LUNG.level), *generated)]
     rows = [samples.hu, *filled]
     return _in_lung_window(torch.stack([row[:, 0] for row in rows]))

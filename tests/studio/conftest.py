@@ -89,17 +89,18 @@ def wide_volume():
 
 @pytest.fixture
 def make_window(qapp, qtbot, tmp_path):
-    """Show windows; close them after the test, and look that nothing of them is left."""
+    """Show windows; close them after the test, and look that nothing of them is left. `size` None: as the program."""
     windows = []
 
-    def make(runner=None, start=True, record=None, open_runner=None):
+    def make(runner=None, start=True, record=None, open_runner=None, size=(1000, 800)):
         runner = runner or ScriptedRunner()
         open_runner = open_runner or (runner if isinstance(runner, Loading) else Loading(runner))
         history = History(tmp_path / "journal")
         engine = EngineClient(open_runner, record or history.record)
         window = MainWindow(engine, history, tmp_path / "session.json")
         windows.append(window)
-        window.resize(1000, 800)
+        if size:
+            window.resize(*size)
         window.show()
         window.activateWindow()  # Keys of menus work in the active window only.
         with qtbot.waitActive(window):

@@ -1,14 +1,14 @@
 """Every action can be found: in a menu, on the sheet of keys, and by words."""
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction
+from PySide6.QtCore import QRect, Qt
+from PySide6.QtGui import QAction, QScreen
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel, QLineEdit, QMenu, QToolBar, QWidgetAction
+from PySide6.QtWidgets import QLabel, QLineEdit, QMenu, QScrollArea, QToolBar, QWidgetAction
 
 from studio import recent_files
-from studio.command_search import CommandSearch, best_matches
-from studio.keys_dialog import KeysDialog
+from studio.command_search import ALSO, CommandSearch, best_matches
+from studio.keys_dialog import GESTURES, KeysDialog
 from studio.menu_actions import MenuAction, menu_actions, plain
 from studio.theme import Theme, choose_theme, stored_theme
 from tests.studio.driving import draw_box
@@ -184,3 +184,45 @@ def test_a_box_makes_undo_possible_in_the_search(window):
     draw_box(window)
     undo = next(found for found in menu_actions(window) if found.text == "Undo")
     assert undo.why_not is None
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("compare", ["Before | after", "Swipe", "Difference"]),
+        ("side by side", ["Before | after"]),
+        ("delete nodule", ["Delete box or nodule"]),
+        ("remove nodule", ["Delete box or nodule"]),
+        ("measure", ["Ruler"]),
+        ("starred", ["Starred"]),
+        ("deleted", ["Deleted"]),
+        ("filter", ["All results", "Starred", "Of this series", "Best of seeds", "Deleted"]),
+        ("window", ["Lung", "Mediastinum", "Bone"]),
+        ("show slice", ["Show in its slice"]),
+        ("settings", ["Show and take settings", "Take settings only"]),
+    ],
+)
+def test_the_words_of_the_program_find_what_they_mean(search, words, found):
+    QTest.keyClicks(search.field, words)
+    assert set(found) <= set(texts(search)[: len(found) + 1])
+
+
+def test_other_words_are_for_actions_that_are_there(window):
+    assert set(ALSO) <= {found.text for found in menu_actions(window)}
+
+
+def test_the_sheet_of_keys_fits_on_a_screen_of_960_x_540(window, qtbot, monkeypatch):
+    monkeypatch.setattr(QScreen, "availableGeometry", lambda *_: QRect(0, 0, 960, 540))
+    QTest.keyClick(window.view, KEY.Key_F1)
+    dialog = window.findChild(KeysDialog)
+    area = dialog.findChild(QScrollArea)
+    assert dialog.width() <= 960
+    assert dialog.height() <= 500
+    qtbot.waitUntil(lambda: area.verticalScrollBar().maximum() > 0)
+    assert area.widget().width() <= area.viewport().width()
+    dialog.close()
+
+
+def test_the_sheet_says_what_keys_do_in_a_ladder():
+    assert GESTURES["In a ladder or grid"]["Click, arrows"] == "Show in its slice"
+    assert GESTURES["In a ladder or grid"]["Click or Return on a failed one"] == "Make it again"

@@ -374,3 +374,18 @@ def test_each_is_exported_with_its_own_request(opened, qtbot, tmp_path):
     assert [request.options.seed for request in saved] == [8, 7]
     assert [request.box for request in saved] == [nodule.place.box for nodule in session.accepted]
     assert saved[1].input_sha256 == saved[0].output_sha256
+
+
+@pytest.mark.parametrize(("key", "text"), [(KEY.Key_Delete, "deletion"), (KEY.Key_G, "change of a nodule")])
+def test_undo_says_what_it_takes_back_while_that_is_still_on_its_way(opened, qtbot, key, text):
+    """The first is removed from under one beside it, which is made again."""
+    add(opened, qtbot, 7, FIRST), add(opened, qtbot, 8, NEAR)
+    click(opened, MIDDLE)
+    opened.hold()
+    QTest.keyClick(opened.view, key)
+    opened.gate.wait_until_reached(1)
+    assert opened.session.job.is_edit
+    assert opened.commands["Undo"].toolTip() == f"Undo {text} (Ctrl+Z)"
+    opened.gate.open()
+    qtbot.waitUntil(lambda: opened.session.job is None)
+    assert opened.commands["Undo"].toolTip() == f"Undo {text} (Ctrl+Z)"

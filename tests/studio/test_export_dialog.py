@@ -68,7 +68,8 @@ def write(dialog, qtbot):
 def test_without_an_accepted_nodule_it_says_why(window, qtbot):
     controls = window.panel.placing
     assert not controls.export.isEnabled()
-    assert controls.export_reason.text() == controls.export.toolTip() == "Generate a nodule (G) and accept it (A) first."
+    why = "Generate a nodule (G) and accept it (A) first."
+    assert controls.export_reason.text() == controls.export.toolTip() == why
     draw_box(window)
     generate(window, qtbot)
     assert controls.export_reason.text() == "Accept the nodule first (A)."

@@ -3,7 +3,9 @@
 import json
 from dataclasses import replace
 
+import highdicom
 import numpy as np
+import pydicom
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -18,7 +20,7 @@ from studio.session import Notice
 from studio.way_back import WayBack
 from tests.scripted_engine import Gate, raising, scripted_result
 from tests.studio.driving import draw_box, generate, wheel
-from tests.studio.extended import extend, hold_in_job, place
+from tests.studio.extended import extend, hold_in_job, place, place_and_extend
 from tests.studio.last_session import saved
 
 KEY, SHIFT, CONTROL = Qt.Key, Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
@@ -61,7 +63,7 @@ def test_it_counts_once_wherever_nodules_are_counted(sized, qtbot, make_window, 
     sized.session.exported = sized.session.accepted[:2]
     assert sized.panel.placing.export_reason.text() == "1 accepted nodule in 5 slices, not exported in all of them"
     before = WayBack.to_what_is_open(sized.session, sized.history)
-    assert before.not_exported == WayBack(before.saved).not_exported == 1
+    assert before.not_kept == WayBack(before.saved).not_kept == 1
 
     saved(sized, tmp_path, qtbot)
     assert ", 1 accepted nodule," in make_window().welcome.last.text()
@@ -243,15 +245,45 @@ def test_it_says_that_another_slice_was_open_beside_the_way_back(wide, volume, q
 
 
 def test_the_whole_series_is_exported_with_one_mask_over_its_slices(sized, qtbot, tmp_path):
-    place(sized, qtbot)
-    extend(sized)
-    qtbot.waitUntil(lambda: len(sized.session.accepted) == 5)
-    session = sized.session
+    session, parts = sized.session, place_and_extend(sized, qtbot)
     choices = ExportChoices(["DICOM series"], LUNG)
-    parts = session.accepted[1:]  # As after the nodule itself was exported, before it was extended.
-    written = export_nodules(session.volume, parts, session.accepted, choices, tmp_path / "out", lambda _: None)
+    # The parts alone, as after the nodule itself was exported, before it was extended.
+    written = export_nodules(session.volume, parts[1:], parts, choices, tmp_path / "out", lambda _: None)
 
-    assert written[-1].name == "nodule-003"
-    assert {"mask.dcm", "nodule.json", "series"} <= {path.name for path in written[-1].iterdir()}
+    assert [folder.name for folder in written[-2:]] == ["whole-series", "nodule-003"]
+    assert {path.name for path in written[-1].iterdir()} == {"mask.dcm", "nodule.json", "deidentification.json"}
     record = json.loads((written[-1] / "nodule.json").read_text("utf-8"))
     assert [row["slice_index"] for row in record["slices"]] == [0, 1, 2, 3, 4]
+
+
+def test_one_export_has_one_series_where_a_nodule_lies_over_another(sized, qtbot, tmp_path):
+    session, below = sized.session, place_and_extend(sized, qtbot)
+    session.go_to_slice(1)
+    session.options = replace(session.options, seed=8)
+    commands.set_box(session, replace(below[0].result.request.box, row=below[0].result.request.box.row + 4))
+    generate(sized, qtbot)
+    extend(sized)
+    qtbot.waitUntil(lambda: len(session.accepted) == 9)
+    nodules, choices = session.accepted, ExportChoices(["DICOM", "LIDC XML", "DICOM series"], LUNG)
+    written = export_nodules(session.volume, nodules, nodules, choices, tmp_path / "out", lambda _: None)
+
+    images = sorted((tmp_path / "out" / "whole-series" / "series").iterdir())
+    uids = [pydicom.dcmread(file).SOPInstanceUID for file in images]
+    last = {nodule.slice_index: nodule for nodule in nodules}
+    for nodule, folder in zip(nodules, written, strict=False):
+        image, index = pydicom.dcmread(folder / "slice.dcm"), nodule.slice_index
+        assert image.SOPInstanceUID in (folder / "nodule.xml").read_text("utf-8")
+        mask = pydicom.dcmread(folder / "mask.dcm")
+        assert mask.ReferencedSeriesSequence[0].SeriesInstanceUID == image.SeriesInstanceUID
+        if last[index] is nodule:
+            assert (folder / "slice.dcm").read_bytes() == images[index].read_bytes()
+        else:
+            assert image.SOPInstanceUID not in uids
+    # The one below, whole, in images that show the one that lies over it.
+    assert [folder.name for folder in written[9:]] == ["whole-series", "nodule-003", "nodule-002"]
+    frames = highdicom.seg.segread(tmp_path / "out" / "nodule-003" / "mask.dcm").get_pixels_by_source_instance(uids)
+    for part in below:
+        np.testing.assert_array_equal(frames[part.slice_index, :, :, 0], part.result.measurement.mask)
+    masks = [pydicom.dcmread(file) for file in (tmp_path / "out").rglob("mask.dcm")]
+    assert len({mask.SOPInstanceUID for mask in masks}) == len(masks) == 11
+    assert len({mask.SegmentSequence[0].TrackingUID for mask in masks}) == 2

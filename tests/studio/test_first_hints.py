@@ -1,12 +1,13 @@
 """Three hints beside what they speak of: one after the other, and each never again."""
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from studio.first_hints import HINTS
 from tests.studio.driving import LEFT, draw_box, generate
+from tests.studio.live_driving import settle_in_box
 
 DRAW, GENERATE, ACCEPT = (hint.text for hint in HINTS)
 
@@ -62,23 +63,74 @@ def test_the_hint_goes_while_a_nodule_forms_and_while_its_slice_is_out_of_sight(
     assert shown(window) == ACCEPT
 
 
-def test_hints_lie_beside_what_they_speak_of_and_within_the_window(window, qtbot):
-    def bubble():
-        return window.hints.bubble.geometry()
+def in_centre(window, rect, widget):
+    """A rectangle of a widget in the middle of the window, where the hints are."""
+    return rect.translated(widget.mapTo(window.centralWidget(), QPoint(0, 0)))
 
-    view = window.view.geometry()
-    view.moveTopLeft(window.view.mapTo(window.centralWidget(), view.topLeft() - view.topLeft()))
-    assert view.contains(bubble())
+
+def bubble_beside_generate(window):
+    """The bubble, which is beside the button that it speaks of, and within the window."""
+    button, bubble = window.panel.placing.generate, window.hints.bubble.geometry()
+    generate = in_centre(window, button.rect(), button)
+    assert bubble.right() == pytest.approx(generate.x(), abs=4)
+    assert bubble.top() < generate.center().y() < bubble.bottom()
+    assert window.centralWidget().rect().contains(bubble)
+    return bubble
+
+
+def test_hints_lie_beside_what_they_speak_of_and_within_the_window(window):
+    assert in_centre(window, window.view.rect(), window.view).contains(window.hints.bubble.geometry())
     draw_box(window)
-    generate_at = window.panel.placing.generate.mapTo(window.centralWidget(), window.view.rect().topLeft())
-    assert bubble().right() == pytest.approx(generate_at.x(), abs=4)
-    assert bubble().center().y() == pytest.approx(generate_at.y() + 16, abs=3)
+    bubble_beside_generate(window)
     window.resize(1400, 900)
     QApplication.processEvents()
-    moved = window.panel.placing.generate.mapTo(window.centralWidget(), window.view.rect().topLeft())
-    assert moved != generate_at
-    assert bubble().right() == pytest.approx(moved.x(), abs=4)
-    assert window.centralWidget().rect().contains(bubble())
+    bubble_beside_generate(window)
+
+
+@pytest.mark.parametrize("size", [(1000, 700), (1000, 900), (1300, 760), (960, 540)])
+def test_hints_stay_beside_what_they_speak_of_when_only_what_that_lies_in_moves(window, size):
+    window.resize(1000, 820)
+    QApplication.processEvents()
+    draw_box(window)
+    window.resize(*size)
+    QApplication.processEvents()
+    bubble_beside_generate(window)
+
+
+def test_hints_do_not_cover_the_scale_bar_where_there_is_room_elsewhere(window):
+    draw_box(window)
+    given_way = 0
+    for height in range(640, 1000, 20):
+        window.resize(1280, height)
+        QApplication.processEvents()
+        bar = in_centre(window, window.view.scale_bar_area.toAlignedRect(), window.view)
+        bubble, button = window.hints.bubble.geometry(), window.panel.placing.generate
+        assert bar.isValid()
+        assert not bar.intersects(bubble)
+        middle = in_centre(window, button.rect(), button).center().y()
+        assert bubble.top() < middle < bubble.bottom()
+        given_way += abs(bubble.center().y() - middle) > 2 or bubble.right() < bar.left()
+    assert given_way
+
+
+def test_a_nodule_that_came_with_its_box_is_no_generate_and_the_hint_comes_when_it_is_needed(live, qtbot):
+    assert shown(live) == DRAW
+    settle_in_box(live, qtbot)
+    assert shown(live) == ACCEPT
+    QTest.keyClick(live.view, Qt.Key.Key_Q)
+    QTest.keyClick(live.view, Qt.Key.Key_D)
+    assert shown(live) == GENERATE
+    generate(live, qtbot)
+    QTest.keyClick(live.view, Qt.Key.Key_D)
+    assert shown(live) is None
+
+
+def test_a_click_on_generate_is_one_too(window, qtbot):
+    draw_box(window)
+    QTest.mouseClick(window.panel.placing.generate, LEFT)
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
+    QTest.keyClick(window.view, Qt.Key.Key_D)
+    assert shown(window) is None
 
 
 def test_hints_can_be_had_again(window):

@@ -4,10 +4,12 @@ import errno
 import json
 import shutil
 import threading
+import time
 from dataclasses import replace
 from pathlib import PureWindowsPath
 
 import pytest
+from PySide6.QtCore import QSettings
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
@@ -15,6 +17,8 @@ from engine import journal
 from engine.errors import InputError
 from studio import project
 from studio.history import History
+from studio.menu_actions import menu_actions
+from studio.recent_files import recent_files
 from studio.saved_session import to_record
 from tests.studio import last_session
 from tests.studio.driving import answering
@@ -55,6 +59,23 @@ def test_a_project_is_plain_files_and_comes_back_elsewhere(worked, make_window, 
     assert len(window.session.accepted) == 1
     assert window.session.volume.source == elsewhere / "ct"
     assert len(journal.entries(tmp_path / "journal")) == 2
+
+
+def test_projects_that_were_saved_or_opened_are_offered_and_opened_again(
+    worked, make_window, tmp_path, qtbot, monkeypatch
+):
+    folder = tmp_path / "R&D project"
+    save_project(worked, folder, monkeypatch, qtbot)
+    assert recent_files()[0] == folder
+    QSettings().remove("recent")
+    window = make_window()
+    window.open_path(folder)
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
+    qtbot.waitUntil(lambda: folder in recent_files())
+    window.session.close_volume()
+    again = next(found.action for found in menu_actions(window, with_files=True) if found.text == str(folder))
+    again.trigger()
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
 
 
 def test_a_project_saved_again_replaces_what_it_was_and_what_is_left_out_is_told(worked, tmp_path, qtbot, monkeypatch):
@@ -244,3 +265,56 @@ def test_a_project_is_written_with_the_same_paths_on_every_system(worked, tmp_pa
     on_windows = replace(last.accepted[0], entry=PureWindowsPath("results") / "one")
     record = to_record(replace(last, accepted=(on_windows,), made=PureWindowsPath("results") / "two"))
     assert (record["accepted"][0]["result"], record["source"]["made"]) == ("results/one", "results/two")
+
+
+def test_what_a_project_holds_is_no_unsaved_work(worked, tmp_path, qtbot, monkeypatch):
+    asked = []
+    monkeypatch.setattr(QMessageBox, "exec", lambda box: asked.append(box.text()) or answering("Cancel")(box))
+    assert worked.isWindowModified()
+    save_project(worked, tmp_path / "project", monkeypatch, qtbot)
+    assert not worked.isWindowModified()
+    worked.session.go_to_slice(2)
+    QTest.keyClick(worked.view, KEY.Key_A)
+    assert worked.isWindowModified()
+    assert not worked.close()
+    assert asked == ["1 accepted nodule has neither been exported nor saved."]
+    QTest.keyClick(worked.view, KEY.Key_S, CTRL)
+    qtbot.waitUntil(lambda: not worked.isWindowModified())
+    assert worked.session.not_exported == worked.session.accepted
+    assert worked.close()
+    assert len(asked) == 1
+
+
+def test_a_project_that_is_opened_is_saved_already(worked, make_window, tmp_path, qtbot, monkeypatch):
+    save_project(worked, tmp_path / "project", monkeypatch, qtbot)
+    window = make_window()
+    window.open_path(tmp_path / "project")
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
+    assert window.session.not_exported
+    assert not window.isWindowModified()
+    window.session.close_volume()
+    assert window.session.in_project == ()
+
+
+def test_another_project_is_opened_at_once_while_one_is_still_read(worked, make_window, tmp_path, qtbot):
+    project.save_project(tmp_path / "project", saved(worked, tmp_path, qtbot), [])
+    window, begun, go_on = make_window(), threading.Event(), threading.Event()
+    read = window.history.read
+
+    def read_long(path):
+        window.history.read = read
+        begun.set()
+        assert go_on.wait(30)
+        raise InputError("The first one.")
+
+    window.history.read = read_long
+    window.open_path(tmp_path / "project")
+    assert begun.wait(10)
+    before = time.monotonic()
+    window.open_path(tmp_path / "project")
+    assert time.monotonic() - before < 5
+    qtbot.waitUntil(lambda: window.session.candidate is not None)
+    go_on.set()
+    qtbot.waitUntil(lambda: not window.session.doing)
+    assert len(window.session.accepted) == 1
+    assert window.session.notice is None

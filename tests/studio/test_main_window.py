@@ -137,6 +137,27 @@ def test_generate_says_why_it_cannot_be_pressed(make_window, volume, qtbot):
     assert window.session.job is None
 
 
+@pytest.mark.parametrize("keys", ["B", "F", "Del", "P", "Ctrl+0", "Ctrl++", "Ctrl+-"])
+def test_keys_that_need_a_slice_say_so_without_one_and_nothing_with_one(make_window, volume, keys):
+    window = make_window()
+    QTest.keySequence(window, keys)
+    assert window.notice_bar.text.text() == "Open a chest CT first."
+    window.session.notice = None
+    window.session.show_volume(volume)
+    window.view.setFocus()
+    QTest.keySequence(window.view, keys)
+    assert window.session.notice is None or keys == "P"
+
+
+def test_no_box_is_moved_to_the_middle_of_a_slice_that_is_being_made_and_why(held_empty, with_generator, qtbot):
+    QTest.keySequence(held_empty, "Ctrl+G")
+    qtbot.waitUntil(lambda: held_empty.session.is_slice_forming)
+    box = held_empty.session.box
+    QTest.keyClick(held_empty.view, KEY.Key_B)
+    assert held_empty.session.box == box
+    assert held_empty.notice_bar.text.text() == "The slice is being made; Esc cancels it."
+
+
 def test_undo_and_redo_say_what_they_would_do_and_why_they_cannot(window):
     undo, redo = window.commands["Undo"], window.commands["Redo"]
     assert (undo.isEnabled(), undo.toolTip()) == (False, "There is nothing to undo")

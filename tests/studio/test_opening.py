@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication, QPushButton
 from engine import ct_files, dicom_headers
 from engine.checkpoint import DEFAULT_CHECKPOINT
 from engine.errors import InputError
+from studio.menu_actions import menu_actions
 from studio.recent_files import recent_files, remember
 from studio.series_dialog import SeriesDialog
 from tests.studio.driving import LEFT, draw_box, generate, grey_at
@@ -244,6 +245,18 @@ def test_another_series_leaves_nothing_of_the_one_before(window, chest, write_ct
     assert window.session.box is None
     assert not window.session.undo_stack.canUndo()
     assert window.session.shown_hu.shape == (24, 32)
+
+
+def test_names_with_an_and_sign_are_shown_whole(make_window, tmp_path):
+    path = tmp_path / "R&D" / "chest & more.nrrd"
+    path.parent.mkdir()
+    path.touch()
+    remember(path)
+    window = make_window()
+    (button,) = [button for button in window.welcome.findChildren(QPushButton) if button.toolTip() == str(path)]
+    assert button.text() == "R&&D/chest && more.nrrd"
+    texts = [found.text for found in menu_actions(window, with_files=True) if found.menus == ("File", "Open recent")]
+    assert texts == [str(path)]
 
 
 def test_recent_files_are_offered_last_one_first(make_window, tmp_path):

@@ -205,3 +205,21 @@ def test_sliders_tell_how_readers_scored():
 def test_a_reading_is_far_off_only_where_the_scorer_does_not_err_so_much(score, deviation, far):
     assert is_far_off(1, ScoreReading(score, deviation)) is far
     assert not is_far_off(None, ScoreReading(score, deviation))
+
+
+def test_a_ranking_stays_in_sight_while_another_run_that_was_asked_for_before_goes_on(reading, qtbot):
+    """What is asked for after it takes it out of sight: it would not be seen."""
+    gate, session, runner, strip = Gate(1), reading.session, reading.runner, reading.strip
+    runner.on_step = lambda step: gate(step) if len(runner.started) == SEEDS + 3 else None
+    draw_box(reading)
+    for _ in range(2):
+        QTest.keyClick(reading.view, KEY.Key_G, CONTROL | SHIFT)
+    qtbot.waitUntil(lambda: session.ranking != () and len(runner.started) == SEEDS + 3)
+    qtbot.waitUntil(lambda: len(session.queue.waiting) == SEEDS - 3)
+    assert "the history lists them" in session.notice.text
+    assert strip.which.currentText() == Which.RANKED.value
+    assert strip.list.model().rowCount() == SEEDS
+    QTest.keyClick(reading.view, KEY.Key_G, SHIFT)
+    assert strip.which.currentText() == Which.ALL.value
+    gate.open()
+    qtbot.waitUntil(lambda: session.queue.is_empty)

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ from engine.ct_files import read_volume
 from engine.events import Extension, GenerationRequest, SamplingOptions, SliceSource
 from engine.exports import ExportOptions, export_files
 from engine.nodule import BoundingBox, NoduleAttributes
-from studio import commands
+from studio import commands, reopening
+from studio.result_search import InputNotFound
 from tests.engine.placed_nodules import make_whole_slice
 from tests.scripted_engine import scripted_result
 from tests.studio.driving import draw_box, generate
@@ -260,3 +263,37 @@ def test_what_is_no_request_is_told_in_one_sentence(make_window, tmp_path, qtbot
     qtbot.waitUntil(lambda: window.session.notice is not None)
     assert "request.json" in window.session.notice.text
     assert window.session.volume is None
+
+
+def test_a_second_result_is_opened_at_once_while_the_first_is_still_looked_for(exported, qtbot, monkeypatch):
+    window, folder = exported()
+    begun, go_on, find = threading.Event(), threading.Event(), reopening.find_result
+
+    def look_long(*args):
+        begun.set()
+        assert go_on.wait(30)
+        raise InputNotFound("The first one.")
+
+    monkeypatch.setattr(reopening, "find_result", look_long)
+    drop(window, folder)
+    assert begun.wait(10)
+    monkeypatch.setattr(reopening, "find_result", find)
+    before = time.monotonic()
+    drop(window, folder / "request.json")
+    assert time.monotonic() - before < 5
+    check_restored(window, shown(window, qtbot))
+    go_on.set()
+    qtbot.waitUntil(lambda: not window.session.doing)
+    assert window.session.notice is None
+    assert len(window.history.entries) == 1
+
+
+def test_the_window_waits_at_its_end_for_every_search(exported, monkeypatch):
+    window, folder = exported()
+    go_on = threading.Event()
+    monkeypatch.setattr(reopening, "find_result", lambda *args: go_on.wait(30))
+    for _ in range(2):
+        drop(window, folder)
+    threading.Timer(0.2, go_on.set).start()
+    window.close()
+    assert "studio task" not in {thread.name for thread in threading.enumerate()}

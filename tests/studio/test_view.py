@@ -1,9 +1,11 @@
 """What can be laid over a slice and how it is shown: each by its key."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QFontMetricsF, QImage, QPainter
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFontMetricsF, QImage, QKeyEvent, QPainter
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -12,6 +14,7 @@ from studio import slice_painter
 from studio.overlays import borders, tint
 from studio.presets import forget_presets, stored_presets
 from studio.slice_texts import box_text
+from studio.theme import image_colour
 from studio.window_entry import WindowEntry
 from tests.phantom import phantom_volume
 from tests.scripted_engine import Gate, ScriptedRunner
@@ -185,9 +188,98 @@ def test_the_words_of_a_box_stay_in_the_view(qapp, monkeypatch, box, top):
     assert [(at.x(), at.y()) for at in painted] == [(51, top)]
 
 
+def words_painted(monkeypatch, window):
+    """What is painted as text when the slice is: where, in a pane, and what."""
+    painted, paint = [], slice_painter.paint_text
+
+    def keep(painter, at, text, ink=None, anchor="top left"):
+        metrics, lines = QFontMetricsF(painter.font()), text.split("\n")
+        width, height = max(map(metrics.horizontalAdvance, lines)), metrics.lineSpacing() * len(lines)
+        vertical, horizontal = anchor.split()
+        left = at.x() - {"left": 0, "centre": width / 2, "right": width}[horizontal]
+        top = at.y() - {"top": 0, "middle": height / 2, "bottom": height}[vertical]
+        painted.append((text, QRectF(left, top, width, height)))
+        paint(painter, at, text, ink, anchor)
+
+    monkeypatch.setattr(slice_painter, "paint_text", keep)
+    window.view.grab()
+    return painted
+
+
+@pytest.mark.parametrize("is_compared", [False, True])
+@pytest.mark.parametrize("width", [960, 1000, 1280])
+def test_a_long_description_ends_before_what_is_beside_it(window, volume, monkeypatch, width, is_compared):
+    name = "Thorax nativ 1,0 Br59 S3 LUNGE axial MIP 8 mm, second reconstruction of the same series"
+    window.session.show_volume(replace(volume, description=name))
+    window.resize(width, 800)
+    if is_compared:
+        QTest.keyClick(window.view, KEY.Key_C)
+    QApplication.processEvents()
+    painted = words_painted(monkeypatch, window)
+    pane = painted[: [text for text, _ in painted].index("After")] if is_compared else painted
+    ((corner, area),) = [(text, area) for text, area in pane if "Slice 3 of 5" in text]
+    first, *below = corner.split("\n")
+    assert below == ["Slice 3 of 5", "z −45.0 mm"]
+    assert first.startswith("Thorax")
+    assert first.endswith("s")
+    assert "…" in first
+    beside = [other for text, other in pane if text in ("A", "Before") or text.startswith("Lung")]
+    assert len(beside) == 2
+    assert not any(area.intersects(other) for other in beside)
+
+
+def test_the_words_of_a_box_at_the_side_are_not_cut_and_cover_no_letter(window, volume, monkeypatch):
+    window.session.show_volume(volume)
+    for column in (0, 98):
+        draw_box(window, 40, column)
+        painted = words_painted(monkeypatch, window)
+        (words,) = [area for text, area in painted if " mm\nmean" in text]
+        assert QRectF(window.view.rect()).contains(words)
+        assert not any(area.intersects(words) for text, area in painted if text in ("R", "L"))
+
+
+def contrast(one, other):
+    """Of WCAG: from 1 to 21."""
+
+    def luminance(ink):
+        parts = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in ink.getRgbF()[:3]]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("ink", ["accent", "text"])
+def test_words_can_be_read_on_white(qapp, ink):
+    picture = QImage(200, 60, QImage.Format.Format_RGB32)
+    picture.fill(Qt.GlobalColor.white)
+    painter = QPainter(picture)
+    slice_painter.paint_text(painter, QPointF(20, 20), "mean −800", image_colour(ink))
+    painter.end()
+    plate = picture.pixelColor(17, 26)
+    assert plate != QColor(Qt.GlobalColor.white)
+    assert contrast(image_colour(ink), plate) >= 4.5
+
+
 def test_one_pixel_of_the_slice_on_one_of_the_screen(window):
     QTest.keyClick(window.view, KEY.Key_0, CTRL)
     assert window.view.viewport_now.image_rect.width() == pytest.approx(120)
+
+
+def test_bounds_have_the_minus_sign_of_the_slice_and_take_either(window):
+    entry = window.findChild(WindowEntry)
+    assert (entry.black.text(), entry.white.text()) == ("−1350", "150")
+    for typed, bound in (("-1000", -1000), ("−900", -900), ("-5", -5)):
+        entry.black.setFocus()
+        entry.black.selectAll()
+        for letter in typed:  # QTest types no letter beyond ASCII.
+            pressed = QKeyEvent(QEvent.Type.KeyPress, 0, Qt.KeyboardModifier.NoModifier, letter)
+            QApplication.sendEvent(entry.black, pressed)
+        QTest.keyClick(entry.black, Qt.Key.Key_Return)
+        assert window.session.window.bounds[0] == bound
+        assert entry.black.text() == f"−{-bound}"
+    QTest.keyClick(entry.black, Qt.Key.Key_Down)
+    assert entry.black.text() == "−15"
 
 
 def test_return_ends_the_typing_of_a_bound_and_makes_no_nodule(window):
