@@ -50,8 +50,11 @@ def frame_hu(frame: Frame, dataset: Dataset) -> HUArray:
     ------
     InputError
         If the pixels are cut short or cannot be decoded, or nothing says that they are Hounsfield units:
-        without rescale or without Modality they are taken for HU only if they look like them.
+        without rescale or without Modality they are taken for HU only if they look like them. If the rescale is given,
+        but is no number.
     """
+    for keyword in ("RescaleSlope", "RescaleIntercept"):
+        _require_number(frame, keyword)
     stored = _decoded(frame, dataset)
     slope, intercept = frame.number("RescaleSlope"), frame.number("RescaleIntercept")
     rescaled = intercept is not None and slope != 0
@@ -84,6 +87,16 @@ def note_lossy_compression(frame: Frame, dataset: Dataset) -> None:
     frame.header.LossyImageCompression = "01"
     frame.header.LossyImageCompressionRatio = f"{stored / size:.4g}"
     frame.header.LossyImageCompressionMethod = method
+
+
+def _require_number(frame: Frame, keyword: str) -> None:
+    # As it stands in the file: reading it as a number is what fails.
+    element = frame.header.get_item(keyword) if keyword in frame.header else None
+    if element is not None and element.value and frame.number(keyword) is None:
+        raise InputError(
+            f'"{frame.file.name}" has a {keyword} that is no number, so that its Hounsfield units are not known; get '
+            "the file again from where it came."
+        )
 
 
 def _check_rescale(frame: Frame, slope: float, intercept: float) -> None:

@@ -164,6 +164,18 @@ def test_a_rescale_that_cannot_be_costs_its_slice_only(write_ct_series, chest, t
     assert '"slice001.dcm" has the rescale slope 1 and intercept 1e+30, which make no' in volume.warnings[0]
 
 
+@pytest.mark.parametrize("written", [b"2,0 ", b"nan ", b"2\\2 "])
+def test_a_rescale_that_is_no_number_costs_its_slice_only(write_ct_series, chest, tmp_path, written):
+    write_ct_series(tmp_path, chest, encode=lambda header: setattr(header, "RescaleSlope", "7.25"))
+    file = tmp_path / "slice001.dcm"
+    content = file.read_bytes()
+    assert content.count(b"7.25") == 1
+    file.write_bytes(content.replace(b"7.25", written))
+    volume = read_volume(tmp_path)
+    assert len(volume) == len(chest) - 1
+    assert '"slice001.dcm" has a RescaleSlope that is no number' in volume.warnings[0]
+
+
 def in_plane_orientations():
     """The eight flips and transposes of a slice, as (what to do with a stack of slices, orientation)."""
     right_to_left, front_to_back = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
