@@ -125,8 +125,8 @@ def _place(options: argparse.Namespace) -> None:
     export_options = ExportOptions(keep_identity=options.keep_identity)
     own = made_whole_beside(volume)
     printed = summary(index, result, options.out)
-    series = series_of(volume, {index: result, **others})
-    if others:
+    series = series_of(volume, {index: result, **others}) if others else None
+    if series:
         printed["extended"] = export_extension(volume, index, series, options.out, export_options)
     export_files(volume, index, result, options.out, formats, export_options, [own] if own else [], series)
     print(json.dumps(printed))

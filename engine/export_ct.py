@@ -106,17 +106,21 @@ def mark_as_synthetic(image: Dataset, stamp: Stamp, is_synthetic: bool = True) -
 
 
 def synthesizing_equipment(result: GenerationResult, stamp: Stamp) -> Dataset:
-    """Return the item of Contributing Equipment Sequence that names this program and the checkpoint."""
+    """Return the item of Contributing Equipment Sequence: this program, the checkpoint, and what was asked of it."""
     from highdicom import ContributingEquipment
     from pydicom.sr.codedict import codes
 
+    made, options = "slice" if result.before is None else "nodule", result.request.options
     return ContributingEquipment(
         manufacturer=PROGRAM,
         purpose_of_reference=cast("Code", codes.DCM.SynthesizingEquipment),
         manufacturer_model_name=algorithm_name(result),
         software_versions=algorithm_version(result),
         contribution_datetime=stamp.made,
-        contribution_description=f"Made the {'slice' if result.before is None else 'nodule'} with a diffusion model",
+        contribution_description=(
+            f"Made the {made} with a diffusion model: seed={options.seed}, steps={options.steps}, "
+            f"guidance={options.guidance:g}, solver={options.solver}"
+        ),
     )
 
 

@@ -70,7 +70,7 @@ def segmentation_over_slices(images: Sequence[Dataset], results: Sequence[Genera
         content_label="SYNTHETIC_NODULE",
         content_description="Synthetic nodule as measured, and the box asked for",
         series_description="Synthetic nodule and box",
-        contributing_equipment=[cast("Any", equipment_with_options(result, stamp))],
+        contributing_equipment=[cast("Any", synthesizing_equipment(result, stamp))],
         omit_empty_frames=False,
     )
     segments.PatientName = ct.PatientName
@@ -94,15 +94,6 @@ def without_name(ct: Dataset) -> Dataset:
     source = deepcopy(ct)
     source.PatientName = None
     return source
-
-
-def equipment_with_options(result: GenerationResult, stamp: Stamp) -> Dataset:
-    """Return the item of Contributing Equipment that names this program and the checkpoint, and what was asked."""
-    item, options = synthesizing_equipment(result, stamp), result.request.options
-    item.ContributionDescription += (
-        f": seed={options.seed}, steps={options.steps}, guidance={options.guidance:g}, solver={options.solver}"
-    )
-    return item
 
 
 def _with_thickness(source: Dataset) -> Dataset:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.events import GenerationResult
-from engine.export_ct import SR_SERIES_NUMBER, mark_as_synthetic
-from engine.export_seg import MEASUREMENT, equipment_with_options, measurement_family, without_name
+from engine.export_ct import SR_SERIES_NUMBER, mark_as_synthetic, synthesizing_equipment
+from engine.export_seg import MEASUREMENT, measurement_family, without_name
 from engine.export_stamp import Stamp
 from engine.nodule import SCORE_NAMES
 from engine.versions import PROGRAM, VERSION
@@ -80,7 +80,7 @@ def structured_report(ct: Dataset, segments: Dataset, result: GenerationResult, 
         manufacturer_model_name=PROGRAM,
         software_versions=VERSION,
         device_serial_number=VERSION,
-        contributing_equipment=[_any(equipment_with_options(result, stamp))],
+        contributing_equipment=[_any(synthesizing_equipment(result, stamp))],
     )
     report.PatientName = ct.PatientName
     mark_as_synthetic(report, stamp)

@@ -10,8 +10,8 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QLineEdit, QPush
 
 from studio.buttons import small_button
 
-#: What the window's frame takes of the screen's height.
-_TITLE_BAR = 40
+#: What a window's frame takes of the screen: it is no part of the window's size, and not known before it is shown.
+_FRAME = QSize(16, 40)
 
 
 class PathField(QWidget):
@@ -73,7 +73,7 @@ def choose_file(parent: QWidget, title: str, start: str) -> str:
 
 def on_screen(wanted: QSize, widget: QWidget) -> QSize:
     """Return that size of a window, or as much of it as the screen of a widget has room for."""
-    return wanted.boundedTo(widget.screen().availableGeometry().size() - QSize(0, _TITLE_BAR))
+    return wanted.boundedTo(widget.screen().availableGeometry().size() - _FRAME)
 
 
 def heading(text: str) -> QLabel:

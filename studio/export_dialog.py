@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QSettings, QStandardPaths, Qt, QUrl, Signal
+from PySide6.QtCore import QSettings, QSize, QStandardPaths, Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from studio.background import Task
-from studio.dialog_parts import heading, row, wrapped
+from studio.dialog_parts import heading, on_screen, row, wrapped
 from studio.exporting import FORMATS, SERIES, ExportChoices, export_nodules
 from studio.own_nodule import exportable
 from studio.placed import PlacedNodule
@@ -34,8 +34,6 @@ from studio.writing_dialog import WritingDialog
 _FOLDER_KEY = "export folder"
 #: More files than these are counted, not named.
 _MOST_NAMES = 30
-#: What the window's frame takes of the screen's height.
-_TITLE_BAR = 40
 _CHECKED, _UNCHECKED = Qt.CheckState.Checked, Qt.CheckState.Unchecked
 
 
@@ -154,7 +152,7 @@ class ExportDialog(WritingDialog):
         """Be as high as what is said needs, or as the screen; `adjustSize` would stop at two thirds of it."""
         self._rows.activate()
         needed = sum(_height_of(part, self.width()) for part in (self._rows, self._below))
-        self.resize(self.width(), min(needed, self.screen().availableGeometry().height() - _TITLE_BAR))
+        self.resize(self.width(), on_screen(QSize(self.width(), needed), self).height())
         if self.outcome.text():
             self.area.ensureWidgetVisible(self.outcome)
 

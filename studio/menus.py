@@ -68,8 +68,7 @@ def build_menus(window: MainWindow, presets: list[QAction]) -> Actions:
             else:
                 actions[entry.text] = _action(window, entry)
                 menu.addAction(actions[entry.text])
-    view_menu = actions["Fit"].associatedObjects()[0]
-    assert isinstance(view_menu, QMenu)
+    view_menu = _menu_of(actions["Fit"])
     view_menu.addActions([_smooth_action(window), *switch_actions(window, window.session, window.view)])
     view_menu.addSeparator()
     comparisons = comparison_actions(window, window.session)
@@ -83,14 +82,11 @@ def build_menus(window: MainWindow, presets: list[QAction]) -> Actions:
     view_menu.addMenu(theme_menu(window))
     view_menu.addActions([_action(window, entry) for entry in _part_entries(window)])
     _add_recent_menu(window, actions)
-    history_menu = actions["Newer result"].associatedObjects()[0]
-    assert isinstance(history_menu, QMenu)
-    history_menu.insertMenu(actions["Newer result"], filter_menu(window, window.strip))
+    _menu_of(actions["Newer result"]).insertMenu(actions["Newer result"], filter_menu(window, window.strip))
     _add_tool_bar(window, actions, presets, comparisons)
     _follow_undo_stack(window, actions)
-    nodule_menu = actions["Generate"].associatedObjects()[0]
-    assert isinstance(nodule_menu, QMenu)
-    nodule_menu.insertAction(actions["Generate a slice"], live_action(window, window.session, window.live))
+    live = live_action(window, window.session, window.live)
+    _menu_of(actions["Generate a slice"]).insertAction(actions["Generate a slice"], live)
     _say_why_no_slices(actions["Generate a slice"])
     _follow_way_back(window, actions[_BACK])
     return actions
@@ -235,8 +231,7 @@ def _add_recent_menu(window: MainWindow, actions: Actions) -> None:
             menu.addAction("Nothing was opened lately").setEnabled(False)
 
     menu.aboutToShow.connect(fill)
-    file_menu = actions["Open file…"].associatedObjects()[0]
-    assert isinstance(file_menu, QMenu)
+    file_menu = _menu_of(actions["Open file…"])
     file_menu.insertMenu(actions["Export…"], menu)
     samples = SampleMenu(window)
     samples.chosen.connect(window.open_path)
@@ -306,9 +301,14 @@ def _follow_way_back(window: MainWindow, action: QAction) -> None:
 
 def _show_tool_tips(action: QAction) -> None:
     """Have the menu of an action show tool tips, which say why an entry is disabled."""
+    _menu_of(action).setToolTipsVisible(True)
+
+
+def _menu_of(action: QAction) -> QMenu:
+    """Return the menu that an action was put into, before any tool bar."""
     menu = action.associatedObjects()[0]
     assert isinstance(menu, QMenu)
-    menu.setToolTipsVisible(True)
+    return menu
 
 
 def put_box_in_middle(session: Session) -> None:

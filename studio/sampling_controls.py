@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QValidator
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QGridLayout,
@@ -22,6 +23,14 @@ from studio.session import Session
 from studio.theme import ICON_SIZE, icon
 
 
+class _Decimal(QDoubleSpinBox):
+    """A field with a decimal point, for which a comma is taken, too: the keypads of many countries type one."""
+
+    def validate(self, input: str, pos: int) -> tuple[QValidator.State, str, int]:
+        """Put a point in the place of a comma."""
+        return super().validate(input.replace(",", "."), pos)
+
+
 class SamplingControls(QWidget):
     """How the next nodule is sampled."""
 
@@ -32,7 +41,7 @@ class SamplingControls(QWidget):
         # fields, not beyond those that a float has exactly.
         self.seed = QDoubleSpinBox(maximum=MOST_SEED, decimals=0)
         self.steps = QSpinBox(minimum=1, maximum=MOST_STEPS)
-        self.guidance = QDoubleSpinBox(minimum=0, maximum=MOST_GUIDANCE, singleStep=0.5, decimals=1)
+        self.guidance = _Decimal(minimum=0, maximum=MOST_GUIDANCE, singleStep=0.5, decimals=1)
         self.new_seed = ReturnButton(icon("new-seed"), "")
         self.new_seed.setIconSize(ICON_SIZE)
         self.new_seed.setFocusPolicy(Qt.FocusPolicy.TabFocus)

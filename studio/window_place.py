@@ -5,11 +5,11 @@ from __future__ import annotations
 from PySide6.QtCore import QByteArray, QSettings, QSize
 from PySide6.QtWidgets import QWidget
 
+from studio.dialog_parts import on_screen
+
 _KEY = "window geometry"
 #: Shows all that a nodule needs without scrolling, where the screen has the room.
 _WANTED = QSize(1280, 900)
-#: The frame is not part of a window's size, and is not known before it is shown.
-_FRAME = QSize(16, 40)
 
 
 def restore_place(window: QWidget) -> None:
@@ -17,7 +17,7 @@ def restore_place(window: QWidget) -> None:
     stored = QSettings().value(_KEY)
     # Qt brings back what would lie on no screen, or would be larger than one: screens come and go.
     if not (isinstance(stored, QByteArray) and window.restoreGeometry(stored)):
-        window.resize(_WANTED.boundedTo(window.screen().availableGeometry().size() - _FRAME))
+        window.resize(on_screen(_WANTED, window))
 
 
 def store_place(window: QWidget) -> None:

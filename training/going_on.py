@@ -53,12 +53,10 @@ def check_resumed(run: Path, codec: Mapping[str, Any], made_by: Mapping[str, Any
     InputError
         If they were.
     """
-    if not (run / "state.pt").exists():
-        return
+    before = _written(run, f"checkpoint/{MANIFEST}")
     try:
-        before = json.loads((run / "checkpoint" / MANIFEST).read_text())
         has_same_latents, has_same_data = _is_alike(before["codec"], codec), before["training"]["data"] == made_by
-    except (OSError, ValueError, KeyError, TypeError):  # The run was killed as it wrote it, or before.
+    except (KeyError, TypeError):
         return
     if not has_same_latents:
         raise InputError(
@@ -84,17 +82,25 @@ def check_data(run: Path, made_by: Mapping[str, Any]) -> None:
     InputError
         If they were.
     """
-    if not (run / "state.pt").exists():
-        return
-    try:
-        before = json.loads((run / DATA_FILE).read_text())
-    except (OSError, ValueError):  # The run is older than the record.
-        return
-    if before != made_by:
+    before = _written(run, DATA_FILE)
+    if before is not None and before != made_by:
         raise InputError(
             f"The run in {run} was made with other data, as prepared.json records them; give the same, or give --run "
             "another folder."
         )
+
+
+def _written(run: Path, name: str) -> Any:
+    """Return what a run that can be taken up has written of itself; None if that is not there, or no JSON.
+
+    The run may have been killed as it wrote it, or before, or be older than such records.
+    """
+    if not (run / "state.pt").exists():
+        return None
+    try:
+        return json.loads((run / name).read_text())
+    except (OSError, ValueError):
+        return None
 
 
 def _is_alike(first: Any, second: Any) -> bool:

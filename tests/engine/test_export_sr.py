@@ -103,7 +103,7 @@ def test_the_measurement_is_this_program_s_and_no_network_s(volume, tmp_path):
 
 def test_what_made_the_nodule_is_named_as_equipment(volume, tmp_path):
     reported(volume, make_result(volume), tmp_path)
-    for name in ("mask", "report"):
+    for name in ("slice", "mask", "report"):
         items = pydicom.dcmread(tmp_path / f"{name}.dcm").ContributingEquipmentSequence
         (maker,) = [item for item in items if item.ManufacturerModelName == "Nodule Studio disc"]
         assert maker.ContributionDescription.endswith("seed=7, steps=12, guidance=2.5, solver=dpm++2m")

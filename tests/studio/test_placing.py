@@ -268,6 +268,15 @@ def test_a_seed_of_a_request_beyond_the_whole_numbers_of_qt_is_shown_and_used(wi
     assert isinstance(window.session.options.seed, int)
 
 
+@pytest.mark.parametrize("typed", ["3.5", "3,5"])
+def test_guidance_is_typed_with_a_point_or_a_comma(window, typed):
+    guidance = window.panel.sampling.guidance
+    guidance.selectAll()
+    QTest.keyClicks(guidance, typed)
+    assert guidance.text() == "3.5"
+    assert window.session.options.guidance == 3.5
+
+
 def test_the_box_is_where_keys_have_moved_it_before_another_key_uses_it(window):
     draw_box(window)
     window.view.setFocus()
