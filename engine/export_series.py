@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -49,10 +49,7 @@ class ExportedSeries:
 
 
 def series_of(
-    volume: CTVolume,
-    results: Mapping[int, GenerationResult],
-    made: datetime | None = None,
-    indices: Collection[int] | None = None,
+    volume: CTVolume, results: Mapping[int, GenerationResult], made: datetime | None = None
 ) -> ExportedSeries:
     """Return the series that shows those results, made at that moment, or now: another choice is another series.
 
@@ -62,14 +59,13 @@ def series_of(
         As it was opened.
     results : by slice index
         See `ExportedSeries`.
-    indices : of the slices whose HU the encoding must hold; all of them if left out
 
     Raises
     ------
     ValueError
         If there are HU that are not finite numbers.
     """
-    planes = [_plane(volume, index, results.get(index)) for index in indices or range(len(volume))]
+    planes = [_plane(volume, index, results.get(index)) for index in range(len(volume))]
     encoding = encoding_of(planes, (source_rescale(header) for header in volume.headers))
     return ExportedSeries(results, stamp_of(volume, results, made), encoding)
 

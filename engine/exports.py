@@ -176,9 +176,7 @@ def write_files(
     if unknown:
         raise ValueError(f"formats has {sorted(unknown)}; give some of {FORMATS}")
     if series is None or series.results.get(slice_index) is not result:
-        # The HU of all slices need not be looked at where no image is written.
-        seen = None if {"DICOM", SERIES} & set(formats) else [slice_index]
-        series = series_of(volume, {slice_index: result}, series.stamp.made if series else options.made, seen)
+        series = series_of(volume, {slice_index: result}, series.stamp.made if series else options.made)
     safe = _identity_handled(volume, range(len(volume)) if SERIES in formats else [slice_index], options)
     image = series_image(safe, slice_index, series)
     _write_identity(volume, slice_index, image, options, into)
