@@ -152,7 +152,10 @@ class ExportDialog(WritingDialog):
         """Be as high as what is said needs, or as the screen; `adjustSize` would stop at two thirds of it."""
         self._rows.activate()
         needed = sum(_height_of(part, self.width()) for part in (self._rows, self._below))
+        # A bar that was needed before takes of the width, so that texts break anew, and would go on to be needed.
+        self.area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.resize(self.width(), on_screen(QSize(self.width(), needed), self).height())
+        self.area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         if self.outcome.text():
             self.area.ensureWidgetVisible(self.outcome)
 

@@ -119,7 +119,9 @@ class HistoryList(QListView):
         self.setMouseTracking(True)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
-        self.horizontalScrollBar().setAccessibleName("Scroll the history")
+        bar = self.horizontalScrollBar()
+        bar.setAccessibleName("Scroll the history")
+        bar.rangeChanged.connect(self._show_handle)
         self.setHorizontalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.setFixedHeight(CARD.height() + 14)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
@@ -141,6 +143,10 @@ class HistoryList(QListView):
             self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.ClearAndSelect)
             self.scrollTo(index)
             self._looking.show(index.data(ENTRY))
+
+    def _show_handle(self, least: int, most: int) -> None:
+        """The bar has its room always, so that nothing moves; what cannot be scrolled has no handle."""
+        self.horizontalScrollBar().setEnabled(most > least)
 
     def _show(self, index: QModelIndex) -> None:
         self._looking.show(index.data(ENTRY))

@@ -120,6 +120,17 @@ def test_names_for_which_there_is_no_room_are_scrolled_to(accepted, tmp_path, qt
     assert dialog.rect().contains(dialog.export.geometry())
 
 
+def test_what_was_written_is_in_sight_without_scrolling_where_the_screen_has_the_room(
+    accepted, tmp_path, qtbot, monkeypatch
+):
+    monkeypatch.setattr(QScreen, "availableGeometry", lambda *_: QRect(0, 0, 1440, 900))
+    dialog = open_dialog(accepted, tmp_path / "Documents" / "Nodule Studio")
+    choose(dialog, *dialog.formats)
+    write(dialog, qtbot)
+    QTest.qWait(50)
+    assert dialog.area.verticalScrollBar().maximum() == 0
+
+
 def test_on_a_screen_of_1920_x_1080_at_200_percent_the_buttons_are_in_sight(accepted, qtbot, monkeypatch):
     monkeypatch.setattr(QScreen, "availableGeometry", lambda *_: QRect(0, 0, 960, 500))
     dialog = open_dialog(accepted)
