@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, cast
 from engine.batch_rows import BatchRow, read_rows, rows_text
 from engine.errors import InputError
 from engine.export_folder import check_folder, writing_to
+from engine.json_files import object_of, parse_json, time_of
 from engine.versions import library_versions
 from engine.whole_files import flush, write_whole
 
@@ -203,17 +204,17 @@ def read_batch(folder: Path) -> Batch:
         If there is none, or its files were altered.
     """
     try:
-        record: dict[str, Any] = json.loads((folder / _RECORD).read_text("utf-8"))
+        record = object_of(parse_json((folder / _RECORD).read_bytes()))
         text = (folder / _ROWS).read_text("utf-8")
         if record["format_version"] != FORMAT_VERSION or record["rows_sha256"] != _sha256(text):
             raise ValueError("altered")
-        settings = {name: _frozen(value) for name, value in record["settings"].items()}
+        settings = {name: _frozen(value) for name, value in object_of(record["settings"]).items()}
         return Batch(
             folder,
             BatchSettings(**settings),
             record["plan_sha256"],
-            datetime.fromisoformat(record["made"]),
-            record["versions"],
+            time_of(record["made"]),
+            object_of(record["versions"]),
             tuple(read_rows(text)),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -19,6 +19,7 @@ from engine.ct import CTVolume
 from engine.errors import InputError
 from engine.events import GenerationResult
 from engine.export_tables import csv_text, nodule_row
+from engine.json_files import object_of, parse_json
 from engine.nodule import ATTRIBUTE_NAMES
 from engine.whole_files import write_whole
 
@@ -62,6 +63,8 @@ COLUMNS: dict[str, str] = {
     "seconds": "float64",
     "device": "string",
 }
+#: What JSON may have for them, beside null.
+_PYTHON_TYPES: dict[str, tuple[type, ...]] = {"int64": (int,), "float64": (int, float), "string": (str,)}
 
 
 def manifest_row(row: BatchRow, folder: str, volume: CTVolume, result: GenerationResult) -> Record:
@@ -107,11 +110,22 @@ def manifest_rows(batch: Batch) -> Iterator[Record]:
 
 def _read_row(folder: Path) -> Record:
     try:
-        return json.loads((folder / _ROW).read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        record = object_of(parse_json((folder / _ROW).read_bytes()))
+        _check_columns(record)
+    except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"{folder / _ROW} is missing or damaged; remove the folder {folder.name}, and give the same command again."
         ) from error
+    return record
+
+
+def _check_columns(record: Record) -> None:
+    """Raise a ValueError or TypeError if a line is none of the manifest: the tables would fail halfway."""
+    if record.keys() != COLUMNS.keys():
+        raise ValueError("it has other columns")
+    for name, value in record.items():
+        if value is not None and type(value) not in _PYTHON_TYPES[COLUMNS[name]]:
+            raise TypeError(f"{name} is of another type")
 
 
 def write_manifest(batch: Batch) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from engine.json_files import object_of, parse_json
 from engine.nodule import NoduleAttributes
 
 
@@ -73,7 +74,7 @@ def read_rows(text: str) -> list[BatchRow]:
     ValueError, TypeError, KeyError
         If it is something else.
     """
-    return [_row(json.loads(line)) for line in text.splitlines()]
+    return [_row(object_of(parse_json(line))) for line in text.splitlines()]
 
 
 def _row(stored: dict[str, Any]) -> BatchRow:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 from pydicom import Dataset
+from pydicom.datadict import keyword_for_tag
 from pydicom.filereader import dcmread  # pyright: ignore[reportUnknownVariableType]
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import (
     UID,
     ExplicitVRBigEndian,
@@ -18,6 +22,7 @@ from pydicom.uid import (
 )
 
 from engine.ct import Vector
+from engine.dicom_types import own_type, read_own
 from engine.errors import InputError
 from engine.orientation import as_vector
 
@@ -106,24 +111,31 @@ def read_frames(file: Path) -> list[Frame]:
     Raises
     ------
     InputError
-        If the file is damaged or holds no image.
+        If the file is damaged or holds no image, or what stands for functional groups is none.
     """
     header = read_dataset(file, pixels=False)
-    if not (_numbers(header, "Rows", 1) and _numbers(header, "Columns", 1)):
+    rows, columns = number_of(header, "Rows"), number_of(header, "Columns")
+    if rows is None or columns is None:
         raise _no_image(file, header)
-    groups: Any = value_of(header, "PerFrameFunctionalGroupsSequence")
-    if not groups:
-        return [_frame(file, 0, header)]
-    return [_frame(file, index, _flattened(header, group, index)) for index, group in enumerate(groups)]
+    shape = int(rows), int(columns)
+    frames = _items(file, header, Tag("PerFrameFunctionalGroupsSequence"))
+    if not frames:
+        return [_frame(file, 0, header, shape)]
+    shared = _items(file, header, Tag("SharedFunctionalGroupsSequence"))
+    return [
+        _frame(file, index, _flattened(file, header, (*shared, groups), index), shape)
+        for index, groups in enumerate(frames)
+    ]
 
 
 def value_of(dataset: Dataset, keyword: str) -> Any:
-    """Return the value of an attribute; None if it is missing, empty or its bytes make no value."""
+    """Return the value of an attribute; None if it is missing, empty, a sequence, or its bytes make no value."""
     try:
         value = dataset.get(keyword)
     except Exception:  # pydicom converts values on first use and lets through whatever bad ones set off
         return None
-    return None if value is None or value == "" else value
+    # No attribute that is asked for here is a sequence; in a damaged file, any may be.
+    return None if value is None or value == "" or isinstance(value, pydicom.Sequence) else value
 
 
 def number_of(dataset: Dataset, keyword: str) -> float | None:
@@ -145,33 +157,60 @@ def _no_image(file: Path, header: Dataset) -> InputError:
     return NoImageError(f'"{file.name}" is a DICOM file without an image ({kind}); open CT images.')
 
 
-def _flattened(header: Dataset, group: Dataset, index: int) -> Dataset:
-    """Return the header of one frame of a multi-frame image (DICOM PS3.3, C.7.6.16)."""
-    # A copy of a Dataset shares its elements with the original: take them over one by one, replace, never set.
-    frame = Dataset()
-    frame.update(dict(header.items()))
+def _items(file: Path, dataset: Dataset, tag: BaseTag) -> list[Dataset]:
+    """Return the items of a sequence, none if it is missing.
+
+    What is no sequence is refused, not passed over: it says where frames lie, and what makes Hounsfield units of them.
+    """
+    if tag not in dataset:
+        return []
+    element = read_own(dataset, tag)
+    if element is None:
+        raise InputError(
+            f'"{file.name}" has a {keyword_for_tag(tag)} that is no sequence, so that it is not known where its '
+            "frames lie and what their values mean; get the file again from where it came."
+        )
+    return list(element.value)
+
+
+def _macros(file: Path, groups: Dataset) -> Iterator[Dataset]:
+    """Yield what each functional group says; private ones are known to their makers only."""
+    for tag in list(groups.keys()):
+        if own_type(tag) == "SQ":
+            yield from _items(file, groups, tag)[:1]
+
+
+def _flattened(file: Path, header: Dataset, groups: Sequence[Dataset], index: int) -> Dataset:
+    """Return the header of one frame of a multi-frame image (DICOM PS3.3, C.7.6.16).
+
+    Parameters
+    ----------
+    groups : functional groups that all frames share, then those of the frame
+    """
+    # Elements are shared with the original: they are taken over as they stand, not converted, and replaced, never set.
+    elements = dict(header.items())
+    for group in groups:
+        for macro in _macros(file, group):
+            elements.update(macro.items())
+    frame = Dataset(elements)
     frame.file_meta = header.file_meta
-    shared: Any = value_of(header, "SharedFunctionalGroupsSequence") or []
-    for groups in (*shared, group):
-        for macro in groups:
-            if macro.VR == "SQ" and macro.value:
-                frame.update(dict(macro.value[0].items()))
     for keyword in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "NumberOfFrames"):
         frame.pop(keyword, None)
-    if frame_type := value_of(frame, "FrameType"):
-        frame.add_new("ImageType", "CS", frame_type)
+    frame_type = read_own(frame, "FrameType")
+    if frame_type is not None and not frame_type.is_empty:
+        frame.add_new("ImageType", "CS", frame_type.value)
     frame.add_new("InstanceNumber", "IS", index + 1)
     return frame
 
 
-def _frame(file: Path, index: int, header: Dataset) -> Frame:
+def _frame(file: Path, index: int, header: Dataset, shape: tuple[int, int]) -> Frame:
     spacing = _numbers(header, "PixelSpacing", 2)
     position = _numbers(header, "ImagePositionPatient", 3)
     return Frame(
         file,
         index,
         header,
-        shape=(int(header.Rows), int(header.Columns)),
+        shape=shape,
         pixel_spacing=(spacing[0], spacing[1]) if spacing and min(spacing) > 0 else None,
         position=as_vector(position) if position else None,
         directions=_directions(header),
@@ -191,8 +230,11 @@ def _directions(header: Dataset) -> tuple[Vector, Vector] | None:
 
 
 def _numbers(dataset: Dataset, keyword: str, count: int) -> list[float] | None:
+    value = value_of(dataset, keyword)
+    if isinstance(value, bytes):  # Which numpy takes for digits, and nobody who reads the header does.
+        return None
     try:
-        numbers = [float(value) for value in np.atleast_1d(value_of(dataset, keyword))]
+        numbers = [float(number) for number in np.atleast_1d(value)]
     except (TypeError, ValueError):
         return None
     return numbers if len(numbers) == count and np.isfinite(numbers).all() else None

@@ -20,7 +20,7 @@ from pydicom.uid import (
 )
 
 from engine.ct import HUArray
-from engine.dicom_headers import Frame, value_of
+from engine.dicom_headers import Frame, number_of, value_of
 from engine.errors import InputError
 from engine.hounsfield import require_hu, to_hu
 
@@ -51,7 +51,7 @@ def frame_hu(frame: Frame, dataset: Dataset) -> HUArray:
     InputError
         If the pixels are cut short or cannot be decoded, or nothing says that they are Hounsfield units:
         without rescale or without Modality they are taken for HU only if they look like them. If the rescale is given,
-        but is no number.
+        but is no number. If values do not lie in the lowest bits.
     """
     for keyword in ("RescaleSlope", "RescaleIntercept"):
         _require_number(frame, keyword)
@@ -81,8 +81,7 @@ def note_lossy_compression(frame: Frame, dataset: Dataset) -> None:
     method = _LOSSY.get(UID(str(value_of(dataset.file_meta, "TransferSyntaxUID"))))
     if method is None or value_of(frame.header, "LossyImageCompression") is not None:
         return
-    frames = int(value_of(dataset, "NumberOfFrames") or 1)
-    size = len(get_frame(dataset.PixelData, frame.index, number_of_frames=frames))
+    size = len(get_frame(dataset.PixelData, frame.index, number_of_frames=_frame_count(dataset)))
     stored = frame.shape[0] * frame.shape[1] * int(dataset.BitsAllocated) // 8
     frame.header.LossyImageCompression = "01"
     frame.header.LossyImageCompressionRatio = f"{stored / size:.4g}"
@@ -107,6 +106,22 @@ def _check_rescale(frame: Frame, slope: float, intercept: float) -> None:
         )
 
 
+def _require_lowest_bits(name: str, dataset: Dataset) -> None:
+    """Refuse values that do not end at the lowest bit, as they must (DICOM PS3.5, 8.1.1).
+
+    pydicom takes the lowest BitsStored bits, whatever HighBit is. Where that is another, the values lie higher, or it
+    is the header that is wrong: nothing tells which, and a shift for nothing makes wrong HU, too.
+    """
+    high_bit = number_of(dataset, "HighBit")
+    # What anonymisers drop: see `_decode`.
+    stored = number_of(dataset, "BitsStored") or number_of(dataset, "BitsAllocated")
+    if high_bit is not None and stored is not None and high_bit != stored - 1:
+        raise InputError(
+            f'"{name}" has values of {stored:g} bits and HighBit {high_bit:g}, where DICOM asks for {stored - 1:g}, so '
+            "that its Hounsfield units are not known; get the file again from where it came."
+        )
+
+
 def _decoded(frame: Frame, dataset: Dataset) -> NDArray[Any]:
     """Return stored values of (rows, columns): signed as the header says, unused bits removed."""
     name, syntax = frame.file.name, UID(str(value_of(dataset.file_meta, "TransferSyntaxUID")))
@@ -115,6 +130,7 @@ def _decoded(frame: Frame, dataset: Dataset) -> NDArray[Any]:
             raise InputError(
                 f'"{name}" is cut short or lacks {keyword}, so its pixels cannot be read; get the original file.'
             )
+    _require_lowest_bits(name, dataset)
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError as error:
@@ -161,5 +177,9 @@ def _is_whole_jpeg(dataset: Dataset, index: int) -> bool:
 
     Of data that are cut short, pylibjpeg makes up the rest and says nothing, and pyjpegls thinks for a minute.
     """
-    frames = int(value_of(dataset, "NumberOfFrames") or 1)
-    return _END_OF_JPEG in get_frame(dataset.PixelData, index, number_of_frames=frames).rstrip(b"\0")[-16:]
+    data = get_frame(dataset.PixelData, index, number_of_frames=_frame_count(dataset))
+    return _END_OF_JPEG in data.rstrip(b"\0")[-16:]
+
+
+def _frame_count(dataset: Dataset) -> int:
+    return int(number_of(dataset, "NumberOfFrames") or 1)

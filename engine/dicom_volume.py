@@ -13,6 +13,7 @@ from engine.ct import CTVolume, HUArray
 from engine.dicom_headers import Frame, read_dataset
 from engine.dicom_pixels import frame_hu, note_lossy_compression
 from engine.dicom_series import DicomSeries, distances
+from engine.dicom_types import set_own_types
 from engine.errors import InputError
 from engine.hounsfield import stacked
 from engine.orientation import Geometry, radiological
@@ -71,6 +72,8 @@ def _read_frames(
     for done, frame in enumerate(frames, 1):
         try:
             planes.append(frame_hu(frame, opened(frame.file)))
+            # Only now: what HU are made of was looked at as it stands in the file, to be refused where it is wrong.
+            set_own_types(frame.header)
             note_lossy_compression(frame, opened(frame.file))
             read.append(frame)
         except InputError as error:

@@ -7,6 +7,7 @@ whatever else describes the source's own pixels stay behind. Source: modules of 
 from __future__ import annotations
 
 import math
+import warnings
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -144,15 +145,29 @@ def copy_source(header: Dataset, image: Dataset) -> None:
 
 
 def read_element(header: Dataset, tag: BaseTag | str) -> DataElement | None:
-    """Return a copy of an attribute; None if it is not there or its bytes make no value. So it is with its items."""
+    """Return a copy of an attribute in its own type (`engine.dicom_types`), and so what is in its items.
+
+    None if it is not there, or makes no value of that type: a date is not told by a sequence, nor an ID by bytes.
+    """
+    from engine.dicom_types import in_own_type  # Imports pydicom.
+
     try:
-        element = deepcopy(header[tag])
+        element = in_own_type(deepcopy(header[tag]))
     except Exception:  # pydicom converts values on first use and lets through whatever bad ones set off
         return None
-    for item in element.value if element.VR == "SQ" else ():
-        for inner in [inner for inner in item.keys() if read_element(item, inner) is None]:  # noqa: SIM118, as above
-            del item[inner]
+    if element is not None and element.VR == "SQ":
+        for item in element.value:
+            _keep_readable(item)
     return element
+
+
+def _keep_readable(item: Dataset) -> None:
+    for tag in list(item.keys()):
+        element = read_element(item, tag)
+        if element is None:
+            del item[tag]
+        elif not tag.is_private:  # Those go whole, by whoever copies the item.
+            item[tag] = element
 
 
 def _is_sound(element: DataElement) -> bool:
@@ -163,14 +178,29 @@ def _is_sound(element: DataElement) -> bool:
     if element.keyword == "PatientSex":
         return element.value in ("M", "F", "O", "", None)
     values: Any = element.value if element.VM > 1 else [element.value]
-    if element.VR in ("DS", "IS", "UI") and len(values) > 1 and dictionary_VM(element.tag) == "1":
-        return False
     try:
+        if element.VR in ("DS", "IS", "UI", "DA", "TM") and len(values) > 1 and dictionary_VM(element.tag) == "1":
+            return False
         for value in values:
             if element.VR in ("DS", "IS") and not math.isfinite(float(value or 0)):
                 return False
             if element.VR in ("DA", "TM", "DT", "CS", "UI", "AS"):
                 validate_value(element.VR, "" if value is None else str(value), config.RAISE)
-    except ValueError:
+                _check_moment(element.VR, value)
+    except (ValueError, KeyError):  # KeyError: the standard does not have it, so that nobody knows how many are right.
         return False
     return True
+
+
+def _check_moment(representation: str, value: Any) -> None:
+    """Raise a ValueError if a date or time is none that there is: the rules above let 31 February and ranges through.
+
+    highdicom takes it for one, and fails.
+    """
+    from pydicom.valuerep import DA, TM
+
+    kinds: dict[str, Any] = {"DA": DA, "TM": TM}
+    if value and representation in kinds:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Of leap seconds, which are copied as they are.
+            kinds[representation](str(value))

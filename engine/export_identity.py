@@ -137,6 +137,10 @@ def _issuer(header: Dataset) -> list[str]:
 
 
 def _text(header: Dataset, keyword: str) -> str:
+    """Return an attribute as text; empty if it is missing, or is none (`engine.dicom_types`).
+
+    Several values stay several, as `['1', '2']`: a backslash in an ID makes two of it, and both make the patient.
+    """
     from pydicom.tag import Tag
 
     element = read_element(header, Tag(keyword))
@@ -236,12 +240,12 @@ def _names(tags: list[Any]) -> list[str]:
 
 
 def _burnt_in(header: Dataset | None) -> str:
-    stated = header.get("BurnedInAnnotation") if header is not None else None
+    stated = _text(header, "BurnedInAnnotation") if header is not None else ""
     if stated == "YES":
         return "The source says that text is burnt into its pixels; look at every picture before you pass it on."
     if stated == "NO":
         return "The source says that no text is burnt into its pixels; faces and jewellery can still be recognised."
-    kinds: Any = header.get("ImageType") or [] if header is not None else ["DERIVED"]
+    kinds = _text(header, "ImageType") if header is not None else "DERIVED"
     secondary = "DERIVED" in kinds or "SECONDARY" in kinds
     likely = "and it was processed before, so that there may be" if secondary else "which is rare in slices as scanned"
     return f"The source does not say whether text is burnt into its pixels, {likely}; look before you pass it on."

@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from engine.ct import WindowLevel
 
@@ -30,6 +30,19 @@ def parse_json(text: str | bytes) -> Any:
         return json.loads(text, parse_int=_integer, parse_float=_float, parse_constant=_refuse)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def object_of(value: object) -> dict[str, Any]:
+    """Return an object, with its names and values, as it is.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if not isinstance(value, dict):
+        raise TypeError("a list, a text or a number stands where an object belongs")
+    return cast("dict[str, Any]", value)
 
 
 def number_of(value: object) -> float:

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from engine.checkpoint import digest_of_file, digest_of_manifest, save_halves
 from engine.ct import CTSlice
 from engine.errors import InputError
+from engine.json_files import object_of, parse_json
 from engine.measurement import NoduleMeasurement
 from engine.nodule import ATTRIBUTE_NAMES
 from engine.score_reading import ReadBack, ScoreReading
@@ -247,14 +248,18 @@ def load_scorer(folder: Path) -> Scorer:
         If the folder is no scorer, or is damaged or altered.
     """
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
+        manifest = object_of(parse_json((folder / MANIFEST).read_bytes()))
         weights_sha256 = digest_of_file(folder / WEIGHTS)
         whole = manifest["sha256"] == digest_of_manifest(manifest) and manifest["weights_sha256"] == weights_sha256
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"There is no whole scorer in {folder}; get a fresh copy of the folder.") from error
+    altered = InputError(f"The scorer in {folder} was altered or is of another version; get a fresh copy of it.")
     if not whole or manifest.get("format_version") != FORMAT_VERSION:
-        raise InputError(f"The scorer in {folder} was altered or is of another version; get a fresh copy of it.")
-    config = _config_of(manifest)
+        raise altered
+    try:
+        config = _config_of(manifest)
+    except (ValueError, KeyError, TypeError) as error:  # Its hash can be made anew.
+        raise altered from error
     network = NoduleScorer(config)
     network.load_state_dict(load_file(folder / WEIGHTS))
     return Scorer(config, manifest["sha256"], network.float().eval().requires_grad_(False))

@@ -350,6 +350,67 @@ def test_enhanced_ct(write_ct_series, chest, tmp_path, compressed):
     assert "PerFrameFunctionalGroupsSequence" not in volume.headers[0]
 
 
+def _shared(dataset):
+    return dataset.SharedFunctionalGroupsSequence[0]
+
+
+def _of_a_frame(dataset):
+    return dataset.PerFrameFunctionalGroupsSequence[2]
+
+
+def spoilt(file, files, holder, *element):
+    """Write an enhanced CT file of which one element is another: keyword, VR and value."""
+    enhanced(file, files)
+    dataset = pydicom.dcmread(file)
+    holder(dataset).add_new(*element)
+    dataset.save_as(file)
+
+
+@pytest.mark.parametrize(
+    ("holder", "keyword", "representation", "value", "words"),
+    [
+        *[
+            (holder, keyword, representation, value, f"{keyword} that is no sequence")
+            for holder, keyword, representation, value in (
+                (lambda dataset: dataset, "PerFrameFunctionalGroupsSequence", "LO", "text"),
+                (lambda dataset: dataset, "SharedFunctionalGroupsSequence", "US", 5),
+                (_shared, "PixelMeasuresSequence", "LO", ["several", "texts"]),
+                (_of_a_frame, "PlanePositionSequence", "FD", 1.5),
+                (_of_a_frame, "PixelValueTransformationSequence", "LO", ""),
+            )
+        ],
+        (lambda dataset: dataset, "PerFrameFunctionalGroupsSequence", "SQ", [], "where each frame lies"),
+        (_shared, "PixelMeasuresSequence", "SQ", [], "no valid PixelSpacing"),
+        *[
+            (
+                lambda dataset: _shared(dataset).PixelMeasuresSequence[0],
+                "PixelSpacing",
+                *element,
+                "no valid PixelSpacing",
+            )
+            for element in (("LO", ["a", "b"]), ("SQ", [pydicom.Dataset()]), ("DS", ["0.7"]), ("OB", b"12"))
+        ],
+    ],
+)
+def test_functional_groups_that_are_none(
+    write_ct_series, chest, tmp_path, holder, keyword, representation, value, words
+):
+    files = write_ct_series(tmp_path / "single", chest)
+    spoilt(tmp_path / "enhanced.dcm", files, holder, keyword, representation, value)
+    assert words in refusal(tmp_path / "enhanced.dcm")
+
+
+@pytest.mark.parametrize("element", [("LO", "abc"), ("SQ", [pydicom.Dataset()]), ("OB", b"12")])
+def test_a_rescale_in_functional_groups_that_is_no_number(write_ct_series, chest, tmp_path, element):
+    def holder(dataset):
+        return _of_a_frame(dataset).PixelValueTransformationSequence[0]
+
+    spoilt(tmp_path / "enhanced.dcm", write_ct_series(tmp_path / "single", chest), holder, "RescaleSlope", *element)
+    volume = read_volume(tmp_path / "enhanced.dcm")
+    np.testing.assert_array_equal(volume.hu, chest[[0, 1, 3]])
+    assert "has a RescaleSlope that is no number" in volume.warnings[0]
+
+
 def test_what_is_not_there_and_what_is_no_ct(tmp_path):
     assert "There is no file" in refusal(tmp_path / "missing")
     assert "holds no CT image" in refusal(tmp_path)

@@ -84,6 +84,21 @@ def test_signed_values_of_twelve_bits_without_their_sign_bits(write_ct_series, c
     np.testing.assert_array_equal(read_volume(tmp_path).hu, chest)
 
 
+@pytest.mark.parametrize("high_bit", [15, 10])
+def test_values_that_do_not_end_at_the_lowest_bit_are_refused(write_ct_series, chest, tmp_path, high_bit):
+    files = write_ct_series(tmp_path, chest, signed=False, bits_stored=12, high_bit=high_bit)
+    with pytest.raises(InputError, match=rf"^None of the 4 .* 12 bits and HighBit {high_bit}, where DICOM asks for 11"):
+        read_volume(tmp_path)
+    with pytest.raises(InputError, match=rf'^"slice001.dcm" has values of 12 bits and HighBit {high_bit}, .*\.$'):
+        read_volume(files[1])
+
+
+def test_without_bits_stored_the_high_bit_tells_that_they_are_fewer(write_ct_series, chest, tmp_path):
+    write_ct_series(tmp_path, chest, signed=False, bits_stored=12, without=["BitsStored"])
+    with pytest.raises(InputError, match="16 bits and HighBit 11, where DICOM asks for 15"):
+        read_volume(tmp_path)
+
+
 @pytest.mark.parametrize("signed", [True, False])
 @pytest.mark.parametrize("syntax", [RLELossless, JPEG2000Lossless, JPEGLSLossless])
 def test_compressed(write_ct_series, chest, tmp_path, syntax, signed):
@@ -174,6 +189,30 @@ def test_a_rescale_that_is_no_number_costs_its_slice_only(write_ct_series, chest
     volume = read_volume(tmp_path)
     assert len(volume) == len(chest) - 1
     assert '"slice001.dcm" has a RescaleSlope that is no number' in volume.warnings[0]
+
+
+def test_attributes_of_another_type_are_told_as_text_or_are_missing(write_ct_series, chest, tmp_path):
+    def spoil(header):
+        header.add_new("PatientID", "US", 17)
+        header.add_new("KVP", "FD", 120.0)
+        header.add_new("StudyDate", "SQ", [pydicom.Dataset()])
+        header.add_new("SeriesDescription", "SQ", [pydicom.Dataset()])
+        header.add_new("FrameOfReferenceUID", "OB", b"1.2.3.4\0")
+        header.add_new("ProcedureCodeSequence", "LO", "text")
+
+    write_ct_series(tmp_path, chest, encode=spoil)
+    volume = read_volume(tmp_path)
+    np.testing.assert_array_equal(volume.hu, chest)
+    assert volume.description == "Series 1"
+    for header in volume.headers:
+        assert (header.PatientID, header["PatientID"].VR, str(header.KVP), header["KVP"].VR) == (
+            "17",
+            "LO",
+            "120",
+            "DS",
+        )
+        for keyword in ("StudyDate", "SeriesDescription", "FrameOfReferenceUID", "ProcedureCodeSequence"):
+            assert keyword not in header
 
 
 def in_plane_orientations():

@@ -135,6 +135,16 @@ def test_what_the_header_says_of_its_compression_stays(tmp_path):
     assert (image.LossyImageCompression, "LossyImageCompressionRatio" in image) == ("00", False)
 
 
+def test_a_header_that_tells_its_compression_by_sequences_has_not_told_it(tmp_path):
+    def encode(header):
+        header.compress(JPEGLSNearLossless, generate_instance_uid=False, jls_error=3)
+        for keyword in ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"):
+            header.add_new(keyword, "SQ", [pydicom.Dataset()])
+
+    (header,) = opened(tmp_path, signed=False, bits_stored=12, encode=encode).headers
+    assert (header.LossyImageCompression, header.LossyImageCompressionMethod) == ("01", "ISO_14495_1")
+
+
 def test_lossless_pixels_are_not_lossy(tmp_path):
     image, _ = exported(compressed(tmp_path, JPEGLSLossless), tmp_path)
     assert "LossyImageCompression" not in image

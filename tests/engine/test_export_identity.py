@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from engine import export_identity
 from engine.batch_sources import patient_identity
 from engine.errors import InputError
-from engine.export_identity import deidentified, identity_of, new_uid, pseudonym
+from engine.export_identity import copied, deidentified, identity_of, new_uid, pseudonym
 from engine.exports import FORMATS, ExportOptions, export_all, export_files
 from engine.pacs_objects import find_objects, identity_warning
 from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice, source_header
@@ -238,6 +238,51 @@ def test_what_makes_no_value_does_not_hinder_an_export(
     image = pydicom.dcmread(tmp_path / "slice.dcm")
     assert keyword not in image
     assert keyword not in image.ContributingEquipmentSequence[0]
+
+
+def test_what_cannot_be_read_is_left_out_of_items_of_items():
+    broken, innermost = header(), Dataset()
+    tag = pydicom.tag.Tag("PregnancyStatus")
+    innermost._dict[tag] = pydicom.dataelem.RawDataElement(tag, "US", 1, b"\0", 0, False, True)
+    broken.ContributingEquipmentSequence[0].PurposeOfReferenceCodeSequence = [innermost]
+    assert not copied(broken).ContributingEquipmentSequence[0].PurposeOfReferenceCodeSequence[0]
+
+
+@pytest.mark.parametrize(
+    ("representation", "value"), [("LO", "17"), ("SH", "17"), ("IS", "17"), ("US", 17), ("FD", 17.0)]
+)
+def test_an_id_of_another_type_is_the_same_patient(representation, value):
+    source = header(IssuerOfPatientIDQualifiersSequence=[])
+    source.add_new("PatientID", representation, value)
+    assert deidentified(source).PatientID == pseudonym("17")
+
+
+def test_an_id_of_several_values_is_one_patient():
+    one, other = (header(PatientID=numbers) for numbers in (["P-17", "1"], ["P-17", "2"]))
+    names = [deidentified(source).PatientID for source in (one, one, other, header())]
+    assert names[0] == names[1]
+    assert len(set(names)) == 3
+
+
+@pytest.mark.parametrize("keep_identity", [True, False])
+def test_what_is_of_another_type_or_no_date_does_not_hinder_an_export(tmp_path, keep_identity):
+    spoilt = header()
+    for keyword, representation, value in (
+        *((keyword, "SQ", [Dataset()]) for keyword in ("PatientID", "StudyInstanceUID", "IssuerOfPatientID")),
+        *(("FrameOfReferenceUID", "OB", b"1.2.3.4\0"), ("IssuerOfPatientIDQualifiersSequence", "LO", "text")),
+        *(("StudyDate", "DA", "20200231"), ("StudyTime", "TM", ["1011", "1012"]), ("PatientBirthDate", "LO", "text")),
+        *(("DeidentificationMethod", "US", 1), ("BurnedInAnnotation", "SQ", [Dataset()]), ("ImageType", "US", 7)),
+        (0x00101998, "DS", ["1", "2"]),
+    ):
+        spoilt.add_new(keyword, representation, value)
+    volume = make_volume((spoilt, spoilt))
+    export_all(volume, 1, make_result(volume), tmp_path, ExportOptions(keep_identity=keep_identity))
+    assert "does not say whether text is burnt" in (tmp_path / "deidentification.json").read_text()
+    for name in ("slice", "mask", "report"):
+        image = pydicom.dcmread(tmp_path / f"{name}.dcm")
+        assert (image.StudyDate, image.StudyTime, image.PatientBirthDate) == ("", "", "")
+        assert image.PatientID == ("" if keep_identity else pseudonym("1.2.3.4.1"))
+        assert pydicom.uid.UID(image.StudyInstanceUID).is_valid
 
 
 def test_the_list_of_what_was_kept(volume, tmp_path):

@@ -1,17 +1,21 @@
 """JSON and YAML that were damaged or edited by hand: one sentence each, wherever they are read."""
 
+import hashlib
 import json
 from datetime import UTC, datetime
 
 import pytest
 
 from engine import batch_plan, journal, study_plan
+from engine.batch_folder import BatchSettings, begin, read_batch
+from engine.batch_manifest import COLUMNS, manifest_rows, write_row
+from engine.batch_rows import BatchRow
 from engine.checkpoint import MANIFEST, digest_of_manifest, load_checkpoint, read_manifest
 from engine.errors import InputError
 from engine.events import SamplingOptions
 from engine.exports import export_files
 from engine.history import list_entries
-from engine.json_files import number_of, parse_json, text_of, time_of, window_of
+from engine.json_files import number_of, object_of, parse_json, text_of, time_of, window_of
 from engine.known_inputs import is_hash, known_input
 from engine.nodule import NoduleAttributes
 from engine.request_file import read_request
@@ -47,6 +51,7 @@ def test_a_time_that_cannot_be_shown(text):
     ("read", "value"),
     [
         *[(number_of, value) for value in ("1", None, True, [1])],
+        *[(object_of, value) for value in ([{}], "{}", None, 5)],
         *[(text_of, value) for value in (5, None, ["a"], "a\0b")],
         *[(window_of, {"width": 1500, "level": level}) for level in ("x", None)],
     ],
@@ -142,6 +147,51 @@ def test_a_plan_of_a_batch_that_is_no_yaml_or_names_no_file(tmp_path):
         batch_plan.read_plan(tmp_path / "plan.yaml")
     (tmp_path / "plan.csv").write_text("input\n~\0/x\n")
     assert "zero byte" in batch_plan.read_plan(tmp_path / "plan.csv").problems[2]
+
+
+@pytest.fixture
+def small_batch(tmp_path):
+    """A batch of one nodule, which is not made yet."""
+    (tmp_path / "batch").mkdir()
+    settings = BatchSettings(1, (), (80, 10, 10), 2, 1.0, "ddim", ("PNG",), "tiny", "0" * 64)
+    return begin(tmp_path / "batch", settings, "0" * 64, lambda: [BatchRow(1, 2, box=(60, 30, 6))])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [DEEP, LONG, "[1]", "{}", {"settings": []}, {"settings": {}}, {"versions": 5}, {"made": "soon"}, {"made": 5}],
+)
+def test_a_batch_that_was_changed(small_batch, change):
+    assert read_batch(small_batch.folder) == small_batch
+    path = small_batch.folder / "batch.json"
+    if isinstance(change, dict):
+        change = json.dumps({**json.loads(path.read_text()), **change})
+    path.write_text(change)
+    with pytest.raises(InputError, match="is missing or was altered; restore them"):
+        read_batch(small_batch.folder)
+
+
+@pytest.mark.parametrize("line", [DEEP, LONG, "5", '{"number": 1}', '{"number": 1, "line": 1e400}'])
+def test_rows_of_a_batch_that_were_changed_together_with_their_hash(small_batch, line):
+    path = small_batch.folder / "batch.json"
+    (small_batch.folder / "rows.jsonl").write_text(line + "\n")
+    digest = hashlib.sha256(f"{line}\n".encode()).hexdigest()
+    path.write_text(json.dumps({**json.loads(path.read_text()), "rows_sha256": digest}))
+    with pytest.raises(InputError, match="is missing or was altered; restore them"):
+        read_batch(small_batch.folder)
+
+
+@pytest.mark.parametrize(
+    "change", [DEEP, LONG, "[]", "{}", {"seed": "1"}, {"box_row": 1.5}, {"x_mm": True}, {"more": 1}]
+)
+def test_a_line_of_a_manifest_that_was_changed(small_batch, change):
+    folder, row = small_batch.result_folder(small_batch.rows[0]), {**dict.fromkeys(COLUMNS), "number": 1, "x_mm": 5}
+    folder.mkdir(parents=True)
+    write_row(row, folder)
+    assert list(manifest_rows(small_batch)) == [row]
+    (folder / "row.json").write_text(json.dumps({**row, **change}) if isinstance(change, dict) else change)
+    with pytest.raises(InputError, match=r"row\.json is missing or damaged; remove the folder 000001"):
+        list(manifest_rows(small_batch))
 
 
 @pytest.mark.parametrize("change", [DEEP, {"window": {"width": 1500, "level": "x"}}, {"title": None}, {"number": 1.0}])

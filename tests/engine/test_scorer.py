@@ -1,16 +1,19 @@
 """The scorer: what goes in, what comes out, and that a damaged one is refused."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from engine.checkpoint import digest_of_manifest
 from engine.ct import CTSlice
 from engine.errors import InputError
 from engine.measurement import measure_nodule
 from engine.nodule import ATTRIBUTE_NAMES, BoundingBox
 from engine.scorer import (
+    MANIFEST,
     SIZE,
     cut_windows,
     expected_scores,
@@ -58,6 +61,22 @@ def test_an_altered_or_missing_file_is_refused(tmp_path, altered):
         load_scorer(tmp_path)
     path.unlink()
     with pytest.raises(InputError, match="copy"):
+        load_scorer(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"members": 1e400}', "[]", "5", "{}"])
+def test_a_scorer_that_is_no_json_or_no_object(tmp_path, text):
+    (save_tiny_scorer(tmp_path) / MANIFEST).write_text(text)
+    with pytest.raises(InputError, match="There is no whole scorer in"):
+        load_scorer(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"stretch": 5}, {"channels": None}, {"stretch": [["a", "b"]]}])
+def test_a_scorer_whose_settings_were_changed_together_with_their_hash(tmp_path, change):
+    path = save_tiny_scorer(tmp_path) / MANIFEST
+    manifest = {**json.loads(path.read_text()), **change}
+    path.write_text(json.dumps({**manifest, "sha256": digest_of_manifest(manifest)}))
+    with pytest.raises(InputError, match="was altered or is of another version"):
         load_scorer(tmp_path)
 
 
