@@ -118,6 +118,9 @@ class CTVolume:
         For people, one sentence each: what was left out when it was read, or assumed because the file is silent.
     is_made_whole : bool
         There is no patient and was no scan: each slice was made whole (`engine.whole_slices`).
+    has_synthetic_mark : bool
+        It was read from a file that is no DICOM and says that it is synthetic (`engine.synthetic_data`). DICOM says so
+        slice by slice, in `headers`.
     """
 
     hu: HUArray
@@ -130,6 +133,7 @@ class CTVolume:
     headers: tuple[Dataset, ...] = field(default=(), repr=False)
     warnings: tuple[str, ...] = ()
     is_made_whole: bool = False
+    has_synthetic_mark: bool = False
 
     def __post_init__(self) -> None:
         if self.hu.ndim != 3 or len(self.positions) != len(self.hu):

@@ -14,6 +14,7 @@ from engine.ct import WINDOW_PRESETS, CTSlice, CTVolume
 from engine.events import GenerationResult
 from engine.export_attributes import copy_source
 from engine.export_identity import pseudonym
+from engine.export_padding import keep_padding
 from engine.export_stamp import Stamp, study_entropy
 from engine.stored_values import Encoding, Rescale, StoredValues, stored_values
 from engine.synthetic_data import NOBODY, NOBODY_ID, is_synthetic, says_made_whole
@@ -55,6 +56,7 @@ def ct_image(volume: CTVolume, slice_index: int, result: GenerationResult, stamp
     image, header = image_in_place(volume, slice_index, stamp)
     stored = stored_values(result.slice.hu, must_come_back(result), encoding)
     set_pixels(image, stored)
+    keep_padding(image, header, volume.slice_at(slice_index).hu, stored)
     faithfulness = _faithfulness(stored, volume, slice_index, result)
     _describe_derivation(image, header, result, faithfulness, stamp)
     return image

@@ -7,29 +7,40 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.ct import CTSlice, HUArray, WindowLevel
+from engine.ct import CTSlice, CTVolume, HUArray, WindowLevel
 from engine.events import GenerationResult
+from engine.synthetic_data import CHANGE, MASK, is_synthetic, mark_of_slice, synthetic_mark
 
 #: HU = value - 32768 in 16-bit pictures, as in NIH's DeepLesion: every whole HU that a CT image can hold has a value.
 OFFSET_16_BIT = 32768
 #: HU by which a pixel must change to be black or white in the difference map.
 FULL_CHANGE = 1000.0
 _SAME = 128
+#: Of text in a PNG file; the PNG specification has it for a "warning of nature of content".
+_KEYWORD = "Warning"
+_Picture = NDArray[np.uint8] | NDArray[np.uint16]
 
 
-def write_pictures(result: GenerationResult, folder: Path, window: WindowLevel) -> None:
-    """Write the PNG files of `engine.exports`; a slice that was made whole has none from before."""
-    pictures: dict[str, NDArray[np.uint8] | NDArray[np.uint16]] = {
-        "after.png": to_grey(result.slice.hu, window),
-        "after-16bit.png": to_16_bit(result.slice.hu),
-        "mask.png": result.measurement.mask.astype(np.uint8) * 255,
+def write_pictures(
+    volume: CTVolume, slice_index: int, result: GenerationResult, folder: Path, window: WindowLevel
+) -> None:
+    """Write the PNG files of `engine.exports`; a slice that was made whole has none from before.
+
+    Each carries the mark of `engine.synthetic_data`, but for those of a slice that has no synthetic nodule yet.
+    """
+    after = mark_of_slice(volume)
+    pictures: dict[str, tuple[_Picture, str]] = {
+        "after.png": (to_grey(result.slice.hu, window), after),
+        "after-16bit.png": (to_16_bit(result.slice.hu), after),
+        "mask.png": (result.measurement.mask.astype(np.uint8) * 255, synthetic_mark(MASK)),
     }
     if result.before is not None:
-        pictures["before.png"] = to_grey(result.before.hu, window)
-        pictures["before-16bit.png"] = to_16_bit(result.before.hu)
-        pictures["difference.png"] = difference_map(result.before, result.slice)
-    for name, pixels in pictures.items():
-        _write(pixels, folder / name)
+        before = after if _was_synthetic(volume, slice_index, result.before) else ""
+        pictures["before.png"] = to_grey(result.before.hu, window), before
+        pictures["before-16bit.png"] = to_16_bit(result.before.hu), before
+        pictures["difference.png"] = difference_map(result.before, result.slice), synthetic_mark(CHANGE)
+    for name, (pixels, mark) in pictures.items():
+        _write(pixels, mark, folder / name)
 
 
 def to_grey(hu: HUArray, window: WindowLevel) -> NDArray[np.uint8]:
@@ -54,14 +65,22 @@ def difference_map(before: CTSlice, after: CTSlice) -> NDArray[np.uint8]:
     return (_SAME + np.sign(change) * levels).astype(np.uint8)
 
 
-def _write(pixels: NDArray[np.uint8] | NDArray[np.uint16], path: Path) -> None:
+def _was_synthetic(volume: CTVolume, slice_index: int, before: CTSlice) -> bool:
+    """Had the slice before this nodule another one already: when it was opened, or put in since?"""
+    return is_synthetic(volume, slice_index) or not np.array_equal(before.hu, volume.slice_at(slice_index).hu)
+
+
+def _write(pixels: _Picture, mark: str, path: Path) -> None:
+    """Write a picture with its mark; an empty one is none."""
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
+    told = PngInfo()
+    if mark:
+        told.add_text(_KEYWORD, mark)
     if pixels.dtype == np.uint16:
-        told = PngInfo()
         told.add_text("Description", f"HU = value - {OFFSET_16_BIT}")
         # Noise hardly gets smaller at higher levels, which take three times as long.
         Image.fromarray(pixels).save(path, pnginfo=told, compress_level=1)
     else:
-        Image.fromarray(pixels).save(path)
+        Image.fromarray(pixels).save(path, pnginfo=told)

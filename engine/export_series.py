@@ -21,6 +21,7 @@ from engine.export_ct import (
     source_image,
     source_rescale,
 )
+from engine.export_padding import keep_padding
 from engine.export_stamp import Stamp, stamp_of
 from engine.stored_values import Encoding, Plane, encoding_of, stored_values
 from engine.synthetic_data import is_synthetic
@@ -102,8 +103,10 @@ def _plane(volume: CTVolume, slice_index: int, result: GenerationResult | None) 
 
 def _unedited_image(volume: CTVolume, slice_index: int, series: ExportedSeries) -> Dataset:
     image, header = image_in_place(volume, slice_index, series.stamp)
-    stored = stored_values(*_plane(volume, slice_index, None), series.encoding)
+    hu, outside = _plane(volume, slice_index, None)
+    stored = stored_values(hu, outside, series.encoding)
     set_pixels(image, stored)
+    keep_padding(image, header, hu, stored)
     image.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
     step = series.encoding.slope
     changed = "HU are unchanged" if stored.exact else f"HU are unchanged but for rounding to steps of {step}"

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from engine.ct import CTVolume, HUArray
 from engine.events import GenerationResult
-from engine.volume_files import is_beyond_itk
+from engine.synthetic_data import BOX, MASK, mark_of_slice, synthetic_mark
+from engine.volume_files import FILE_NOTES, is_beyond_itk
 
 if TYPE_CHECKING:
     from SimpleITK import Image
@@ -23,18 +24,22 @@ _NAMES_ON_WINDOWS = "on Windows, NIfTI and NRRD files need a path without letter
 def write_volumes(volume: CTVolume, slice_index: int, result: GenerationResult, folder: Path, suffix: str) -> None:
     """Write `slice`, `mask` (nodule) and `box` with a suffix that ITK knows: "nii.gz" or "nrrd".
 
+    Each says in its header that it is synthetic: nothing else does, once it has left its folder.
+
     Raises
     ------
     OSError
         If a file did not become whole.
     """
     images = {
-        "slice": result.slice.hu,
-        "mask": result.measurement.mask.astype(np.uint8),
-        "box": result.request.box.mask().astype(np.uint8),
+        "slice": (result.slice.hu, mark_of_slice(volume)),
+        "mask": (result.measurement.mask.astype(np.uint8), synthetic_mark(MASK)),
+        "box": (result.request.box.mask().astype(np.uint8), synthetic_mark(BOX)),
     }
-    for name, pixels in images.items():
-        _write(_located(pixels, volume, slice_index), folder / f"{name}.{suffix}")
+    for name, (pixels, mark) in images.items():
+        image: Any = _located(pixels, volume, slice_index)
+        image.SetMetaData(FILE_NOTES, mark)
+        _write(image, folder / f"{name}.{suffix}")
 
 
 def _located(pixels: HUArray | NDArray[np.uint8], volume: CTVolume, slice_index: int) -> Image:

@@ -23,6 +23,8 @@ Marks and tables but `nodule.csv` are of all nodules that were put into the slic
 that was made whole has no `before` and no difference; what is put into it later is marked beside its own nodule, and
 all of the slice is declared synthetic. A whole series with several nodules (`export_series`) has no `request.json`:
 that comes with each nodule's own folder of single-slice exports. Every function here writes all of its files or none.
+Images, pictures and masks say that they are synthetic, each in the way of its format (`engine.synthetic_data`): they
+may be copied out of their folder. `before` says so only if there was a nodule already.
 
 One export has one series: functions that are handed the same `ExportedSeries` write the same images of it, and marks
 that refer to them. A result on which a later one was built is an image of a series of its own. `request.json` keeps
@@ -318,7 +320,7 @@ def _write_itk(suffix: str) -> Callable[[_Export, Path], None]:
 def _write_png(export: _Export, folder: Path) -> None:
     from engine.export_pictures import write_pictures
 
-    write_pictures(export.result, folder, export.options.window)
+    write_pictures(export.volume, export.slice_index, export.result, folder, export.options.window)
 
 
 def _write_xml(export: _Export, folder: Path) -> None:

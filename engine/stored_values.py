@@ -114,6 +114,14 @@ def stored_values(hu: HUArray, outside: NDArray[np.bool_], encoding: Encoding) -
     return StoredValues(steps.astype(encoding.dtype), encoding, exact)
 
 
+def nearest_stored(hu: HUArray, encoding: Encoding) -> NDArray[np.int16 | np.uint16] | None:
+    """Return the stored values nearest to HU of any shape; None if the encoding's type does not hold them all."""
+    steps = _steps(hu, encoding.slope, encoding.intercept)
+    limits = _INT16 if encoding.dtype is np.int16 else _UINT16
+    is_held = bool(((steps >= limits.min) & (steps <= limits.max)).all())
+    return steps.astype(encoding.dtype) if is_held else None
+
+
 def _faithful(planes: Sequence[Plane], slope: str, intercept: str) -> Encoding | None:
     """Return the encoding with that slope and intercept; None if 16 bits cannot, or HU that must come back do not."""
     least, most = np.float64(0), np.float64(0)

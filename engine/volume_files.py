@@ -14,8 +14,11 @@ from engine.ct import CTVolume
 from engine.errors import InputError
 from engine.hounsfield import compact, require_hu
 from engine.orientation import Geometry, Plane, as_vector, radiological
+from engine.synthetic_data import is_synthetic_mark
 from engine.volume_headers import VolumeHeader, damaged, read_header, require_geometry
 
+#: ITK's name for the `descrip` of a NIfTI file. In NRRD and MetaImage files it is a field of that very name.
+FILE_NOTES = "ITK_FileNotes"
 SUFFIXES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 _META_SUFFIXES = (".mha", ".mhd")
 _ON_WINDOWS = os.name == "nt"
@@ -36,12 +39,15 @@ class VolumeFile:
         One sentence on why it cannot be opened, empty if it can.
     warnings : tuple of str
         One sentence each on what the file does not say and was assumed.
+    has_synthetic_mark : bool
+        The file says that it is synthetic, as our exports do (`engine.synthetic_data`).
     """
 
     path: Path
     geometry: Geometry
     problem: str
     warnings: tuple[str, ...]
+    has_synthetic_mark: bool
 
     @property
     def plane(self) -> Plane | Literal["unknown"]:
@@ -83,7 +89,8 @@ def inspect_volume_file(path: Path) -> VolumeFile:
         raise damaged(path)
     require_geometry(path, reader.GetSpacing()[:3], reader.GetOrigin()[:3])
     geometry = _geometry(reader)
-    return VolumeFile(path, geometry, _problem(reader, header, geometry), tuple(_warnings(reader, header)))
+    problem, warnings = _problem(reader, header, geometry), tuple(_warnings(reader, header))
+    return VolumeFile(path, geometry, problem, warnings, _has_synthetic_mark(reader))
 
 
 def read_volume_file(file: VolumeFile, source: Path) -> CTVolume:
@@ -122,6 +129,7 @@ def read_volume_file(file: VolumeFile, source: Path) -> CTVolume:
         source,
         file.path.name,
         warnings=file.warnings,
+        has_synthetic_mark=file.has_synthetic_mark,
     )
 
 
@@ -169,6 +177,10 @@ def _warnings(reader: Any, header: VolumeHeader) -> list[str]:
     if reader.GetDimension() == 2:
         found.append("The file holds a single picture; it was taken for an axial slice.")
     return found
+
+
+def _has_synthetic_mark(reader: Any) -> bool:
+    return reader.HasMetaDataKey(FILE_NOTES) and is_synthetic_mark(reader.GetMetaData(FILE_NOTES))
 
 
 def _unreadable(path: Path, error: RuntimeError) -> InputError:

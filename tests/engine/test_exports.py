@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 import os
 import sys
@@ -13,15 +14,18 @@ import SimpleITK as sitk
 from PIL import Image
 
 import engine.exports
+import engine.synthetic_data
 import engine.volume_files
 from engine.ct import CTSlice, WindowLevel
+from engine.ct_files import read_volume
 from engine.errors import InputError
 from engine.export_pictures import difference_map, to_16_bit, to_grey
 from engine.export_series import series_of
 from engine.exports import ALL_FORMATS, FORMATS, ExportOptions, export_all, export_extended, export_files, export_series
 from engine.known_inputs import known_input, remember_input
 from engine.request_file import read_request
-from tests.engine.placed_nodules import make_result, make_volume, make_whole_slice, source_header
+from engine.synthetic_data import is_synthetic_mark, synthetic_warning
+from tests.engine.placed_nodules import make_result, make_second, make_volume, make_whole_slice, source_header
 
 ALWAYS = {"request.json", "deidentification.json"}
 FILES = {
@@ -37,6 +41,7 @@ FILES = {
     "Tables": {"boxes.json", "after.txt", "nodule.csv"},
 }
 ALL_FILES = ALWAYS.union(*(FILES[name] for name in ALL_FORMATS))
+MADE_BY = ", made by Nodule Studio 0.1.0; not for diagnosis"
 
 
 @pytest.fixture
@@ -179,6 +184,49 @@ def test_volumes_keep_hu_and_type(dtype, name, suffix, tmp_path):
     np.testing.assert_array_equal(pixels[0], result.slice.hu)
 
 
+@pytest.mark.parametrize(("name", "suffix"), [("NIfTI", "nii.gz"), ("NRRD", "nrrd")])
+def test_volumes_say_what_they_are(name, suffix, volume, result, tmp_path):
+    export_files(volume, 1, result, tmp_path, [name])
+    told = {
+        file: sitk.ReadImage(tmp_path / f"{file}.{suffix}").GetMetaData("ITK_FileNotes")
+        for file in ("slice", "mask", "box")
+    }
+    assert told == {
+        "slice": f"Synthetic nodule{MADE_BY}",
+        "mask": f"Mask of a synthetic nodule{MADE_BY}",
+        "box": f"Box of a synthetic nodule{MADE_BY}",
+    }
+
+
+def test_the_mark_stands_where_readers_of_each_format_look(volume, result, tmp_path):
+    export_files(volume, 1, result, tmp_path, ["NIfTI", "NRRD"])
+    nifti = gzip.decompress((tmp_path / "slice.nii.gz").read_bytes())
+    # `descrip` of nifti1.h.
+    assert nifti[148:228].rstrip(b"\0").decode() == f"Synthetic nodule{MADE_BY}"
+    nrrd = (tmp_path / "slice.nrrd").read_bytes().split(b"\n\n")[0].decode().splitlines()
+    assert f"ITK_FileNotes:=Synthetic nodule{MADE_BY}" in nrrd
+
+
+def test_a_long_version_does_not_hinder_nifti(volume, result, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine.synthetic_data, "VERSION", "10.11.12.dev345+gabcdef01")
+    export_files(volume, 1, result, tmp_path, ["NIfTI"])
+    told = sitk.ReadImage(tmp_path / "mask.nii.gz").GetMetaData("ITK_FileNotes")
+    assert len(told) == 79
+    assert is_synthetic_mark(told)
+
+
+@pytest.mark.parametrize("file", ["slice.nii.gz", "slice.nrrd"])
+def test_a_volume_that_is_opened_again_is_known_as_synthetic(file, volume, result, tmp_path):
+    export_files(volume, 1, result, tmp_path / "one", ["NIfTI", "NRRD"])
+    opened = read_volume(tmp_path / "one" / file)
+    assert synthetic_warning(opened).startswith("The image says that it is synthetic")
+    export_files(opened, 0, make_second(opened), tmp_path / "two", ["DICOM", "PNG"])
+    assert read_request(tmp_path / "two" / "request.json").is_input_synthetic
+    image = pydicom.dcmread(tmp_path / "two" / "slice.dcm")
+    assert "The slice was synthetic, or had synthetic nodules, before it was opened" in image.DerivationDescription
+    assert marks_of_pictures(tmp_path / "two")["before"] == f"Synthetic nodule{MADE_BY}"
+
+
 def test_nifti_masks_are_the_nodule_and_the_box(volume, result, tmp_path):
     export_files(volume, 1, result, tmp_path, ["NIfTI"])
     box = np.zeros(result.slice.shape, bool)
@@ -237,6 +285,43 @@ def test_16_bit_png_hold_every_hu(volume, result, tmp_path):
         picture = Image.open(tmp_path / f"{name}-16bit.png")
         assert picture.info["Description"] == "HU = value - 32768"
         np.testing.assert_array_equal(np.asarray(picture).astype(int) - 32768, ct_slice.hu)
+
+
+def marks_of_pictures(folder):
+    """What each picture of a folder says of itself, by name; None of one that says nothing."""
+    marks = {}
+    for file in folder.glob("*.png"):
+        with Image.open(file) as picture:
+            marks[file.stem] = picture.info.get("Warning")
+    return marks
+
+
+def test_pictures_say_what_they_are_but_those_of_a_slice_without_a_nodule(volume, result, tmp_path):
+    export_files(volume, 1, result, tmp_path, ["PNG"])
+    assert marks_of_pictures(tmp_path) == {
+        "before": None,
+        "before-16bit": None,
+        "after": f"Synthetic nodule{MADE_BY}",
+        "after-16bit": f"Synthetic nodule{MADE_BY}",
+        "mask": f"Mask of a synthetic nodule{MADE_BY}",
+        "difference": f"Change by a synthetic nodule{MADE_BY}",
+    }
+
+
+def test_a_picture_from_before_a_second_nodule_says_that_it_has_one(volume, result, tmp_path):
+    with_it = dataclasses.replace(volume, hu=np.stack([volume.hu[0], result.slice.hu]))
+    export_files(volume, 1, make_result(with_it), tmp_path, ["PNG"], earlier=[result])
+    marks = marks_of_pictures(tmp_path)
+    assert (marks["before"], marks["before-16bit"]) == (f"Synthetic nodule{MADE_BY}",) * 2
+
+
+def test_a_slice_that_was_made_whole_says_so_in_every_format(tmp_path):
+    volume, whole = make_whole_slice()
+    export_files(volume, 0, whole, tmp_path / "one", ["NIfTI", "PNG"])
+    told = sitk.ReadImage(tmp_path / "one" / "slice.nii.gz").GetMetaData("ITK_FileNotes")
+    assert told == marks_of_pictures(tmp_path / "one")["after"] == f"Synthetic chest slice{MADE_BY}"
+    export_files(volume, 0, make_second(volume), tmp_path / "two", ["PNG"], earlier=[whole])
+    assert marks_of_pictures(tmp_path / "two")["before"] == f"Synthetic chest slice{MADE_BY}"
 
 
 def test_16_bit_values_at_the_ends():

@@ -9,6 +9,7 @@ import SimpleITK as sitk
 
 import engine.volume_files
 from engine.ct_files import list_series, read_volume
+from engine.synthetic_data import is_synthetic, synthetic_warning
 from tests.engine.test_ct_files import refusal
 
 SUFFIXES = ["nii", "nii.gz", "nrrd", "mha", "mhd"]
@@ -70,6 +71,35 @@ def test_on_windows_it_is_said_which_names_itk_cannot_open(chest, tmp_path, monk
             patched.setattr(sitk.ImageFileReader, "ReadImageInformation", find_nothing)
             assert words in refusal(file)
     assert len(read_volume(tmp_path / "Müller.nii")) == 4
+
+
+def noted(file, hu, notes):
+    """Write a file that describes itself so."""
+    image = image_of(hu)
+    image.SetMetaData("ITK_FileNotes", notes)
+    sitk.WriteImage(image, str(file))
+    return read_volume(file)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_what_says_that_it_is_synthetic_is_known_by_it(chest, tmp_path, suffix):
+    for version in ("0.1.0", "9.0"):
+        notes = f"Synthetic nodule, made by Nodule Studio {version}; not for diagnosis"
+        volume = noted(tmp_path / f"chest.{suffix}", chest, notes)
+        assert [is_synthetic(volume, index) for index in range(4)] == [True] * 4
+        assert synthetic_warning(volume).startswith("4 of 4 slices say that they are synthetic")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_other_notes_do_not_make_it_synthetic(chest, tmp_path, suffix):
+    for notes in ("FSL5.0", "Chest, made by Nodule Studio's neighbour", "Scan of a synthetic lung"):
+        volume = noted(tmp_path / f"chest.{suffix}", chest, notes)
+        assert (volume.has_synthetic_mark, synthetic_warning(volume)) == (False, "")
+
+
+def test_a_description_that_is_no_text(chest, tmp_path):
+    volume = read_volume(patch(write(tmp_path / "chest.nii", chest), 148, "4s", b"\xff\xfeM\xfc"))
+    assert not volume.has_synthetic_mark
 
 
 @pytest.mark.parametrize("suffix", ["nii", "mha"])
