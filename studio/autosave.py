@@ -21,6 +21,7 @@ from engine.errors import InputError
 from engine.json_files import parse_json
 from engine.whole_files import write_whole
 from studio.history import History
+from studio.saved_jobs import unmade_jobs
 from studio.saved_session import SavedSession, from_record, saved_session, to_record
 from studio.session import Session
 from studio.slice_making import SliceMaking
@@ -85,7 +86,7 @@ class Autosave(QObject):
 
     A scan that a slice has taken the place of is written beside the slice as long as there is a way back: how its
     nodules lie in it would be nowhere else. While the slice forms, the file stays as it is: cancelled, it has changed
-    nothing.
+    nothing. What the queue has still to make is written, too, so that the next start can offer it.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Autosave(QObject):
             session.volume_changed,
             session.slice_index_changed,
             session.window_changed,
+            session.framing_changed,
             session.shown_changed,
             session.box_changed,
             session.attributes_changed,
@@ -112,6 +114,9 @@ class Autosave(QObject):
             session.candidate_changed,
             session.accepted_changed,
             session.exported_changed,
+            session.sweep_changed,
+            session.is_sweep_shown_changed,
+            session.queue_changed,
         ):
             signal.connect(self._write_soon)
 
@@ -132,7 +137,8 @@ class Autosave(QObject):
     def _write(self, ended: bool = False) -> None:
         saved, behind = saved_session(self._session, self._history, ended), self._slices.behind
         if saved:
-            saved = replace(saved, behind=behind.saved if behind else None)
+            unmade = unmade_jobs(self._session)
+            saved = replace(saved, behind=behind.saved if behind else None, unmade=unmade)
         elif ended and self._last:
             saved = replace(self._last, ended=True)
         if saved:  # Nothing open is nothing to go on with: what was open before stays on offer.

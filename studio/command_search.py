@@ -31,6 +31,7 @@ ALSO: dict[str, str] = {
     Comparison.SWIPE.value: "compare",
     Comparison.DIFFERENCE.value: "compare subtract",
     "Ruler": "measure distance length",
+    "Crosshair": "cursor keyboard hu pixel value measure",
     "Delete box or nodule": "remove erase",
     "Discard": "delete remove reject nodule",
     "Delete result": "remove erase",

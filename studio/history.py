@@ -97,6 +97,15 @@ class History(QAbstractListModel):
         path = self._paths.get(result)
         return history.located(path) if path else None
 
+    def remember_rebased(self, result: GenerationResult, as_it_was: GenerationResult) -> None:
+        """Know from now on that a result has the entry of another one, which was put on a slice as that is now."""
+        if as_it_was in self._paths:
+            self._paths[result] = self._paths[as_it_was]
+
+    def entry_of(self, result: GenerationResult) -> Path | None:
+        """Return where the entry of a result was once: as `path_of`, but no file is looked for."""
+        return self._paths.get(result)
+
     def read(self, path: Path) -> GenerationResult:
         """Read the result of an entry. For any thread.
 

@@ -27,6 +27,13 @@ GESTURES = {
         "Shift and arrows": "Move the box",
         "Ctrl, Shift and arrows": "Resize the box",
     },
+    "With the crosshair (U)": {
+        "Arrows": "Move it by a pixel, and read the HU there",
+        "Shift and arrows": "Move it by ten pixels",
+        "Return": "Set one end of the ruler (M), then the other",
+        "Alt and Up, Down": "Scroll slices",
+        "Esc": "Take the ruler away, then the crosshair",
+    },
     "In the history": {
         "Click, Left, Right": SHOW,
         "Double-click, Return": USE,

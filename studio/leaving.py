@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtWidgets import QMessageBox, QWidget
 
 from studio.placed import count_whole
+from studio.saved_jobs import unmade_jobs
 from studio.session import Session
 from studio.slice_making import SliceMaking
 
@@ -55,7 +56,8 @@ def may_drop_queue(session: Session, parent: QWidget) -> bool:
     if count == 0:
         return True
     which = "1 job waits" if count == 1 else f"{count} jobs wait"
-    text = f"{which} in the queue and will not be made. Results that are finished are kept."
+    again = " Those of the open series are offered again when you go on with it." if unmade_jobs(session) else ""
+    text = f"{which} in the queue and will not be made now. Results that are finished are kept.{again}"
     box = QMessageBox(QMessageBox.Icon.NoIcon, "Nodule Studio", text, parent=parent)
     leave = box.addButton("Leave", QMessageBox.ButtonRole.DestructiveRole)
     box.addButton(QMessageBox.StandardButton.Cancel)

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeyEvent, QPaintEvent
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QKeySequence, QPaintEvent
 from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
@@ -67,6 +67,9 @@ from studio.welcome import Welcome
 from studio.window_entry import WindowEntry
 from studio.window_place import restore_place, store_place
 
+#: How long the status bar says why keys have done nothing, in milliseconds.
+_MESSAGE_TIME = 5000
+
 
 class MainWindow(QMainWindow):
     """One window, one session, one engine, one history; it stops them when it closes.
@@ -102,7 +105,7 @@ class MainWindow(QMainWindow):
         self.results = ResultOpener(self.session, history, self.looking, self.placing, self.slices)
         self.sweeping = Sweeping(self.session, self.placing, self.queue, self.looking, history)
         self.sweep_exporting = SweepExporting(self.session, self)
-        self.restorer = Restorer(self.session, history, self.opener, self.slices, self)
+        self.restorer = Restorer(self.session, history, self.opener, self.slices, self.queue, self.sweeping, self)
         last = read_session(session_file)
         self.projects = ProjectActions(self.session, history, self.restorer, last, self.may_leave, self)
         self.studies = StudyActions(self.session, history, self.show_dialog, self)
@@ -234,7 +237,7 @@ class MainWindow(QMainWindow):
         self.show_dialog(CommandSearch(self))
 
     def escape(self) -> None:
-        """Cancel a drag or a ruler, else the job in the slice, the live picture, else the job of the queue."""
+        """End a drag or a ruler, else the crosshair, the slice's job, the live picture, else the job of the queue."""
         if self.view.cancel_gesture():
             return
         if self.session.job:
@@ -294,11 +297,19 @@ class MainWindow(QMainWindow):
     # --- keys and painting ---------------------------------------------------------------------------
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Show the original while Space is held."""
+        """Show the original while Space is held; keys come here, too, whose action is disabled."""
         if event.key() == Qt.Key.Key_Space:
             self.session.original_shown = True
         else:
+            self._say_why_disabled(event)
             super().keyPressEvent(event)
+
+    def _say_why_disabled(self, event: QKeyEvent) -> None:
+        """Say in the status bar why keys do nothing: in a menu, the reason is shown to a mouse alone."""
+        keys = QKeySequence(event.keyCombination())
+        for action in self.commands.values():
+            if keys in action.shortcuts() and not action.isEnabled():
+                self.statusBar().showMessage(action.statusTip(), _MESSAGE_TIME)
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
         """Show the nodules again."""

@@ -1,4 +1,4 @@
-"""What can be laid over a slice: the lungs, the outline of a nodule, the ruler."""
+"""What can be laid over a slice: the lungs, the outline of a nodule, the ruler, the crosshair."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from PySide6.QtCore import QLineF, QPointF
 from PySide6.QtGui import QColor, QImage, QPainter, QPen
 
 from studio import slice_painter
-from studio.ruler import Ruler
+from studio.ruler import Point, Ruler
 from studio.theme import image_colour
 from studio.viewport import Viewport
 
 _LUNG_TINT = 46
+#: The lines of the crosshair end so far from its middle, in widget pixels, and not within its pixel.
+_CROSSHAIR_GAP = 7.0
 
 
 def tint(mask: Any) -> QImage:
@@ -65,3 +67,19 @@ def paint_ruler(painter: QPainter, viewport: Viewport, ruler: Ruler) -> None:
             painter.drawEllipse(point, 3, 3)
     text = f"{ruler.length_mm(viewport.spacing):.1f} mm"
     slice_painter.paint_text(painter, end + QPointF(10, 10), text, image_colour("text"))
+
+
+def paint_crosshair(painter: QPainter, viewport: Viewport, at: Point) -> None:
+    """Paint lines from the sides of the view towards the pixel around an image point: what is there stays in sight."""
+    middle, (width, height) = viewport.to_widget(*at), viewport.size
+    x, y = middle.x(), middle.y()
+    down, right = (max(_CROSSHAIR_GAP, spacing * viewport.zoom / 2) for spacing in viewport.spacing)
+    lines = [
+        QLineF(0, y, x - right, y),
+        QLineF(x + right, y, width, y),
+        QLineF(x, 0, x, y - down),
+        QLineF(x, y + down, x, height),
+    ]
+    for ink, thickness in ((QColor(0, 0, 0, 130), 3.0), (image_colour("accent"), 1.25)):
+        painter.setPen(QPen(ink, thickness))
+        painter.drawLines(lines)

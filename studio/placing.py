@@ -42,6 +42,7 @@ class Placing(QObject):
         super().__init__(parent)
         self._session = session
         self._engine = engine
+        self._history = history
         self._editing = Editing(session, engine, history, self)
         self._accepted = session.accepted
         engine.event_arrived.connect(self.handle)
@@ -89,9 +90,13 @@ class Placing(QObject):
     def results_before(self) -> tuple[GenerationResult, ...]:
         """Return what the slice of `request_now` shows of other nodules, the first one first."""
         session, edited = self._session, self._edited
-        accepted = tuple(nodule.result for nodule in session.accepted_here)
-        others = without(session, edited).results if edited else accepted
-        return (*session.own_results(session.slice_index), *others)
+        own = session.own_results(session.slice_index)
+        if edited is None:
+            return (*own, *(nodule.result for nodule in session.accepted_here))
+        layers = without(session, edited)
+        for as_it_was, now in layers.kept:
+            self._history.remember_rebased(now.result, as_it_was.result)
+        return (*own, *layers.results)
 
     def request_in(self, dragged: Dragged) -> GenerationRequest | None:
         """Return what is to be sketched in a box as it is dragged: a nodule that goes along keeps its settings."""

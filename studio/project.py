@@ -7,7 +7,8 @@
                 result.json, result.npz    what was asked, what came out: see `engine.journal`
             ...
 
-`results` holds the nodules that are in the slices, accepted or waiting, and the starred results of the series.
+`results` holds the nodules that are in the slices, accepted or waiting, those of the ladder or grid, and the starred
+results of the series.
 A slice that was made whole is a result, too. A CT is not copied: "source" says where it is, also relative to the
 project ("relative_path"), so that a CT kept beside its project is found wherever both are moved. Results are written
 first and project.json last: a crash in between leaves the project as it was. Opening one copies its results into the
@@ -54,6 +55,7 @@ def save_project(folder: Path, saved: SavedSession, starred: Iterable[Path]) -> 
     """
     if folder.exists() and not is_project(folder) and not _is_free(folder):
         raise InputError(f"{folder} holds other files; choose a new folder, an empty one or one of a project.")
+    saved = replace(saved, sweep=saved.sweep.without_lost() if saved.sweep else None)
     there = (entry for entry in starred if is_whole(located(entry)))
     for entry in dict.fromkeys((*saved.entries, *there)):
         adopt(located(entry), folder / _RESULTS)
@@ -127,9 +129,13 @@ def _way_to(path: Path, folder: Path) -> str | None:
 def _inside(saved: SavedSession) -> SavedSession:
     """Return the session with the entries as they are called in a project."""
 
+    def inside(entry: Path) -> Path:
+        return Path(_RESULTS) / entry.name
+
     def moved(nodule: SavedNodule) -> SavedNodule:
-        return replace(nodule, entry=Path(_RESULTS) / nodule.entry.name)
+        return replace(nodule, entry=inside(nodule.entry))
 
     candidate = moved(saved.candidate) if saved.candidate else None
-    made = Path(_RESULTS) / saved.made.name if saved.made else None
-    return replace(saved, accepted=tuple(map(moved, saved.accepted)), candidate=candidate, made=made)
+    made = inside(saved.made) if saved.made else None
+    sweep = saved.sweep.moved(inside) if saved.sweep else None
+    return replace(saved, accepted=tuple(map(moved, saved.accepted)), candidate=candidate, made=made, sweep=sweep)

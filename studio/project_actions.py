@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -67,7 +68,11 @@ class ProjectActions(QObject):
         if why or saved is None:
             self._session.say(why or "")
         else:
-            self._restorer.reopen(saved)
+            self._restorer.reopen(saved, then=self._note_reopened)
+
+    def _note_reopened(self, _: bool) -> None:
+        """Offer only once what the queue had not made."""
+        self.last = replace(self.last, unmade=()) if self.last else None
 
     def choose_project(self) -> None:
         """Ask for the folder of a project and open it."""

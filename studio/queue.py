@@ -84,6 +84,10 @@ class JobQueue(QObject):
         self._run_next()
         return tuple(job.number for job in jobs)
 
+    def new_numbers(self, count: int) -> tuple[int, ...]:
+        """Return numbers that no job has: for what was made, or cancelled, before this window was opened."""
+        return tuple(itertools.islice(self._numbers, count))
+
     def renew(self, numbers: Container[int], renewed: Callable[[QueuedJob], QueuedJob]) -> None:
         """Let those of these jobs that still wait ask for something else."""
         queue = self._session.queue

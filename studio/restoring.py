@@ -18,10 +18,14 @@ from studio.background import Progress, Task, start_telling, stop_tasks
 from studio.history import History
 from studio.opening import Opener
 from studio.placed import BoxOnSlice, PlacedNodule
+from studio.queue import JobQueue
 from studio.rebasing import rebased
+from studio.requeuing import offer_again
 from studio.saved_session import SavedNodule, SavedSession
+from studio.saved_sweep import restored_sweep
 from studio.session import Notice, Session, Severity
 from studio.slice_making import SliceMaking
+from studio.sweeping import Sweeping
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +56,8 @@ class Restorer(QObject):
         history: History,
         opener: Opener,
         slices: SliceMaking,
+        queue: JobQueue,
+        sweeping: Sweeping,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
@@ -59,6 +65,8 @@ class Restorer(QObject):
         self._history = history
         self._opener = opener
         self._slices = slices
+        self._queue = queue
+        self._sweeping = sweeping
         self._task: Task | None = None
 
     def reopen(self, saved: SavedSession, others: Sequence[Path] = (), then: Then = lambda is_whole: None) -> None:
@@ -140,10 +148,24 @@ class Restorer(QObject):
         candidate = self._placed(saved.candidate, results) if saved.candidate else None
         session.candidate = candidate
         session.box = candidate.place if candidate else self._box(saved)
-        why_less = _why_less(lost, is_candidate_lost=saved.candidate is not None and candidate is None)
+        is_sweep_lost = not self._show_sweep(saved, results)
+        session.framing = saved.framing  # Last: a ladder or grid that appears brings the box into sight.
+        is_candidate_lost = saved.candidate is not None and candidate is None
+        why_less = _why_less(lost, is_candidate_lost, is_sweep_lost)
         for why in filter(None, (why_less, read.why_not_kept)):
             self._warn(why)
+        if saved.unmade:
+            offer_again(session, self._queue, self._sweeping, saved.unmade)
         return why_less is None
+
+    def _show_sweep(self, saved: SavedSession, results: dict[Path, GenerationResult]) -> bool:
+        """Put the ladder or grid back; return whether it is there, if there was one."""
+        if saved.sweep is None:
+            return True
+        session = self._session
+        session.sweep = restored_sweep(saved.sweep, results, session, self._queue.new_numbers)
+        session.is_sweep_shown = session.sweep is not None and saved.sweep.is_shown
+        return session.sweep is not None
 
     def _warn(self, text: str) -> None:
         """Say it beside what is said already, the offer of a way back among it."""
@@ -182,12 +204,14 @@ class Restorer(QObject):
             return None
 
 
-def _why_less(lost: int, is_candidate_lost: bool) -> str | None:
+def _why_less(lost: int, is_candidate_lost: bool, is_sweep_lost: bool) -> str | None:
     """Return what of a session could not be put back, as one sentence; None if all of it could."""
-    accepted = "1 accepted nodule" if lost == 1 else f"{lost} accepted nodules"
-    waiting = "the nodule that waited to be accepted"
-    if lost == 0 and not is_candidate_lost:
+    accepted = "1 accepted nodule" if lost == 1 else f"{lost} accepted nodules" if lost else ""
+    waiting = "the nodule that waited to be accepted" if is_candidate_lost else ""
+    swept = "the ladder or grid" if is_sweep_lost else ""
+    missing = [each for each in (accepted, waiting, swept) if each]
+    if not missing:
         return None
-    which = f"T{waiting[1:]} could not be put back" if lost == 0 else f"{accepted} could not be put back"
-    nor = f", nor {waiting}" if lost and is_candidate_lost else ""
-    return f"{which}{nor}: the result or the CT has changed."
+    first, *others = missing
+    nor = "".join(f", nor {each}" for each in others)
+    return f"{first[0].upper()}{first[1:]} could not be put back{nor}: the result or the CT has changed."

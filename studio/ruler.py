@@ -34,6 +34,14 @@ class Ruler:
         if self.end is None:
             self.start = None
 
+    def set_end(self, at: Point) -> None:
+        """Set one end; once that is set, the other one. Both at one point take it away."""
+        if self.is_dragged:
+            self.end = at if at != self.start else None
+            self.release()
+        else:
+            self.press(at)
+
     def clear(self) -> None:
         """Take it away."""
         self.start = self.end = None

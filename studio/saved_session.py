@@ -9,12 +9,17 @@
       "slice_index": 66,                    from 0
       "window": {"width": 1500, "level": -600},
       "shown": {"boxes": true, "comparison": "Only the slice", ...},    see `studio.shown.Shown`; may be missing
+      "framing": {"zoom": 3.5, "row": 246.0, "column": 126.5} or null,  pixels of the screen per mm, and what is in the
+                                            middle; null: the whole slice, fitted; may be missing
       "box": {"slice_index": 66, "row": 230, "column": 110, "side": 32} or null,
       "attributes": {"sphericity": 4, ...}, "options": {"seed": 7, "steps": 15, ...},
       "accepted": [{"slice_index": 66, "result": PATH, "exported": false, "nodule": "0f3a..."}, ...],  in the order of
                                             acceptance; "nodule" is the same in all slices over which one goes, and
                                             may be missing
-      "candidate": the same, or null        the nodule that waits to be accepted
+      "candidate": the same, or null,       the nodule that waits to be accepted
+      "sweep": {...} or null,               the ladder or grid: see `studio.saved_sweep`; may be missing
+      "unmade": [{...}, ...],               what ran and waited in the queue: see `studio.saved_jobs`; may be missing,
+                                            and is empty in a project
       "behind": {...} or null               all of this, of the scan that the slice was made in the place of; may be
     }                                       missing, and is null in a project
 
@@ -37,8 +42,11 @@ from engine.json_files import number_of, text_of, time_of, window_of
 from engine.nodule import NoduleAttributes
 from studio.history import History
 from studio.placed import PlacedNodule
+from studio.saved_jobs import SavedJob, job_from, job_record
+from studio.saved_sweep import SavedSweep, saved_sweep, sweep_from, sweep_record
 from studio.session import Session
 from studio.shown import Comparison, Shown
+from studio.viewport import Framing
 
 FORMAT_VERSION = 1
 Record = dict[str, Any]
@@ -59,7 +67,8 @@ class SavedSession:
     """What was open and how. `box` is (slice index, row, column, side).
 
     `made` is the folder of the result that was open as a slice of its own; `path` is only its name then. `behind` is
-    what that slice had taken the place of, if one could go back to it: see `studio.way_back`.
+    what that slice had taken the place of, if one could go back to it: see `studio.way_back`. `unmade` is what the
+    queue had still to make in the series.
     """
 
     saved: datetime
@@ -77,19 +86,24 @@ class SavedSession:
     shown: Shown
     made: Path | None = None
     behind: SavedSession | None = None
+    framing: Framing | None = None
+    sweep: SavedSweep | None = None
+    unmade: tuple[SavedJob, ...] = ()
 
     @property
     def entries(self) -> tuple[Path, ...]:
-        """The folders of all results that are in slices, and of the slice that was made; not of those behind."""
+        """The folders of all results: in slices, the slice that was made, in the sweep; not of those behind."""
         waiting = (self.candidate,) if self.candidate else ()
         made = (self.made,) if self.made else ()
-        return (*made, *(nodule.entry for nodule in (*self.accepted, *waiting)))
+        swept = self.sweep.entries if self.sweep else ()
+        return (*made, *(nodule.entry for nodule in (*self.accepted, *waiting)), *swept)
 
 
 def saved_session(session: Session, history: History, ended: bool = False) -> SavedSession | None:
     """Return what is open now; None if nothing is, or a slice that is still being made or could not be recorded.
 
-    A nodule that could not be recorded is left out. So is what is behind: only `studio.slice_making` knows that.
+    A nodule that could not be recorded is left out. So is what is behind: only `studio.slice_making` knows that. So is
+    what the queue has still to make: it matters only if the program ends.
     """
     volume, slice_made = session.volume, session.made_whole if session.generated else None
     made = history.path_of(slice_made) if slice_made else None
@@ -116,6 +130,8 @@ def saved_session(session: Session, history: History, ended: bool = False) -> Sa
         candidate=saved(session.candidate) if session.candidate else None,
         shown=session.shown,
         made=made,
+        framing=session.framing,
+        sweep=saved_sweep(session, history),
     )
 
 
@@ -134,11 +150,14 @@ def to_record(saved: SavedSession) -> Record:
         "slice_index": saved.slice_index,
         "window": asdict(saved.window),
         "shown": {**asdict(saved.shown), "comparison": saved.shown.comparison.value},
+        "framing": asdict(saved.framing) if saved.framing else None,
         "box": dict(zip(_BOX, saved.box, strict=True)) if saved.box else None,
         "attributes": asdict(saved.attributes),
         "options": asdict(saved.options),
         "accepted": [_nodule_record(nodule) for nodule in saved.accepted],
         "candidate": _nodule_record(saved.candidate) if saved.candidate else None,
+        "sweep": sweep_record(saved.sweep) if saved.sweep else None,
+        "unmade": [job_record(job) for job in saved.unmade],
         "behind": to_record(saved.behind) if saved.behind else None,
     }
 
@@ -170,6 +189,7 @@ _BOX = ("slice_index", "row", "column", "side")
 
 def _restored(record: Mapping[str, Any], place: Path) -> SavedSession:
     source, box, candidate = record["source"], record["box"], record["candidate"]
+    framing, sweep, unmade = record.get("framing"), record.get("sweep"), record.get("unmade")
     return SavedSession(
         saved=time_of(record["saved"]),
         ended=bool(record["ended"]),
@@ -186,7 +206,14 @@ def _restored(record: Mapping[str, Any], place: Path) -> SavedSession:
         shown=_shown(record.get("shown") or {}),
         made=place / text_of(source["made"]) if source.get("made") else None,
         behind=_restored(record["behind"], place) if record.get("behind") else None,
+        framing=_framing(framing) if framing else None,
+        sweep=sweep_from(sweep, place) if sweep else None,
+        unmade=tuple(map(job_from, unmade or ())),
     )
+
+
+def _framing(record: Mapping[str, Any]) -> Framing:
+    return Framing(number_of(record["zoom"]), number_of(record["row"]), number_of(record["column"]))
 
 
 def _shown(record: Mapping[str, Any]) -> Shown:

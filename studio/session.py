@@ -30,6 +30,7 @@ from studio.queue_state import Queue
 from studio.session_field import Field
 from studio.shown import Shown
 from studio.sweep import Sweep
+from studio.viewport import Framing
 
 #: Each step of undo holds whole slices.
 _MOST_UNDONE = 200
@@ -79,6 +80,7 @@ class Opening:
 class Session(QObject):
     """What is open, what is drawn and what the engine does; one signal a field, nothing that can be derived.
 
+    `framing` is what part of the slice is looked at; None while the whole slice is, fitted.
     `dragged` is the box as it would be if its drag ended now; `box` changes when it does.
     `sketch` is the nodule in a few steps that follows sliders and box: to be looked at, never to be kept.
     `candidate` is the finished nodule that waits to be accepted or discarded; `box` is its box as long as it waits.
@@ -100,6 +102,7 @@ class Session(QObject):
     series_uid_changed = Signal()
     slice_index_changed = Signal()
     window_changed = Signal()
+    framing_changed = Signal()
     box_changed = Signal()
     dragged_changed = Signal()
     attributes_changed = Signal()
@@ -133,6 +136,7 @@ class Session(QObject):
     series_uid = Field[str | None](None)
     slice_index = Field[int](0)
     window = Field[WindowLevel](LUNG)
+    framing = Field[Framing | None](None)
     box = Field[BoxOnSlice | None](None)
     dragged = Field[Dragged | None](None)
     attributes = Field[NoduleAttributes](NoduleAttributes(4, 4, 1, 1, 5))
@@ -177,7 +181,7 @@ class Session(QObject):
         self.undo_stack.clear()
         self.box = self.candidate = self.sketch = self.preview = self.notice = self.generated = self.sweep = None
         self.is_sweep_shown = False
-        self.made_whole = None
+        self.made_whole = self.framing = None
         self.accepted = self.exported = self.in_project = ()
         self.volume = self.series_uid = self.lungs = None
 

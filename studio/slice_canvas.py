@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtCore import QMarginsF, QPointF, QRectF, Qt
+from PySide6.QtCore import QMarginsF, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QImage, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from studio import comparison_painter, overlays, slice_painter, slice_scene
 from studio.box_gesture import BoxGesture
+from studio.crosshair import Crosshair
 from studio.panes import Pane, Picture, panes_of
 from studio.placing import Placing
-from studio.ruler import Ruler
+from studio.ruler import Point, Ruler
 from studio.session import Session
 from studio.shown import Comparison
 from studio.slice_pictures import SlicePictures
@@ -29,7 +30,15 @@ _BOX_WORDS = QMarginsF(200, 80, 200, 80)
 
 
 class SliceCanvas(QWidget):
-    """Shows one slice of the session's volume. Points of image and viewport are those of a pane, from its corner."""
+    """Shows one slice of the session's volume. Points of image and viewport are those of a pane, from its corner.
+
+    Attributes
+    ----------
+    crosshair_changed : Signal(bool)
+        The crosshair is shown from now on, or hidden.
+    """
+
+    crosshair_changed = Signal(bool)
 
     def __init__(self, session: Session, placing: Placing, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -37,13 +46,13 @@ class SliceCanvas(QWidget):
         self._gesture = BoxGesture(session, placing)
         self._pictures = SlicePictures(session, self._gesture)
         self._viewport: Viewport | None = None
-        self._is_fitted = True
         self._is_smooth = True
         self._has_ring = False
         self._cursor_at: QPointF | None = None
         self._cursor_pane: Pane | None = None
         self._tint: QImage | None = None
         self.ruler = Ruler()
+        self.crosshair = Crosshair(self.ruler)
         self.setAccessibleName("CT slice")
         self.setMinimumSize(*_LEAST)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -57,20 +66,34 @@ class SliceCanvas(QWidget):
             session.lungs_changed,
         ):
             signal.connect(self._forget_image)
+        session.framing_changed.connect(self._frame)
         session.shown_changed.connect(self._show_panes)
         session.preview_changed.connect(self._show_preview)
         for signal in (session.box_changed, session.made_whole_changed):
             signal.connect(self.update)
+        # First of all: the pixel may not be there any more when the new slice is described.
+        session.volume_changed.connect(self._drop_crosshair)
         for signal in (session.slice_index_changed, session.volume_changed, session.box_changed):
             signal.connect(self._describe)
 
     def _describe(self) -> None:
-        """Tell screen readers which slice is shown, and where its box is."""
+        """Tell screen readers what the crosshair reads, which slice is shown, and where its box is."""
         volume, index, box = self._session.volume, self._session.slice_index, self._session.box_here
         words = slice_text(volume, index).splitlines() if volume and index < len(volume) else ["Nothing is open"]
         if volume and box:
             words.append(f"box of {side_text(box, volume.pixel_spacing)} at row {box.row}, column {box.column}")
-        self.setAccessibleDescription(", ".join(words))
+        self.setAccessibleDescription(", ".join([*self._readout(), *words]))
+
+    def _readout(self) -> list[str]:
+        """Return the pixel under the crosshair, its HU, and the length of the ruler; nothing while it is not shown."""
+        at, viewport = self.crosshair.at, self._viewport
+        if at is None or viewport is None or not self.crosshair.is_on:
+            return []
+        # Side by side, each pane tells its own HU; words have one place for both, as a swipe has.
+        picture = self.panes[0].picture if len(self.panes) == 1 else Picture.SWIPE
+        words = slice_scene.readout(self._pictures, picture, at).replace("  ", "\n").splitlines()
+        length = f"ruler {self.ruler.length_mm(viewport.spacing):.1f} mm"
+        return [*words, length] if self.ruler.end else words
 
     # --- where the slice lies ------------------------------------------------------------------------
 
@@ -101,14 +124,7 @@ class SliceCanvas(QWidget):
 
     def fit(self) -> None:
         """Show the whole slice."""
-        volume = self._session.volume
-        self._is_fitted = True
-        if volume:
-            shape = volume.slice_at(0).shape
-            self._viewport = Viewport.fitted(self._pane_size, shape, volume.pixel_spacing)
-        else:
-            self._viewport = None
-        self.update()
+        self._session.framing = None
 
     def zoom(self, factor: float, around: QPointF | None = None) -> None:
         """Zoom around a point of a pane; around its middle if that is left out."""
@@ -129,22 +145,34 @@ class SliceCanvas(QWidget):
         if viewport and box and not QRectF(0, 0, *self._pane_size).contains(viewport.box_rect(box) + around):
             self._look(replace(viewport, centre=box.centre))
 
-    def _look(self, viewport: Viewport) -> None:
-        """Show the slice as the user wants it: no longer fitted."""
-        self._is_fitted = False
-        self._viewport = viewport
+    def _show_crosshair(self) -> None:
+        """Show and tell where the crosshair is now; bring it to the middle if it is out of sight."""
+        at = self.crosshair.at
+        if at and self._viewport and not self._is_in_sight(at):
+            self._look(replace(self._viewport, centre=at))
+        self._describe()
         self.update()
 
-    def _fit_or_keep(self) -> None:
-        """Keep the slice fitted, or its centre where it is."""
-        if self._is_fitted:
-            self.fit()
-        elif self._viewport:
-            self._viewport = replace(self._viewport, size=self._pane_size)
+    def _is_in_sight(self, at: Point) -> bool:
+        return self._viewport is not None and QRectF(0, 0, *self._pane_size).contains(self._viewport.to_widget(*at))
+
+    def _look(self, viewport: Viewport) -> None:
+        """Show the slice as the user wants it: no longer fitted."""
+        self._session.framing = viewport.framing
+
+    def _frame(self) -> None:
+        """Show what part of the slice the session says: all of it, fitted, or with that zoom around that centre."""
+        volume, framing = self._session.volume, self._session.framing
+        if volume:
+            fitted = Viewport.fitted(self._pane_size, volume.slice_at(0).shape, volume.pixel_spacing)
+            self._viewport = fitted.framed(framing) if framing else fitted
+        else:
+            self._viewport = None
+        self.update()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the slice fitted, or its centre where it is."""
-        self._fit_or_keep()
+        self._frame()
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         """Have a ring if the keyboard has led here; after a click it would only be in the way."""
@@ -167,18 +195,49 @@ class SliceCanvas(QWidget):
         """Let a left-drag measure, or draw boxes again; without a ruler nothing that was measured remains."""
         self.ruler.is_on = is_on
         self.ruler.clear()
+        self._describe()
         self.update()
+
+    def set_crosshair(self, is_on: bool) -> None:
+        """Show a crosshair that the arrow keys move, or hide it; without a slice there is none.
+
+        It begins where it was last, else in the middle of the box, else of the view: in sight in any case.
+        """
+        viewport, box = self._viewport, self._session.box_here
+        self.crosshair.is_on = is_on and viewport is not None
+        if viewport and self.crosshair.is_on:
+            starts = (self.crosshair.at, box.centre if box else None)
+            in_sight = (at for at in starts if at and self._is_in_sight(at))
+            self.crosshair.put(next(in_sight, viewport.centre), viewport.shape)
+            self.setFocus()  # Or the arrow keys would go elsewhere.
+        else:
+            self.ruler.release()
+        self.crosshair_changed.emit(self.crosshair.is_on)
+        self._describe()
+        self.update()
+
+    def _drop_crosshair(self) -> None:
+        self.crosshair.pixel = None
+        self.set_crosshair(False)
+
+    @property
+    def _read_at(self) -> QPointF | None:
+        """Where HU are read, in a pane: at the crosshair while that is shown, else under the mouse."""
+        at, viewport = self.crosshair.at, self._viewport
+        return viewport.to_widget(*at) if at and viewport and self.crosshair.is_on else self._cursor_at
 
     def _forget_image(self) -> None:
         self._pictures.forget()
         self._tint = None
+        if self.crosshair.is_on:  # It may read something else now.
+            self._describe()
         self.update()
 
     def _show_panes(self) -> None:
         """Show what is switched on, in as many panes as that takes."""
         if self._viewport and self._viewport.size != self._pane_size:
             self._cursor_at = self._cursor_pane = None
-            self._fit_or_keep()
+            self._frame()
         self._forget_image()
 
     def _show_preview(self) -> None:
@@ -227,6 +286,8 @@ class SliceCanvas(QWidget):
         overlays.paint_ruler(painter, viewport, self.ruler)
         if pane.picture is Picture.SWIPE:
             comparison_painter.paint_divider(painter, viewport, session.shown.divider)
-        if self._cursor_at and self._cursor_pane in self.panes and self._cursor_pane != pane:
+        if self.crosshair.is_on and self.crosshair.at:
+            overlays.paint_crosshair(painter, viewport, self.crosshair.at)
+        elif self._cursor_at and self._cursor_pane in self.panes and self._cursor_pane != pane:
             comparison_painter.paint_cross(painter, self._cursor_at)
-        slice_scene.paint_words(painter, viewport, session, self._pictures, pane.picture, self._cursor_at)
+        slice_scene.paint_words(painter, viewport, session, self._pictures, pane.picture, self._read_at)

@@ -75,16 +75,19 @@ def paint_words(
     session: Session,
     pictures: SlicePictures,
     picture: Picture,
-    cursor_at: QPointF | None,
+    read_at: QPointF | None,
 ) -> None:
-    """Paint the corners, the letters of orientation, the scale bar, and the colours if there are any."""
+    """Paint the corners, the letters of orientation, the scale bar, and the colours if there are any.
+
+    `read_at`, a point of the pane, is what the HU are told of.
+    """
     if session.volume is None:
         return
     area = QRectF(0, 0, *viewport.size)
     texts = {
         "top left": slice_texts.slice_text(session.volume, session.slice_index),
         "top right": slice_texts.window_text(session),
-        "bottom left": _cursor_text(pictures, picture, viewport.to_image(cursor_at)) if cursor_at else "",
+        "bottom left": readout(pictures, picture, viewport.to_image(read_at)) if read_at else "",
     }
     if picture is Picture.BEFORE:
         texts["top right"] = "Before"
@@ -99,7 +102,8 @@ def paint_words(
         comparison_painter.paint_colour_bar(painter, area, session.window)
 
 
-def _cursor_text(pictures: SlicePictures, picture: Picture, point: tuple[float, float]) -> str:
+def readout(pictures: SlicePictures, picture: Picture, point: tuple[float, float]) -> str:
+    """Return the HU of a picture at an image point, where before and after are seen in one both of them."""
     hu = pictures.hu(picture)
     if picture in (Picture.SWIPE, Picture.DIFFERENCE):
         return slice_texts.change_text(pictures.hu(Picture.BEFORE), hu, point)

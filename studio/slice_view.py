@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QWidget
 from engine.ct import WindowLevel
 from studio import commands, comparison_painter
 from studio.box_drag import Grip, grip_at
+from studio.buttons import is_return, takes_return
 from studio.own_nodule import own_nodules
 from studio.panes import pane_at
 from studio.placing import Placing
@@ -23,6 +24,8 @@ _CLICK = 4.0
 _ZOOM_STEP = 1.2
 #: An arrow key moves the slice by this share of the pane, the divider of a swipe by that.
 _PAN_STEP, _SWIPE_STEP = 0.1, 0.02
+#: Shift and an arrow key move the crosshair by so many pixels.
+_STRIDE = 10
 #: One notch of a mouse wheel, in the unit of Qt.
 _NOTCH = 120
 _CURSORS = {
@@ -59,7 +62,8 @@ class SliceView(SliceCanvas):
     Left-drag draws, moves or resizes the box; right-drag changes the window; middle-drag pans; the wheel scrolls
     slices, with Ctrl it zooms. Shift and an arrow key move the box by a pixel, with Ctrl too they resize it; that
     takes effect when Shift is released, or another key pressed. Ctrl and an arrow key pan. A swipe is dragged at its
-    divider, or moved by the left and right arrow keys.
+    divider, or moved by the left and right arrow keys. While the crosshair is shown, the arrow keys move that, by a
+    pixel, with Shift by ten; Return sets the ends of the ruler there if that is on; Alt and an arrow key still scroll.
     """
 
     def __init__(self, session: Session, placing: Placing, parent: QWidget | None = None) -> None:
@@ -75,14 +79,20 @@ class SliceView(SliceCanvas):
         session.slice_index_changed.connect(self._drop_gesture)
 
     def _show_volume(self) -> None:
-        self.fit()
+        self._frame()
         self._drop_gesture()
 
     def cancel_gesture(self) -> bool:
-        """End a drag of the box without effect, and take the ruler away; return whether there was one of the two."""
+        """End a drag of the box without effect, and take the ruler away; if there is neither, hide the crosshair.
+
+        Return whether there was any of the three.
+        """
         had_any = self._gesture.box is not None or self.ruler.start is not None
         self._drop_gesture()
-        return had_any
+        if had_any or not self.crosshair.is_on:
+            return had_any
+        self.set_crosshair(False)
+        return True
 
     def _drop_gesture(self) -> None:
         self._gesture.drop()
@@ -126,12 +136,14 @@ class SliceView(SliceCanvas):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """End a drag; a click selects the nodule under it."""
         point = self._in_pane(event)
-        if event.button() is _LEFT and self._is_swiping:
+        if event.button() is not _LEFT:  # A ruler whose one end the crosshair has set outlives panning.
+            return
+        if self._is_swiping:
             self._is_swiping = False
         elif self.ruler.is_dragged:
             self.ruler.release()
             self.update()
-        elif event.button() is _LEFT and self._gesture.is_by_mouse:
+        elif self._gesture.is_by_mouse:
             was_drag = self._gesture.finish()
             self._forget_image()
             if not was_drag and self._grip_at(point) is Grip.NOTHING:
@@ -219,16 +231,22 @@ class SliceView(SliceCanvas):
     # --- the keyboard --------------------------------------------------------------------------------
 
     def event(self, event: QEvent) -> bool:
-        """Put the box where the keys have moved it before another key, Shift still held, does something with it."""
+        """Put the box where the keys have moved it before another key, Shift still held, does something with it.
+
+        Return sets an end of the ruler before the action of the menu takes it.
+        """
         is_first = event.type() is QEvent.Type.ShortcutOverride
         if is_first and isinstance(event, QKeyEvent) and event.key() not in (*_ARROWS, *_MODIFIERS):
             self._finish_nudging()
-        return super().event(event)
+        is_for_ruler = self.crosshair.is_on and self.ruler.is_on and takes_return(event)
+        return is_for_ruler or super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Scroll slices; with Shift, move the box; with Ctrl and Shift, resize it; with Ctrl, pan."""
+        """Scroll slices; with Shift, move the box; with Ctrl and Shift, resize it; with Ctrl, pan. Or `_steer`."""
         key, modifiers = event.key(), event.modifiers()
-        if key in _ARROWS and modifiers & Qt.KeyboardModifier.ShiftModifier:
+        if self._steer(event):
+            self._show_crosshair()
+        elif key in _ARROWS and modifiers & Qt.KeyboardModifier.ShiftModifier:
             self._gesture.nudge(*_ARROWS[key], resize=bool(modifiers & Qt.KeyboardModifier.ControlModifier))
             self._forget_image()
         elif key in _ARROWS and modifiers & Qt.KeyboardModifier.ControlModifier:
@@ -239,6 +257,21 @@ class SliceView(SliceCanvas):
             self._session.go_to_slice(self._session.slice_index + _SCROLLS[key])
         else:
             event.ignore()
+
+    def _steer(self, event: QKeyEvent) -> bool:
+        """Move the crosshair while it is shown, or set an end of the ruler; return whether the key is for that."""
+        key, modifiers = event.key(), event.modifiers()
+        if self._viewport is None or not self.crosshair.is_on:
+            return False
+        if key in _ARROWS and not modifiers & ~Qt.KeyboardModifier.ShiftModifier & ~Qt.KeyboardModifier.KeypadModifier:
+            step = _STRIDE if modifiers & Qt.KeyboardModifier.ShiftModifier else 1
+            down, right = _ARROWS[key]
+            self.crosshair.move(step * down, step * right, self._viewport.shape)
+            return True
+        is_for_ruler = self.ruler.is_on and is_return(event)
+        if is_for_ruler and not event.isAutoRepeat():  # A key that is held would set both ends at once.
+            self.crosshair.set_ruler_end()
+        return is_for_ruler
 
     def _pan(self, down: int, right: int) -> None:
         """Show more of what lies below, or to the right."""

@@ -1,4 +1,4 @@
-"""Actions of the View menu that stay on: window presets, overlays, the ruler."""
+"""Actions of the View menu that stay on: window presets, overlays, the ruler, the crosshair."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QMainWindow, QMenu, QToolButton, QWidget
 
 from engine.ct import WindowLevel
 from studio.presets import forget_presets, store_preset, stored_presets
+from studio.reasons import why_not_look
 from studio.session import Notice, Session
 from studio.shown import COMPARISON_KEYS, SWITCHES, Comparison
 from studio.slice_view import SliceView
@@ -73,7 +74,7 @@ def preset_menu(window: QMainWindow, session: Session) -> QMenu:
 
 
 def switch_actions(window: QMainWindow, session: Session, view: SliceView) -> list[QAction]:
-    """Return one action for each that can be switched on over the slice, and one for the ruler."""
+    """Return one action for each that can be switched on over the slice, one for the ruler, one for the crosshair."""
     actions: dict[str, QAction] = {}
     for name, (text, key) in SWITCHES.items():
         actions[name] = QAction(text, window, checkable=True, shortcut=QKeySequence(key))
@@ -87,7 +88,22 @@ def switch_actions(window: QMainWindow, session: Session, view: SliceView) -> li
     show()
     ruler = QAction("Ruler", window, checkable=True, shortcut=QKeySequence("M"))
     ruler.toggled.connect(view.set_ruler)
-    return [*actions.values(), ruler]
+    return [*actions.values(), ruler, _crosshair_action(window, session, view)]
+
+
+def _crosshair_action(window: QMainWindow, session: Session, view: SliceView) -> QAction:
+    """Return the action that shows the crosshair, or says why there is none; Esc and another series hide it, too."""
+    action = QAction("Crosshair", window, checkable=True, shortcut=QKeySequence("U"))
+
+    def choose(is_on: bool) -> None:
+        why = why_not_look(session)
+        if why:
+            session.say(why)
+        view.set_crosshair(is_on)
+
+    action.triggered.connect(choose)
+    view.crosshair_changed.connect(action.setChecked)
+    return action
 
 
 def _switch(session: Session, name: str, is_on: bool) -> None:

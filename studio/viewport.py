@@ -14,6 +14,15 @@ _SMALLEST_ZOOM, _LARGEST_ZOOM = 0.2, 120.0
 
 
 @dataclass(frozen=True)
+class Framing:
+    """What part of a slice is looked at, in a widget of whatever size: its zoom and its centre, as in `Viewport`."""
+
+    zoom: float
+    row: float
+    column: float
+
+
+@dataclass(frozen=True)
 class Viewport:
     """Maps pixels of the slice to the widget.
 
@@ -43,6 +52,16 @@ class Viewport:
         down = size[1] / (shape[0] * spacing[0])
         zoom = max(_SMALLEST_ZOOM, min(across, down) * _FITTED)
         return cls(zoom, (shape[0] / 2, shape[1] / 2), size, shape, spacing)
+
+    @property
+    def framing(self) -> Framing:
+        """What part of the slice it shows."""
+        return Framing(self.zoom, *self.centre)
+
+    def framed(self, framing: Framing) -> Viewport:
+        """Return the viewport that shows that part, or what can be shown that is nearest to it."""
+        zoom = max(_SMALLEST_ZOOM, min(framing.zoom, _LARGEST_ZOOM))
+        return replace(self, zoom=zoom, centre=self.kept_in((framing.row, framing.column)))
 
     def to_widget(self, row: float, column: float) -> QPointF:
         """Return where an image point is in the widget."""

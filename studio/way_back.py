@@ -13,6 +13,7 @@ from studio.placed import PlacedNodule, count_whole
 from studio.saved_session import SavedSession, saved_session
 from studio.session import Session
 from studio.sweep import Sweep
+from studio.viewport import Framing
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Open:
     attributes: NoduleAttributes
     sweep: Sweep | None
     is_sweep_shown: bool
+    framing: Framing | None
 
 
 def what_is_open(session: Session) -> Open:
@@ -46,6 +48,7 @@ def what_is_open(session: Session) -> Open:
         session.attributes,
         session.sweep,
         session.is_sweep_shown,
+        session.framing,
     )
 
 
@@ -63,6 +66,7 @@ def show_again(session: Session, before: Open) -> None:
     session.in_project = before.in_project
     session.candidate, session.box = before.scene.candidate, before.scene.box
     session.sweep, session.is_sweep_shown = before.sweep, before.is_sweep_shown
+    session.framing = before.framing  # Last: a ladder or grid that appears brings the box into sight.
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,18 @@ SAVED = {
     "options": {"seed": 7, "steps": 15, "guidance": 2.5, "solver": "ddim"},
     "accepted": [{"slice_index": 6, "result": "/r", "exported": False, "nodule": "n"}],
     "candidate": None,
+    "framing": {"zoom": 3.5, "row": 40.0, "column": 50.5},
+    "sweep": {"slice_index": 6, "across": "margin", "down": None, "shown": True, "cells": [None] * 5, "earlier": []},
+    "unmade": [
+        {
+            "slice_index": 6,
+            "slice_sha256": "9c",
+            "box": {"row": 2, "column": 3, "side": 9},
+            "attributes": dict.fromkeys(("sphericity", "margin", "lobulation", "spiculation", "texture"), 3),
+            "options": {"seed": 7, "steps": 15, "guidance": 2.5, "solver": "ddim"},
+            "swept": [],
+        }
+    ],
     "behind": None,
 }
 CHANGES = [
@@ -39,6 +51,21 @@ CHANGES = [
     {"shown": {"divider": "x"}},
     {"source": {**SAVED["source"], "description": [1]}},
     {"source": {**SAVED["source"], "path": "a\0b"}},
+    {"framing": {"zoom": 3.5}},
+    {"framing": {**SAVED["framing"], "row": "x"}},
+    {"framing": {**SAVED["framing"], "zoom": float("inf")}},
+    {"sweep": [1]},
+    {"sweep": {**SAVED["sweep"], "across": "colour"}},
+    {"sweep": {**SAVED["sweep"], "down": "margin"}},
+    {"sweep": {**SAVED["sweep"], "down": ["texture"]}},
+    {"sweep": {**SAVED["sweep"], "cells": [None] * 25}},
+    {"sweep": {**SAVED["sweep"], "cells": ["a\0b", None, None, None, None]}},
+    {"sweep": {**SAVED["sweep"], "earlier": [5]}},
+    {"unmade": 5},
+    {"unmade": [5]},
+    {"unmade": [{**SAVED["unmade"][0], "box": {"row": 2}}]},
+    {"unmade": [{**SAVED["unmade"][0], "slice_sha256": None}]},
+    {"unmade": [{**SAVED["unmade"][0], "swept": ["colour"]}]},
 ]
 
 

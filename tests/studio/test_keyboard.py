@@ -21,6 +21,7 @@ from studio.shown import Shown
 from tests.made_up_study import made_up_study
 from tests.studio.driving import LEFT, NO_KEY, draw_box, generate
 
+CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
 KEY = Qt.Key
 TAB = Qt.FocusReason.TabFocusReason
 
@@ -307,6 +308,21 @@ def test_only_what_goes_step_by_step_is_done_again_while_its_keys_are_held(windo
 
 def test_every_action_of_a_menu_has_a_key(window):
     assert [found.text for found in menu_actions(window) if not found.keys] == []
+
+
+def test_keys_of_what_is_disabled_say_why_in_the_status_bar(window):
+    for key, modifiers, why in (
+        (KEY.Key_Z, CTRL, "There is nothing to undo"),
+        (KEY.Key_Z, CTRL | SHIFT, "There is nothing to redo"),
+        (KEY.Key_B, CTRL | SHIFT, "No slice that was made has taken the place of a scan"),
+    ):
+        QTest.keyClick(window.view, key, modifiers)
+        assert window.statusBar().currentMessage() == why
+    window.statusBar().clearMessage()
+    draw_box(window)
+    QTest.keyClick(window.view, KEY.Key_Z, CTRL)
+    assert window.session.box is None
+    assert window.statusBar().currentMessage() == ""
 
 
 def test_the_slice_describes_itself_to_screen_readers(window):

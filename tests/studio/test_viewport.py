@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import QPointF
 
-from studio.viewport import Viewport
+from studio.viewport import Framing, Viewport
 
 FITTED = Viewport.fitted((800, 600), (100, 200), (1.0, 0.5))
 
@@ -28,6 +28,15 @@ def test_there_and_back(viewport):
 def test_zooming_holds_the_point_under_the_mouse():
     mouse = QPointF(350, 250)
     assert FITTED.zoomed(2.5, mouse).to_image(mouse) == pytest.approx(FITTED.to_image(mouse))
+
+
+def test_what_was_looked_at_is_shown_in_a_widget_of_another_size_and_at_its_nearest_if_it_cannot_be():
+    viewport = FITTED.zoomed(5, QPointF(30, 40))
+    larger = Viewport.fitted((1600, 900), (100, 200), (1.0, 0.5)).framed(viewport.framing)
+    assert (larger.zoom, larger.centre, larger.size) == (viewport.zoom, viewport.centre, (1600, 900))
+    lost = FITTED.framed(Framing(-1.0, -50.0, 1e9))
+    assert lost.zoom > 0
+    assert lost.centre == (0, 200)
 
 
 def test_the_slice_cannot_be_lost():
