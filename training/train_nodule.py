@@ -40,6 +40,7 @@ from training.nodule_loss import (
 from training.nodule_samples import draw_batch
 from training.prepared_files import read_description
 from training.run_options import Pace, add_run_arguments, take_options
+from training.training_loop import train_on
 from training.training_run import TrainingRun, make_accelerator
 from training.training_sheet import make_contact_sheet
 
@@ -157,21 +158,7 @@ def train(
     InputError
         If data, checkpoint or run are not usable.
     """
-    trainer = NoduleTrainer(options, data, run, network, start_from)
-    last = min(options.steps, pace.stop_at or options.steps)
-    is_main = trainer.run.accelerator.is_main_process
-    for _ in trainer.run.steps_until(last):
-        trainer.train_step()
-        if trainer.run.save_is_due(pace.save_every):
-            trainer.save()
-        if is_main and trainer.run.step < last and trainer.run.step % pace.validate_every == 0:
-            trainer.validate(pace.validate_on)
-    # Where no step was left, too: a run that was killed in what follows does it when it is started again.
-    trainer.save()
-    if is_main and trainer.run.step == last:
-        trainer.validate(pace.validate_on)
-    trainer.run.close()
-    return trainer.run.step == options.steps
+    return train_on(NoduleTrainer(options, data, run, network, start_from), pace)
 
 
 @command

@@ -44,6 +44,7 @@ from training.slice_loss import (
 )
 from training.slice_readings import list_readings
 from training.slice_sheet import make_slice_sheet
+from training.training_loop import train_on
 from training.training_run import TrainingRun, make_accelerator
 
 #: The network of the checkpoint that comes with the studio, but for its conditioning: on latents of 64 x 64, with
@@ -169,21 +170,9 @@ def train_slice(
     InputError
         If data, VQ-VAE or run are not usable.
     """
-    trainer = SliceTrainer(options, data, vqvae, run, latents or run.parent / "latents", network, start_from)
-    last = min(options.steps, pace.stop_at or options.steps)
-    is_main = trainer.run.accelerator.is_main_process
-    for _ in trainer.run.steps_until(last):
-        trainer.train_step()
-        if trainer.run.save_is_due(pace.save_every):
-            trainer.save()
-        if is_main and trainer.run.step < last and trainer.run.step % pace.validate_every == 0:
-            trainer.validate(pace.validate_on)
-    # Where no step was left, too: a run that was killed in what follows does it when it is started again.
-    trainer.save()
-    if is_main and trainer.run.step == last:
-        trainer.validate(pace.validate_on)
-    trainer.run.close()
-    return trainer.run.step == options.steps
+    return train_on(
+        SliceTrainer(options, data, vqvae, run, latents or run.parent / "latents", network, start_from), pace
+    )
 
 
 @command

@@ -33,6 +33,7 @@ from training.command import NOT_DONE, command
 from training.going_on import check_data
 from training.prepared import read_description, read_slices
 from training.run_options import Pace, add_run_arguments, take_options
+from training.training_loop import train_on
 from training.training_run import TrainingRun, make_accelerator
 from training.vqvae_card import write_card
 from training.vqvae_loss import (
@@ -121,16 +122,22 @@ class VQVAETrainer:
         run.network.has_codes.fill_(1)
         run.ema.shadow_params = [parameter.clone().detach() for parameter in run.network.parameters()]
 
-    def validate(self, count: int | None) -> None:
+    def save(self) -> None:
+        """Write the state; the VQ-VAE itself is written when it is validated, for its card has figures."""
+        self.run.save_state()
+
+    def validate(self, count: int) -> None:
         """Measure on held-out patients (see `evaluate_vqvae`), draw a sheet, and export, all with averaged weights.
 
-        Before there is a code book, only what is made without one is measured and drawn, and nothing is exported.
+        At the end of the run all slices are measured. Before there is a code book, only what is made without one is
+        measured and drawn, and nothing is exported.
         """
+        is_end = self.run.step == self.options.steps
         folder = self.run.folder / "vqvae"
         ways = WAYS if self.has_codes else ("unquantised",)
         with self.run.averaged_weights():
             codec = VQCodec(self.codec.vqvae, measure_statistics(self.codec, self.data.slices), self.codec.pixels)
-            figures = evaluate_vqvae(codec, self.held_out, self.held_out_nodules, count, ways)
+            figures = evaluate_vqvae(codec, self.held_out, self.held_out_nodules, None if is_end else count, ways)
             sheet = make_vqvae_sheet(codec, self.held_out, ways[0])
             if self.has_codes:
                 save_vq_codec(codec, folder)
@@ -168,21 +175,7 @@ def train_vqvae(options: VQVAEOptions, data: Path, run: Path, pace: Pace = DEFAU
     InputError
         If data or run are not usable.
     """
-    trainer = VQVAETrainer(options, data, run)
-    last = min(options.steps, pace.stop_at or options.steps)
-    is_main = trainer.run.accelerator.is_main_process
-    for _ in trainer.run.steps_until(last):
-        trainer.train_step()
-        if trainer.run.save_is_due(pace.save_every):
-            trainer.run.save_state()
-        if is_main and trainer.run.step < last and trainer.run.step % pace.validate_every == 0:
-            trainer.validate(pace.validate_on)
-    # Where no step was left, too: a run that was killed in what follows does it when it is started again.
-    trainer.run.save_state()
-    if is_main and trainer.run.step == last:
-        trainer.validate(None if last == options.steps else pace.validate_on)
-    trainer.run.close()
-    return trainer.run.step == options.steps
+    return train_on(VQVAETrainer(options, data, run), pace)
 
 
 @command
