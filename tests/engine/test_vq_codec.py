@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub.constants
 import pytest
 import torch
 from diffusers.models.autoencoders.vq_model import VQModel
@@ -191,6 +192,24 @@ def test_a_pretrained_model_of_three_channels_works_without_our_files(
     assert codec.encode(hu).shape == (2, 3, 16, 8)
     assert codec.decode(codec.encode(hu)).shape == hu.shape
     assert VQCodec.from_settings(codec.settings()).settings() == codec.settings()
+
+
+@pytest.mark.filterwarnings("ignore:.*local_dir_use_symlinks")  # diffusers' own way of asking the hub
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_model_is_found_by_its_name_on_the_hub(
+    tmp_path: Path, hu: torch.Tensor, channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As the hub's library keeps what it has fetched once, and looks first.
+    kept, revision = tmp_path / "models--CompVis--ldm-celebahq-256", "0" * 40
+    tiny_model(in_channels=channels, out_channels=channels).save_pretrained(kept / "snapshots" / revision / "vqvae")
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text(revision)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+
+    codec = load_vq_codec("CompVis/ldm-celebahq-256")
+
+    assert codec.decode(codec.encode(hu)).shape == hu.shape
 
 
 def test_a_model_that_does_not_fit_is_refused(tmp_path: Path) -> None:

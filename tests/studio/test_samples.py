@@ -1,8 +1,11 @@
 """Generated slices come with the program, for a start without a CT."""
 
+import pydicom
 import pytest
 from PySide6.QtWidgets import QPushButton
 
+from engine.checkpoint import DEFAULT_SLICE_CHECKPOINT, read_manifest
+from engine.synthetic_data import says_made_whole, says_synthetic
 from studio import samples
 
 
@@ -41,3 +44,15 @@ def test_without_samples_nothing_speaks_of_them(make_window, tmp_path, monkeypat
     window = make_window()
     assert not window.welcome.sample.isVisible()
     assert not sample_menu(window).menuAction().isVisible()
+
+
+def test_those_that_come_with_the_program_are_of_its_own_generator_and_say_that_they_are_synthetic():
+    made_by = read_manifest(DEFAULT_SLICE_CHECKPOINT)["sha256"]
+    paths = samples.sample_slices()
+    assert paths
+    for path in paths:
+        header = pydicom.dcmread(path, stop_before_pixels=True)
+        assert says_synthetic(header)
+        assert says_made_whole(header)
+        _, digest = header.ContributingEquipmentSequence[0].SoftwareVersions.split()
+        assert made_by.startswith(digest)

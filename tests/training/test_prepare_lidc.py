@@ -113,8 +113,9 @@ def test_a_dask_cluster_does_the_same(tmp_path: Path, scans: tuple[MadeUpScan, .
     dicom = write_tree(tmp_path / "dicom", scans)
     next((dicom / scans[0].patient_id).rglob("*.dcm")).unlink()
 
+    # The scheduler is spoken to over TCP, as on a cluster.
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None
+        n_workers=1, threads_per_worker=2, processes=False, protocol="tcp", dashboard_address=None
     ) as cluster:
         assert run(dicom, tmp_path / "dask", "--scheduler", cluster.scheduler_address) == prepare_lidc.SOME_SKIPPED
     run(dicom, tmp_path / "here")
@@ -156,3 +157,14 @@ def test_a_real_scan(tmp_path: Path, data_folder: Path) -> None:
     row, column, _ = slices.nodules[4][0].box
     assert row > 150
     assert column > 128
+
+
+def test_a_real_scan_with_a_damaged_file_is_passed_over_and_told(tmp_path: Path, data_folder: Path) -> None:
+    folder = data_folder / "dicom" / "LIDC-IDRI-0003-partial"
+    if not folder.is_dir():
+        pytest.skip(f"there is no {folder}")
+
+    assert run(folder, tmp_path) == prepare_lidc.SOME_SKIPPED
+
+    (problem,) = problems(tmp_path).values()
+    assert problem == "1 of 11 files are truncated or damaged; get them again."
