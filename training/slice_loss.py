@@ -63,8 +63,9 @@ class SliceOptions(TrainingOptions):
 #: The paper predicts the noise with a plain MSE, over 1000 steps (section 2.2). It states no betas: these are those of
 #: latent diffusion's pipeline for images of this size in diffusers, CompVis/ldm-celebahq-256: 0.0015 to 0.0195, linear
 #: in their square roots ("scaled_linear"; latent diffusion's own configurations call it "linear").
-#: Two things are not the paper's: latents are whitened (`engine.vq_codec.LatentStatistics`), those of its own VQ-VAE,
-#: too, so that signal and noise are on one scale; and all slices of the prepared data are learned from, where the
+#: Three things are not the paper's: latents are whitened (`engine.vq_codec.LatentStatistics`), those of its own VQ-VAE,
+#: too, so that signal and noise are on one scale; the mask is resized to them by area, so that it has fractions at its
+#: edges (the paper does not say how it resizes its own); and all slices of the prepared data are learned from, where the
 #: paper has 1,587 of LIDC-IDRI.
 _PAPER: dict[str, Any] = {
     "prediction": "epsilon",
