@@ -65,8 +65,8 @@ class SliceOptions(TrainingOptions):
 #: in their square roots ("scaled_linear"; latent diffusion's own configurations call it "linear").
 #: Three things are not the paper's: latents are whitened (`engine.vq_codec.LatentStatistics`), those of its own VQ-VAE,
 #: too, so that signal and noise are on one scale; the mask is resized to them by area, so that it has fractions at its
-#: edges (the paper does not say how it resizes its own); and all slices of the prepared data are learned from, where the
-#: paper has 1,587 of LIDC-IDRI.
+#: edges (the paper does not say how it resizes its own); and all slices of the prepared data are learned from, where
+#: the paper has 1,587 of LIDC-IDRI.
 _PAPER: dict[str, Any] = {
     "prediction": "epsilon",
     "schedule": "scaled_linear",
