@@ -145,6 +145,19 @@ class Gate:
             self._opened[step].set()
 
 
+class Doorman:
+    """An `on_step` that holds the second step of a job: the second one, or that which is named."""
+
+    def __init__(self, job: int = 2) -> None:
+        self.gate = Gate(job)
+        self.jobs = 0
+
+    def __call__(self, step: int) -> None:
+        self.jobs += step == 1
+        if step == 2:
+            self.gate(self.jobs)
+
+
 def raising(error: Exception, at: int) -> Callable[[int], None]:
     """Return an `on_step` that raises `error` in step `at`, the first time it gets there."""
     left = [error]

@@ -13,7 +13,7 @@ from studio import project
 from studio.autosave import read_session
 from studio.requeuing import unmade_text
 from studio.sweep import CellState
-from tests.scripted_engine import Gate, ScriptedRunner
+from tests.scripted_engine import Doorman, ScriptedRunner
 from tests.studio import last_session
 from tests.studio.driving import LEFT, answering, at, draw_box, generate, wheel
 from tests.studio.last_session import CTRL, KEY, SHIFT, saved
@@ -24,23 +24,10 @@ ALT, DONE, CANCELLED = Qt.KeyboardModifier.AltModifier, CellState.DONE, CellStat
 ct, worked = last_session.ct, last_session.worked
 
 
-class Doorman:
-    """An `on_step` that holds the second step of the third job."""
-
-    def __init__(self):
-        self.gate = Gate(3)
-        self.jobs = 0
-
-    def __call__(self, step):
-        self.jobs += step == 1
-        if step == 2:
-            self.gate(self.jobs)
-
-
 @pytest.fixture
 def at_work(make_window, ct, qtbot):
     """A window in which a file is open, and whose engine waits in the third job."""
-    doorman = Doorman()
+    doorman = Doorman(job=3)
     window = make_window(ScriptedRunner(steps=2, on_step=doorman))
     window.gate = doorman.gate
     window.open_path(ct)

@@ -16,23 +16,10 @@ from studio.grid_dialog import GridDialog
 from studio.measured import legend, measured_for
 from studio.sweep import CellState, sweep_requests
 from studio.sweep_panel import progress_text
-from tests.scripted_engine import Gate, ScriptedRunner, raising, scripted_request
+from tests.scripted_engine import Doorman, Gate, ScriptedRunner, raising, scripted_request
 from tests.studio.driving import LEFT, draw_box, finish_queue, generate, grey_of
 
 ALT, KEY, STATE = Qt.KeyboardModifier.AltModifier, Qt.Key, CellState
-
-
-class Doorman:
-    """An `on_step` that holds the second step of a job: the second one, or that which is named."""
-
-    def __init__(self, job=2):
-        self.gate = Gate(job)
-        self.jobs = 0
-
-    def __call__(self, step):
-        self.jobs += step == 1
-        if step == 2:
-            self.gate(self.jobs)
 
 
 @pytest.fixture
