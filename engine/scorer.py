@@ -4,6 +4,10 @@ It was trained on real nodules of LIDC-IDRI (`training.train_scorer`). It sees t
 found it: HU and mask in a window as large as the nodule asks for, and a few plain measures. For each attribute it
 gives how probable each score from 1 to 5 is among readers.
 
+Sphericity, lobulation and spiculation are read from measures of the shape alone, which do not know how large the nodule
+is. LIDC's readers call large nodules lobulated and spiculated, and small ones not: a scorer that knows the size does
+best to go by that, and then tells nothing of what became of a score that was asked for, as the box settles the size.
+
     scorer.json          settings, calibration, hash of the weights and a hash of itself
     scorer.safetensors   weights, fp16
     README.md            the card, with its errors on patients that it had not seen
@@ -33,7 +37,7 @@ from engine.nodule import ATTRIBUTE_NAMES
 from engine.score_reading import ReadBack, ScoreReading
 from engine.window import sample
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 MANIFEST = "scorer.json"
 WEIGHTS = "scorer.safetensors"
 #: Pixels a side of the window.
@@ -55,6 +59,13 @@ FEATURES = (
     "log lobes",
     "log raggedness",
 )
+#: What tells of the shape, and not of the size; and the attributes that are read from these alone.
+SHAPE_FEATURES = ("circularity", "axis ratio", "solidity", "log lobes", "log raggedness")
+SHAPE_ATTRIBUTES = ("sphericity", "lobulation", "spiculation")
+_SHAPE_COLUMNS = [FEATURES.index(name) for name in SHAPE_FEATURES]
+_OTHER_ATTRIBUTES = [name for name in ATTRIBUTE_NAMES if name not in SHAPE_ATTRIBUTES]
+#: Where each attribute is among those of the shape and then the others.
+_IN_ORDER = [[*SHAPE_ATTRIBUTES, *_OTHER_ATTRIBUTES].index(name) for name in ATTRIBUTE_NAMES]
 #: Added to amplitudes of the edge, which may be 0, before logarithms are taken.
 _LEAST_AMPLITUDE = 0.01
 _LEVELS = torch.arange(1.0, 6.0)
@@ -70,7 +81,7 @@ class ScorerConfig:
     ----------
     members : networks whose logits are averaged, each trained without another part of the patients
     channels : of the convolutions; all but the second halve the resolution
-    hidden : width of the layer before the last
+    hidden : width of the layer before the last, half of it in the part that reads shape
     feature_mean, feature_deviation : by which the features of `FEATURES` are normalised
     stretch : (5, 2), for each attribute a and b of score = a + b * (mean of the network's probabilities)
     deviation_factor : (5,), by which the standard deviation of those probabilities is multiplied
@@ -117,13 +128,20 @@ class _Member(nn.Module):
             nn.Linear(2 * channels[-1] + len(FEATURES), hidden),
             nn.SiLU(),
             nn.Dropout(0.3),
-            nn.Linear(hidden, 25),
+            nn.Linear(hidden, 5 * len(_OTHER_ATTRIBUTES)),
+        )
+        self.shape = nn.Sequential(
+            nn.Linear(len(SHAPE_FEATURES), hidden // 2),
+            nn.SiLU(),
+            nn.Dropout(0.1),
+            nn.Linear(hidden // 2, 5 * len(SHAPE_ATTRIBUTES)),
         )
 
     def forward(self, windows: Tensor, features: Tensor) -> Tensor:
         maps = self.features(windows)
         pooled = torch.cat((maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3)), features), dim=1)
-        return self.head(pooled).reshape(-1, 5, 5)
+        logits = torch.cat((self.shape(features[:, _SHAPE_COLUMNS]), self.head(pooled)), dim=1)
+        return logits.reshape(-1, 5, 5)[:, _IN_ORDER]
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.nodule import ATTRIBUTE_NAMES
-from engine.scorer import FEATURES, SIZE, ScorerConfig
+from engine.scorer import FEATURES, SHAPE_ATTRIBUTES, SHAPE_FEATURES, SIZE, ScorerConfig
 from training.evaluation_report import markdown_table, shown
 from training.scorer_samples import MOST_SLICES, SMALLEST_SHARE
 
@@ -21,6 +22,12 @@ for (16 to 64 mm), with the HU and the mask that `engine.measurement` finds, and
 give the probabilities of the scores 1 to 5; the score is their mean, stretched, and the standard deviation is theirs,
 times a factor. Each network was trained without another part of the patients, on whom both were set. fp16, runs on the
 CPU.
+
+{of_shape} are read from {shape}
+alone, by a part of each network that knows neither the size nor the density. LIDC's readers call large nodules
+lobulated and spiculated, and small ones not, whatever their outline: a scorer that knew the size went by that, agreed
+better with them (of the figures of a nodule in the table below, lobulation had 0.88 and 0.59, spiculation 0.78 and
+0.49), and hardly noticed an outline that was asked for, as the box settles the size.
 
 ## For what
 
@@ -48,6 +55,7 @@ _LIMITS = """
 - At the ends of the scales there are few held-out nodules; a figure of a level may rest on one or two.
 - It learned from pixels of 0.46 to 0.98 mm and nodules up to about 30 mm. Slices of 1.4 mm, as the slice generator
   makes, are coarser than any that it saw.
+- Shape is told apart in nodules of 10 mm and more: below, a lobe is less than a pixel.
 - A generator can please a scorer without pleasing a reader: only readers tell.
 """
 
@@ -59,6 +67,8 @@ def write_scorer_card(path: Path, config: ScorerConfig, figures: Figures) -> Non
         members=config.members,
         size=SIZE,
         features=", ".join(FEATURES),
+        of_shape=_listed(SHAPE_ATTRIBUTES).capitalize(),
+        shape=_listed(SHAPE_FEATURES),
         slices=training["slices"],
         patients=training["patients"],
         most=MOST_SLICES,
@@ -66,6 +76,10 @@ def write_scorer_card(path: Path, config: ScorerConfig, figures: Figures) -> Non
         seen=training["samples_seen"],
     )
     path.write_text(made_with + write_scorer_markdown(figures) + _LIMITS)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def write_scorer_markdown(figures: Figures) -> str:

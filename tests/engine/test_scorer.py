@@ -13,8 +13,12 @@ from engine.errors import InputError
 from engine.measurement import measure_nodule
 from engine.nodule import ATTRIBUTE_NAMES, BoundingBox
 from engine.scorer import (
+    FEATURES,
     MANIFEST,
+    SHAPE_ATTRIBUTES,
+    SHAPE_FEATURES,
     SIZE,
+    NoduleScorer,
     cut_windows,
     expected_scores,
     features_of,
@@ -96,6 +100,34 @@ def test_the_window_is_centred_on_the_nodule_and_as_large_as_it_asks_for():
     inside = windows[0, 1] > 0.5
     assert inside.sum().item() * (side / SIZE) ** 2 == pytest.approx(mask.sum() * 0.7 * 0.5, rel=0.12)
     assert torch.equal(inside, inside.flip(0).flip(1))
+
+
+def test_scores_of_the_shape_know_neither_size_nor_density():
+    torch.manual_seed(0)
+    network = NoduleScorer(TINY).eval()
+    features = torch.randn(1, len(FEATURES))
+    others = features.clone()
+    others[:, [FEATURES.index(name) for name in FEATURES if name not in SHAPE_FEATURES]] += 1
+    of_shape = [ATTRIBUTE_NAMES.index(name) for name in SHAPE_ATTRIBUTES]
+
+    first = network(torch.zeros(1, 2, SIZE, SIZE), features)[0]
+    second = network(torch.randn(1, 2, SIZE, SIZE), others)[0]
+
+    for attribute in range(len(ATTRIBUTE_NAMES)):
+        assert torch.equal(first[:, attribute], second[:, attribute]) == (attribute in of_shape)
+
+
+@pytest.mark.parametrize("name", SHAPE_FEATURES)
+def test_scores_of_the_shape_follow_each_measure_of_it(name):
+    torch.manual_seed(0)
+    network = NoduleScorer(TINY).eval()
+    windows, features = torch.zeros(1, 2, SIZE, SIZE), torch.zeros(1, len(FEATURES))
+    other = features.clone()
+    other[0, FEATURES.index(name)] = 1
+
+    changed = (network(windows, features) != network(windows, other))[0].any(dim=(0, 2))
+
+    assert all(changed[ATTRIBUTE_NAMES.index(attribute)] for attribute in SHAPE_ATTRIBUTES)
 
 
 def test_a_feature_that_is_not_known_counts_as_the_mean():
