@@ -4,10 +4,10 @@ Lobulation and spiculation of a nodule are a few pixels of its edge: the network
 error, and guidance cannot amplify what is not there. So the shape is drawn first, and the network fills it.
 
 An outline is a radius at each angle, log r = sum over k of a_k cos(k angle + phase_k). In LIDC's outlines sphericity
-shows in a_2, how long the nodule is; lobulation in the harmonics after it; spiculation in all from the third on. Here
-lobulation makes lobes above all, k from 3 to 5, and spiculation finer waves. Each log a_k is normally distributed about
-a mean that is linear in the scores and in the logarithm of the diameter. The table, `resources/outlines.json`, is built
-by `training.build_outlines`.
+shows in a_2, how long the nodule is; lobulation in the harmonics after it; spiculation in all from the third on; and a
+nodule with a poorly defined margin is a little rougher in all. Here lobulation makes lobes above all, k from 3 to 5,
+and spiculation finer waves. Each log a_k is normally distributed about a mean that is linear in the scores and in the
+logarithm of the diameter. The table, `resources/outlines.json`, is built by `training.build_outlines`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from engine.nodule import ATTRIBUTE_NAMES
 from engine.prior import extent_in_box
 
 OUTLINES_FILE = Path(__file__).resolve().parent.parent / "resources" / "outlines.json"
-#: The scores that are scores of the shape, and those that count for one that is not given: the commonest.
-SHAPE_SCORES = {"sphericity": 4, "lobulation": 1, "spiculation": 1}
+#: The scores that show in the outline, and those that count for one that is not given: the commonest.
+SHAPE_SCORES = {"sphericity": 4, "margin": 4, "lobulation": 1, "spiculation": 1}
 #: The diameter, in mm, at which that of a nodule adds nothing.
 USUAL_DIAMETER_MM = 10.0
 _SHAPE_COLUMNS = [ATTRIBUTE_NAMES.index(name) for name in SHAPE_SCORES]
@@ -49,7 +49,7 @@ class OutlineTable:
     ----------
     mean : (K,)
         Mean of log a_k for a nodule of `USUAL_DIAMETER_MM` and the commonest scores.
-    by_score : (K, 3)
+    by_score : (K, 4)
         What a score more of each of `SHAPE_SCORES` adds.
     by_size : (K,)
         What twice the diameter adds.
@@ -117,7 +117,7 @@ def fill_outline(radii: Floats, box: Sequence[float], spacing_mm: float, size: i
 
 
 def draw_outlines(levels: Tensor, boxes: Tensor, spacing_mm: Tensor, seeds: Sequence[int], size: int) -> Tensor:
-    """Draw an outline for each window, none where no score of the shape is given.
+    """Draw an outline for each window, none where no score that shows in it is given.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Outlines that show the scores of the shape."""
+"""Outlines that show scores."""
 
 import numpy as np
 import pytest
@@ -27,10 +27,12 @@ def test_each_score_more_shows_in_the_outline(seed: int) -> None:
     lobulated = [roughness(draw_radii((4, 5, score, 1, 5), 12, seed)) for score in range(1, 6)]
     spiculated = [roughness(draw_radii((4, 5, 1, score, 5), 12, seed)) for score in range(1, 6)]
     long = [length(draw_radii((score, 5, 1, 1, 5), 12, seed)) for score in range(5, 0, -1)]
+    poorly_defined = [roughness(draw_radii((4, score, 1, 1, 5), 12, seed)) for score in range(5, 0, -1)]
 
     assert (np.diff(lobulated) > 0).all()
     assert (np.diff(spiculated) > 0).all()
     assert (np.diff(long) > 0).all()
+    assert (np.diff(poorly_defined) > 0).all()
     assert long[-1] > 2 * long[0]
 
 
@@ -39,8 +41,8 @@ def test_a_seed_is_an_outline_and_another_seed_another() -> None:
 
     assert np.array_equal(first, draw_radii(ROUND, 10, seed=1))
     assert not np.allclose(first, draw_radii(ROUND, 10, seed=2), atol=1e-3)
-    # Margin and texture are not of the shape; what is not given counts as the commonest score.
-    assert np.array_equal(draw_radii((4, 1, 1, 1, 1), 10, 1), draw_radii((None, 5, None, 1, 5), 10, 1))
+    # Texture does not show in the outline; what is not given counts as the commonest score.
+    assert np.array_equal(draw_radii((4, 4, 1, 1, 1), 10, 1), draw_radii((None, None, None, 1, 5), 10, 1))
 
 
 def test_large_seeds_are_seeds() -> None:
@@ -66,8 +68,8 @@ def test_an_outline_fills_the_middle_of_its_box_as_far_as_nodules_do(seed: int) 
     assert (columns[0] + columns[-1] + 1) / 2 == pytest.approx(32, abs=0.6)
 
 
-def test_windows_get_outlines_where_a_score_of_the_shape_is_given() -> None:
-    levels = torch.tensor([[5, 0, 1, 1, 0], [0, 3, 0, 0, 5], [0, 0, 0, 4, 0]])
+def test_windows_get_outlines_where_a_score_that_shows_in_them_is_given() -> None:
+    levels = torch.tensor([[5, 0, 1, 1, 0], [0, 0, 0, 0, 5], [0, 0, 0, 4, 0]])
     boxes, spacing = torch.tensor([BOX] * 3), torch.tensor([SPACING] * 3)
 
     drawn = draw_outlines(levels, boxes, spacing, [1, 1, 1], SIZE)

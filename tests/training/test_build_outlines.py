@@ -39,20 +39,22 @@ def test_a_crescent_does_not_surround_its_centroid() -> None:
 
 def test_what_scores_add_is_found_and_made_up_for_disagreement() -> None:
     generator = np.random.default_rng(0)
-    scores = generator.integers(1, 6, (4000, 3))
+    scores = generator.integers(1, 6, (4000, 4))
     diameters = np.exp(generator.normal(np.log(10), 0.4, 4000))
-    adds = np.array([[-0.5, 0.0, 0.0], [0.0, 0.2, 0.1]])  # to harmonics 2 and 3
-    stressed = adds * np.array([[1, 1, 1], [1, 2, 1]])  # lobulation, in lobes
+    adds = np.array([[-0.5, 0.0, 0.0, 0.0], [0.0, -0.1, 0.2, 0.1]])  # to harmonics 2 and 3
+    stressed = adds * np.array([[1, 1, 1, 1], [1, 1, 2.8, 1]])  # lobulation, in lobes
     more = scores - np.array(list(SHAPE_SCORES.values()))
     means = np.log([0.2, 0.1]) + more @ adds.T + 0.1 * np.log2(diameters / 10)[:, None]
     amplitudes = np.exp(means + generator.normal(0, 0.3, means.shape))
 
-    table = fit_table(amplitudes, diameters, scores, np.array([0.5, 0.4, 0.25]))
+    agreed = np.array([0.5, 0.5, 0.4, 0.25])
 
-    assert np.array(table["by_score"]) == pytest.approx(stressed / [0.5, 0.4, 0.25], abs=0.12)
+    table = fit_table(amplitudes, diameters, scores, agreed)
+
+    assert np.array(table["by_score"]) == pytest.approx(stressed / agreed, abs=0.12)
     assert table["by_size"] == pytest.approx([0.1, 0.1], abs=0.05)
     # A nodule of mean scores is as it would be without stress.
-    usual = np.array(table["mean"]) + (stressed - adds) / [0.5, 0.4, 0.25] @ more.mean(axis=0)
+    usual = np.array(table["mean"]) + (stressed - adds) / agreed @ more.mean(axis=0)
     assert np.exp(usual) == pytest.approx([0.2, 0.1], rel=0.1)
     assert set(table) == set(OutlineTable.__dataclass_fields__)
 
@@ -63,7 +65,7 @@ def test_agreement_is_that_of_two_readers_of_the_same_nodule() -> None:
     readers = np.clip(np.rint(truth + generator.normal(0, 1, (20_000, 3, 5))), 1, 5).astype(np.int8)
     readers[::2, 2] = 0
 
-    assert agreement(readers) == pytest.approx(np.full(3, 0.5), abs=0.06)
+    assert agreement(readers) == pytest.approx(np.full(4, 0.5), abs=0.06)
 
 
 def test_data_that_are_not_there_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,7 +79,7 @@ def test_the_table_that_comes_with_the_program_says_what_readers_see() -> None:
     table = outline_table()
 
     harmonics = len(table.mean)
-    assert table.by_score.shape == (harmonics, 3)
+    assert table.by_score.shape == (harmonics, 4)
     sphericity, lobulation, spiculation = table.by_score.T
     assert np.argmin(sphericity) == 0  # the second harmonic: long nodules
     assert (lobulation[1:] > 0).all()
