@@ -56,7 +56,8 @@ class NoduleOptions(TrainingOptions):
     Attributes
     ----------
     agreed : ask for scores that say what is seen (`training.agreed_scores`), not for those of a reader drawn at random
-    outlines : how often the network is told the nodule's outline; else it finds a shape by itself
+    outlines : how often the network is told the nodule's shape, as it is measured where scores are agreed ones and as
+        its reader drew it else; untold, it finds one by itself
     """
 
     agreed: bool = False
