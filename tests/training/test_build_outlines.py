@@ -80,7 +80,8 @@ def test_the_table_that_comes_with_the_program_says_what_readers_see() -> None:
 
     harmonics = len(table.mean)
     assert table.by_score.shape == (harmonics, 4)
-    sphericity, lobulation, spiculation = table.by_score.T
+    sphericity, margin, lobulation, spiculation = table.by_score.T
+    assert (margin < 0).all()
     assert np.argmin(sphericity) == 0  # the second harmonic: long nodules
     assert (lobulation[1:] > 0).all()
     assert (spiculation[1:] > 0).all()
