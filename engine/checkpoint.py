@@ -33,6 +33,8 @@ MANIFEST = "checkpoint.json"
 WEIGHTS = "model.safetensors"
 GUIDE_WEIGHTS = "guide.safetensors"
 CODEC_WEIGHTS = "vqvae.safetensors"
+#: Under which name a manifest holds the hash of each.
+_HASHED = {"weights_sha256": WEIGHTS, "vqvae_sha256": CODEC_WEIGHTS, "guide_sha256": GUIDE_WEIGHTS}
 #: Checkpoints that come with the studio: the nodule generator, and the slice generator.
 CHECKPOINTS = Path(__file__).resolve().parent.parent / "resources" / "checkpoints"
 DEFAULT_CHECKPOINT = CHECKPOINTS / "nodule"
@@ -130,15 +132,10 @@ def save_checkpoint(
         if not described[name]:
             del described[name]
     manifest: Manifest = {"format_version": FORMAT_VERSION, **described}
-    parts = (
-        (WEIGHTS, "weights", weights),
-        (CODEC_WEIGHTS, "vqvae", codec_weights),
-        (GUIDE_WEIGHTS, "guide", guide_weights),
-    )
     written: list[str] = []
-    for name, entry, state in parts:
+    for (entry, name), state in zip(_HASHED.items(), (weights, codec_weights, guide_weights), strict=True):
         if state is not None:
-            manifest[f"{entry}_sha256"] = save_halves(state, folder / partial_name(name))
+            manifest[entry] = save_halves(state, folder / partial_name(name))
             written.append(name)
     manifest["sha256"] = digest_of_manifest(manifest)
     for name in written:
@@ -182,10 +179,9 @@ def read_manifest(folder: Path) -> Manifest:
         )
     if digest_of_manifest(manifest) != manifest.get("sha256"):
         raise InputError(f"{MANIFEST} in the checkpoint {folder} was altered; get a fresh copy of the folder.")
-    _verify_file(folder, WEIGHTS, manifest.get("weights_sha256"))
-    for key, name in (("vqvae_sha256", CODEC_WEIGHTS), ("guide_sha256", GUIDE_WEIGHTS)):
-        if key in manifest:
-            _verify_file(folder, name, manifest[key])
+    for entry, name in _HASHED.items():
+        if entry in manifest or name == WEIGHTS:
+            _verify_file(folder, name, manifest.get(entry))
     if not _is_described(manifest):
         raise _not_fitting(folder)
     return manifest
