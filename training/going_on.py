@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from engine.checkpoint import MANIFEST, CheckpointConfig
 from engine.errors import InputError
 
@@ -37,6 +40,16 @@ def check_start(folder: Path, start: CheckpointConfig, run: CheckpointConfig) ->
         raise InputError(
             f"The checkpoint {folder} was trained with {differences}; give the same, or start from another checkpoint."
         )
+
+
+def with_more_context(weights: dict[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return weights for a network that is told more: what it did not know has no influence at first."""
+    name = "unet.conv_in.weight"
+    have, want = weights.get(name), wanted.get(name)
+    if have is None or want is None or have.shape[1] >= want.shape[1]:
+        return weights
+    more = have.new_zeros(have.shape[0], want.shape[1] - have.shape[1], *have.shape[2:])
+    return {**weights, name: torch.cat((have, more), dim=1)}
 
 
 def check_resumed(run: Path, codec: Mapping[str, Any], made_by: Mapping[str, Any]) -> None:

@@ -29,7 +29,7 @@ from engine.checkpoint import CheckpointConfig, load_checkpoint, save_checkpoint
 from engine.device import Device, bf16_pays, has_gpu
 from engine.errors import InputError
 from engine.whole_files import write_whole
-from training.going_on import DATA_FILE, check_start
+from training.going_on import DATA_FILE, check_start, with_more_context
 from training.run_options import RunOptions, learning_rate_at
 
 #: Options that a run may change when it is taken up again.
@@ -292,7 +292,7 @@ class TrainingRun:
         if config:
             check_start(folder, loaded.config, config)
         try:
-            self.network.load_state_dict(_with_more_context(loaded.network.state_dict(), self.network.state_dict()))
+            self.network.load_state_dict(with_more_context(loaded.network.state_dict(), self.network.state_dict()))
         except RuntimeError:
             raise InputError(
                 f"The checkpoint {folder} has another network than this run; start from one that has the same."
@@ -325,16 +325,6 @@ class TrainingRun:
 
 def _diverged(what: str, step: int) -> FloatingPointError:
     return FloatingPointError(f"{what} at step {step}; start again with a lower learning rate")
-
-
-def _with_more_context(weights: dict[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return weights for a network that is told more: what it did not know has no influence at first."""
-    name = "unet.conv_in.weight"
-    have, want = weights.get(name), wanted.get(name)
-    if have is None or want is None or have.shape[1] >= want.shape[1]:
-        return weights
-    more = have.new_zeros(have.shape[0], want.shape[1] - have.shape[1], *have.shape[2:])
-    return {**weights, name: torch.cat((have, more), dim=1)}
 
 
 @contextmanager
