@@ -32,9 +32,7 @@ class Samples:
     ----------
     hu : (N, 1, size, size) float32
     nodule : (N, 1, size, size) bool
-        Inside of the outline that the box was drawn around.
-    seen : (N, 1, size, size) bool
-        Inside of the nodule as it was measured; of that outline where it was not.
+        Inside of the nodule as it was measured; of the outline that the box was drawn around where it was not.
     known : (N, 1, size, size) bool
         False where the window reaches over the edge of the crop.
     boxes : (N, 4), window pixels: left, top, right, bottom
@@ -44,7 +42,6 @@ class Samples:
 
     hu: Tensor
     nodule: Tensor
-    seen: Tensor
     known: Tensor
     boxes: Tensor
     spacing_mm: Tensor
@@ -79,25 +76,24 @@ def _make_samples(
         spacing = spacing * np.exp(generator.normal(0, 0.06, len(units)))
     to_crop = _transforms(centres, spacing / crops.pixel_spacing[crop], generator, augment)
     hu = _hu(crops, crop, generator, augment)
-    nodule = sample(torch.from_numpy(outlines[:, None]).float(), to_crop, grid.size, "nearest") > 0.5
+    outlined = sample(torch.from_numpy(outlines[:, None]).float(), to_crop, grid.size, "nearest") > 0.5
     spacing_mm = torch.from_numpy(spacing.astype(np.float32))
     return Samples(
         hu=sample(hu, to_crop, grid.size, "bicubic"),
-        nodule=nodule,
-        seen=_seen(crops, crop, to_crop, nodule),
+        nodule=_as_measured(crops, crop, to_crop, outlined),
         known=_known(to_crop, hu.shape[-1], grid.size),
-        boxes=_boxes_around(nodule, torch.from_numpy(side_mm.astype(np.float32)) / spacing_mm, generator),
+        boxes=_boxes_around(outlined, torch.from_numpy(side_mm.astype(np.float32)) / spacing_mm, generator),
         spacing_mm=spacing_mm,
         levels=torch.from_numpy(crops.unit_scores[units]),
     )
 
 
-def _seen(crops: NoduleCrops, crop: NDArray[np.int64], to_crop: Tensor, nodule: Tensor) -> Tensor:
+def _as_measured(crops: NoduleCrops, crop: NDArray[np.int64], to_crop: Tensor, outlined: Tensor) -> Tensor:
     if crops.seen is None:
-        return nodule
+        return outlined
     measured = torch.from_numpy(crops.seen[crop, None]).float()
     found = measured.flatten(1).any(dim=1)[:, None, None, None]
-    return torch.where(found, sample(measured, to_crop, nodule.shape[-1], "nearest") > 0.5, nodule)
+    return torch.where(found, sample(measured, to_crop, outlined.shape[-1], "nearest") > 0.5, outlined)
 
 
 def _outlines(crops: NoduleCrops, units: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.bool_]:

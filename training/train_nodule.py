@@ -97,7 +97,7 @@ class NoduleTrainer:
         step = torch.randint(0, 1000, (count,), generator=generator)
         levels = drop_attributes(samples.levels, options, generator)
         told = torch.rand(count, 1, 1, 1, generator=generator) < options.outlines
-        outlines = (samples.seen & told).float()
+        outlines = (samples.nodule & told).float()
         return make_inputs(samples, self.codec, self.scheduler, step, noise, levels, outlines)
 
     def train_step(self) -> float:
