@@ -5,8 +5,8 @@ found it: HU and mask in a window as large as the nodule asks for, and a few pla
 gives how probable each score from 1 to 5 is among readers.
 
 Sphericity, lobulation and spiculation are read from measures of the shape alone, which do not know how large the nodule
-is. LIDC's readers call large nodules lobulated and spiculated, and small ones not: a scorer that knows the size does
-best to go by that, and then tells nothing of what became of a score that was asked for, as the box settles the size.
+is. LIDC's readers call large nodules lobulated and spiculated, and small ones hardly ever: a scorer that knows the
+size agrees better with them, and tells less of what became of a score that was asked for, as the box settles the size.
 
     scorer.json          settings, calibration, hash of the weights and a hash of itself
     scorer.safetensors   weights, fp16

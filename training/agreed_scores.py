@@ -6,16 +6,16 @@ did not follow what was asked for. Here each crop gets one score an attribute. C
 ranks, of the mean of the crop's readers and of what the scorer reads in the slice (`engine.read_back`); then the scores
 are dealt out in that order, as often as LIDC's readers gave each.
 
-Ranks are among crops of like size. The box tells the size already, and large nodules are read as lobulated and
-spiculated, small ones never: over all sizes, a 5 in a small box would ask for what the generator has never seen, and
-the five attributes would be one (lobulation and spiculation correlate at 0.88 then, at 0.71 so).
+Ranks are among crops of like size. The box tells the size already, and readers call large nodules lobulated and
+spiculated, small ones hardly ever: over all sizes, a 5 in a small box would ask for what the generator has never seen,
+and the five attributes would be one (lobulation and spiculation correlate at 0.88 then, at 0.71 so).
 
 Texture and margin still go together in what the scorer reads. For these two, some outlines keep their reader's own
 scores, so that what the scorer never reads, ground glass with a sharp margin, is asked for too: half of them for
 texture, which a generator learns quickly, and a quarter for margin.
 
-The embedded generator was trained so in its last third; its card says what else was tried. The scorer was trained on
-the same patients as the generators, none of those held out.
+The embedded generator was trained so in its last third, with a scorer that knew the size in all five; its card says
+what else was tried. The scorer was trained on the same patients as the generators, none of those held out.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ counting more; then it is divided by the correlation of two readers' scores of o
 measure of what there is to see, which flattens a slope by as much (Spearman 1904, "The Proof and Measurement of
 Association between Two Things"). Last, what lobulation adds to lobes and spiculation to finer waves is made almost
 three times as much, about the mean score, and amplitudes may go a third beyond those of readers' outlines: in LIDC the
-two go together, and show on average over many nodules; asked for, each must show in one, and not as the other. Twice
-that again makes crosses and asterisks of the highest scores.
+two go together, and show on average over many nodules; asked for, each must show in one, and not as the other. Four and
+five times as much makes crosses and asterisks of the highest scores.
 
 Outlines and agreement are those of all patients, held-out ones included.
 

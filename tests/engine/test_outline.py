@@ -49,7 +49,7 @@ def test_large_seeds_are_seeds() -> None:
     assert draw_radii(ROUND, 10, seed=2**63 - 1).shape == (256,)
 
 
-def test_no_harmonic_is_larger_than_the_largest_of_readers() -> None:
+def test_no_harmonic_is_larger_than_the_table_allows() -> None:
     table = outline_table()
     for seed in range(10):
         radii = draw_radii((1, 5, 5, 5, 5), 30, seed)
