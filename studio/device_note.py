@@ -8,10 +8,7 @@ from engine.events import EngineState
 from studio.session import Session
 
 _SAID_KEY = "said that there is no GPU"
-NO_GPU = (
-    "Nodules are made on this computer's processor: a few seconds each. A GPU would be used if there were one;"
-    " nothing else depends on it."
-)
+NO_GPU = "Nodules are made on this computer's processor: a few seconds each. A GPU would only be quicker."
 
 
 class DeviceNote(QObject):
